@@ -1,4 +1,28 @@
-//! .
+//! The guest of the boot checks, and the builder of their test generations: one static program, two lives.
+//!
+//! As a derivation's builder (`NIX_ATTRS_JSON_FILE` is set) it makes an initrd or a toplevel; as process 1 of a
+//! virtual machine it reports what the machine measured and powers it off. The README has both contracts.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+mod builder;
+mod guest;
+mod initrd;
+mod report;
+mod smbios;
+mod toplevel;
+
+fn main() -> ExitCode {
+    // Nix's sandbox runs its builder as process 1 of a process namespace: ask for the builder's variable first.
+    match std::env::var_os("NIX_ATTRS_JSON_FILE") {
+        Some(attributes) => builder::main(attributes.as_ref()),
+        None if rustix::process::getpid().is_init() => guest::main(),
+        None => {
+            eprintln!(
+                "touchstone-probe: run it as a Nix builder with structured attributes, or as /init of a test machine"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Process 1 of a test machine: mount, report, power off.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, reboot};
+
+use crate::report::Report;
+use crate::smbios;
+
+/// Reports on the console, then powers the machine off; returns only when even that failed.
+pub fn main() -> ExitCode {
+    let mounted = mount_kernel_file_systems();
+    quieten_kernel();
+    match File::options().write(true).open("/dev/console") {
+        Ok(console) => {
+            report(&console, mounted);
+            // What the serial port still holds is lost at power off.
+            let _ = rustix::termios::tcdrain(&console);
+        }
+        Err(error) => eprintln!("touchstone-probe: error /dev/console: {error}"),
+    }
+    power_off()
+}
+
+/// Mounts what the report reads; the errors, each with its folder, are for the report.
+fn mount_kernel_file_systems() -> Vec<(&'static str, io::Error)> {
+    let wanted = [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("devtmpfs", "/dev"),
+        ("securityfs", "/sys/kernel/security"),
+    ];
+    let mut errors = Vec::new();
+    for (kind, folder) in wanted {
+        if let Err(error) = mount(kind, folder, kind, MountFlags::empty(), None) {
+            errors.push((folder, error.into()));
+        }
+    }
+    errors
+}
+
+/// Keeps the kernel's own messages from breaking the report's lines: only emergencies reach the console.
+fn quieten_kernel() {
+    let _ = fs::write("/proc/sys/kernel/printk", "1 4 1 1");
+}
+
+fn report(console: &File, mounted: Vec<(&'static str, io::Error)>) {
+    let mut report = Report::begin(console);
+    for (folder, error) in mounted {
+        report.error(folder, &error);
+    }
+    report.fact("kernel", first_line("/proc/sys/kernel/osrelease"));
+    report.fact("cmdline", first_line("/proc/cmdline"));
+    report.fact("secure-boot", secure_boot().map(str::to_owned));
+    report.fact("lockdown", first_line("/sys/kernel/security/lockdown"));
+    if let Ok(generation) = first_line("/etc/generation") {
+        report.line("generation", &generation);
+    }
+    for value in smbios_strings() {
+        report.line("smbios", &value);
+    }
+    if let Err(error) = pcrs(&mut report) {
+        report.error("pcr", &error);
+    }
+    match fs::read("/sys/kernel/security/tpm0/binary_bios_measurements") {
+        Ok(log) => report.data("event-log", &log),
+        Err(error) => report.error("event-log", &error),
+    }
+    report.end();
+}
+
+fn first_line(path: &str) -> io::Result<String> {
+    let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// What the kernel's EFI stub found: `secure_boot` of `struct boot_params` (the kernel's `Documentation/arch/x86/zero-page.rst`,
+/// offset 0x1ec). Needs no efivarfs, which is a module in distributions.
+fn secure_boot() -> io::Result<&'static str> {
+    let parameters = fs::read("/sys/kernel/boot_params/data")?;
+    Ok(match parameters.get(0x1ec) {
+        Some(3) => "enabled",
+        Some(2) => "disabled",
+        _ => "unknown",
+    })
+}
+
+fn smbios_strings() -> Vec<String> {
+    fs::read("/sys/firmware/dmi/tables/DMI")
+        .map(|table| smbios::oem_strings(&table))
+        .unwrap_or_default()
+}
+
+/// One line for each bank and register: `pcr sha256 7 <hexadecimal digits>`.
+fn pcrs(report: &mut Report<&File>) -> io::Result<()> {
+    let mut banks: Vec<(String, PathBuf)> = fs::read_dir("/sys/class/tpm/tpm0")?
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.strip_prefix("pcr-")?.to_owned(),
+                entry.path(),
+            ))
+        })
+        .collect();
+    banks.sort();
+    for (bank, folder) in banks {
+        for index in 0..24 {
+            report.fact(&format!("pcr {bank} {index}"), pcr(&folder, index));
+        }
+    }
+    Ok(())
+}
+
+fn pcr(bank: &Path, index: u32) -> io::Result<String> {
+    Ok(fs::read_to_string(bank.join(index.to_string()))?
+        .trim()
+        .to_ascii_lowercase())
+}
+
+/// Process 1 must never end, or the kernel panics.
+fn power_off() -> ! {
+    loop {
+        let _ = reboot(RebootCommand::PowerOff);
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
