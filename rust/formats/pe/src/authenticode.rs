@@ -1,0 +1,80 @@
+//! The Authenticode digest of an image.
+//!
+//! Source: "Windows Authenticode Portable Executable Signature Format", "Calculating the PE Image
+//! Hash"; UEFI specification 2.11 section 32.2.4. Hashed are: the headers without `CheckSum` and
+//! without the certificate table's data directory entry, the sections by their place in the file, what
+//! follows them without the certificate table, and zeros up to a multiple of 8 bytes.
+
+use std::io::{Read, Seek};
+use std::ops::Range;
+
+use digest::{Digest, Output};
+use sha2::Sha256;
+
+use crate::image::CHECKSUM;
+use crate::io::{stream, zeros};
+use crate::{Image, ReadError};
+
+/// The digest of `image`, whose bytes are `source`.
+///
+/// Refuses images whose headers and sections do not follow one another without gap or overlap: the
+/// specification counts bytes where signing tools look at offsets, and they differ then.
+pub fn digest<D: Digest, S: Read + Seek + ?Sized>(
+    image: &Image,
+    source: &mut S,
+) -> Result<Output<D>, ReadError> {
+    let end = hashed_end(image)?;
+    let mut hasher = D::new();
+    for range in header_ranges(image) {
+        stream(
+            source,
+            range.start,
+            range.end - range.start,
+            "the headers",
+            |bytes| hasher.update(bytes),
+        )?;
+    }
+    let start = u64::from(image.fields.size_of_headers);
+    stream(source, start, end - start, "the image", |bytes| {
+        hasher.update(bytes)
+    })?;
+    zeros(padding(end), |bytes| hasher.update(bytes));
+    Ok(hasher.finalize())
+}
+
+/// The SHA-256 that db entries, signatures and PCR 4 use.
+pub fn sha256<S: Read + Seek + ?Sized>(
+    image: &Image,
+    source: &mut S,
+) -> Result<[u8; 32], ReadError> {
+    Ok(digest::<Sha256, S>(image, source)?.into())
+}
+
+/// Zeros that are hashed behind `len` bytes (and that a signer writes there).
+pub(crate) fn padding(len: u64) -> u64 {
+    len.next_multiple_of(8) - len
+}
+
+/// What is hashed of the headers, `SizeOfHeaders` bytes.
+pub(crate) fn header_ranges(image: &Image) -> Vec<Range<u64>> {
+    let checksum = image.fields.optional_offset + CHECKSUM;
+    let end = u64::from(image.fields.size_of_headers);
+    match image.fields.certificate_entry {
+        Some(entry) => vec![0..checksum, checksum + 4..entry, entry + 8..end],
+        None => vec![0..checksum, checksum + 4..end],
+    }
+}
+
+/// Where hashing ends: at the certificate table, or at the end of the file.
+fn hashed_end(image: &Image) -> Result<u64, ReadError> {
+    let sections_end = image.contiguous_from(u64::from(image.fields.size_of_headers))?;
+    match image.certificate_table() {
+        None => Ok(image.len()),
+        Some(table)
+            if table.end == image.len() && table.start % 8 == 0 && table.start >= sections_end =>
+        {
+            Ok(table.start)
+        }
+        Some(_) => Err(ReadError::CertificateTablePlace),
+    }
+}
