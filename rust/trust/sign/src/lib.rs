@@ -1,2 +1,24 @@
-//! .
+//! Signatures on boot files: who signs ([`Signer`]), what is signed ([`authenticode`]), who is trusted ([`esl`]).
+//!
+//! Everything here is a function of its arguments: the same key, certificate and digest give the same bytes on every machine. The
+//! one exception is [`keys`], which makes new test keys. RSA blinding draws random numbers too, but they never reach the output.
 #![forbid(unsafe_code)]
+
+mod algorithm;
+pub mod authenticode;
+pub mod certificate;
+pub mod esl;
+mod file;
+pub mod keys;
+mod pem;
+mod private_key;
+mod public_key;
+mod signer;
+
+pub use algorithm::Algorithm;
+pub use file::FileSigner;
+pub use signer::{SignError, Signer};
+pub use x509_cert::Certificate;
+
+#[cfg(test)]
+mod test_keys;

@@ -1,0 +1,202 @@
+//! Test keys: made on the spot, marked so that nobody trusts them by mistake. The only place whose output is random.
+
+use std::time::Duration;
+
+use const_oid::db::rfc4519::{COMMON_NAME, ORGANIZATIONAL_UNIT_NAME};
+use der::asn1::{SetOfVec, Utf8StringRef};
+use der::flagset::FlagSet;
+use der::zeroize::Zeroizing;
+use der::{Any, DateTime, Decode, Encode, EncodePem};
+use pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1v15::SigningKey;
+use sha2::Sha256;
+use spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::builder::profile::BuilderProfile;
+use x509_cert::builder::{self, Builder, CertificateBuilder};
+use x509_cert::certificate::{Certificate, TbsCertificate};
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier};
+use x509_cert::ext::{Extension, ToExtension};
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::time::{Time, Validity};
+
+/// The organizational unit (OU) in the subject of every test certificate.
+pub const TEST_KEY_MARK: &str = "Touchstone test key, do not trust";
+
+/// What a test key is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct TestKeyRequest<'a> {
+    /// Common name (CN) of the subject, for example "db"; at most 64 characters (X.520).
+    pub common_name: &'a str,
+    /// Size of the RSA key.
+    pub size: RsaSize,
+    /// Beginning of the certificate's validity, in seconds since 1970-01-01 UTC. Firmware ignores it, other verifiers do not.
+    pub not_before: u64,
+    /// End of the certificate's validity, in seconds since 1970-01-01 UTC.
+    pub not_after: u64,
+}
+
+/// Length of an RSA modulus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RsaSize {
+    /// 2048 bits: what every firmware takes.
+    Bits2048,
+    /// 3072 bits.
+    Bits3072,
+}
+
+/// A private key and its self-signed certificate, both PEM.
+#[derive(Clone)]
+pub struct TestKey {
+    /// PKCS#8 ("PRIVATE KEY"), wiped when dropped.
+    pub key_pem: Zeroizing<String>,
+    /// X.509 ("CERTIFICATE").
+    pub certificate_pem: String,
+}
+
+/// Why no test key was made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// No common name, or one that X.520 does not allow.
+    #[error("a common name has 1 to 64 characters, this one has {length}")]
+    CommonName {
+        /// Characters in the name.
+        length: usize,
+    },
+    /// A validity that ends before it begins or lies after the year 9999.
+    #[error("the validity ends before it begins, or after the year 9999")]
+    Validity,
+    /// RSA key generation.
+    #[error("cannot generate an RSA key: {0}")]
+    Rsa(#[from] rsa::Error),
+    /// Writing the key. The reason could show parts of it and is left out.
+    #[error("cannot encode the private key")]
+    Key,
+    /// Building the certificate.
+    #[error("cannot make the certificate: {0}")]
+    Certificate(#[from] builder::Error),
+}
+
+/// A new RSA key with a self-signed certificate that carries [`TEST_KEY_MARK`], good for PK, KEK and db.
+///
+/// The certificate is version 3 with a subject key identifier; it is no certificate authority and may be used for signatures only.
+///
+/// # Errors
+/// When common name or validity are not possible in a certificate, or the system has no random numbers.
+pub fn generate_test(request: &TestKeyRequest<'_>) -> Result<TestKey, KeysError> {
+    let mut random = rand::rng();
+    let subject = subject(request.common_name)?;
+    let validity = Validity::new(time(request.not_before)?, time(request.not_after)?);
+    if request.not_before > request.not_after {
+        return Err(KeysError::Validity);
+    }
+    let serial = SerialNumber::generate(&mut random);
+
+    let key = RsaPrivateKey::new(&mut random, request.size.bits())?;
+    let key_pem = key
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(|_| KeysError::Key)?;
+    let public_key = key
+        .to_public_key()
+        .to_public_key_der()
+        .map_err(builder::Error::from)?;
+    let public_key =
+        SubjectPublicKeyInfoOwned::try_from(public_key.as_bytes()).map_err(builder::Error::from)?;
+    let certificate = CertificateBuilder::new(SelfSigned(subject), serial, validity, public_key)?
+        .build(&SigningKey::<Sha256>::new(key))?;
+    let certificate_pem = certificate
+        .to_pem(LineEnding::LF)
+        .map_err(builder::Error::from)?;
+    Ok(TestKey {
+        key_pem,
+        certificate_pem,
+    })
+}
+
+/// Does the certificate say that it is of a test key (its subject has the OU [`TEST_KEY_MARK`])?
+pub fn is_test_key(certificate: &Certificate) -> bool {
+    certificate.tbs_certificate().subject().iter().any(|part| {
+        part.oid == ORGANIZATIONAL_UNIT_NAME && part.value.value() == TEST_KEY_MARK.as_bytes()
+    })
+}
+
+impl RsaSize {
+    fn bits(self) -> usize {
+        match self {
+            Self::Bits2048 => 2048,
+            Self::Bits3072 => 3072,
+        }
+    }
+}
+
+/// No text form shows the key.
+impl std::fmt::Debug for TestKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestKey")
+            .field("certificate_pem", &self.certificate_pem)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the certificate of a test key says.
+struct SelfSigned(Name);
+
+impl BuilderProfile for SelfSigned {
+    fn get_issuer(&self, subject: &Name) -> Name {
+        subject.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.0.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        key: SubjectPublicKeyInfoRef<'_>,
+        _issuer_key: SubjectPublicKeyInfoRef<'_>,
+        tbs: &TbsCertificate,
+    ) -> builder::Result<Vec<Extension>> {
+        let subject = tbs.subject();
+        let usage = FlagSet::from(KeyUsages::DigitalSignature);
+        Ok(vec![
+            SubjectKeyIdentifier::try_from(key)?.to_extension(subject, &[])?,
+            BasicConstraints {
+                ca: false,
+                path_len_constraint: None,
+            }
+            .to_extension(subject, &[])?,
+            KeyUsage(usage).to_extension(subject, &[])?,
+        ])
+    }
+}
+
+/// OU and CN; built by hand, as the mark has a comma in it, which the text form of names would split at.
+fn subject(common_name: &str) -> Result<Name, KeysError> {
+    let length = common_name.chars().count();
+    if !(1..=64).contains(&length) {
+        return Err(KeysError::CommonName { length });
+    }
+    let parts = [
+        (ORGANIZATIONAL_UNIT_NAME, TEST_KEY_MARK),
+        (COMMON_NAME, common_name),
+    ];
+    let mut names = RdnSequence::default();
+    for (oid, text) in parts {
+        let value = Utf8StringRef::new(text)
+            .and_then(|text| Any::encode_from(&text))
+            .map_err(builder::Error::from)?;
+        let part = SetOfVec::try_from(vec![AttributeTypeAndValue { oid, value }])
+            .map_err(builder::Error::from)?;
+        names.push(RelativeDistinguishedName::from(part));
+    }
+    let names = names.to_der().map_err(builder::Error::from)?;
+    Name::from_der(&names).map_err(|error| builder::Error::from(error).into())
+}
+
+fn time(seconds: u64) -> Result<Time, KeysError> {
+    DateTime::from_unix_duration(Duration::from_secs(seconds))
+        .map(Time::from)
+        .map_err(|_| KeysError::Validity)
+}

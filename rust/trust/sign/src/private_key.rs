@@ -1,0 +1,136 @@
+//! Reading private keys and signing with them. Nothing here derives or implements `Debug`: a key has no text form.
+
+use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1};
+use der::asn1::ObjectIdentifier;
+use der::{Decode, SecretDocument};
+use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::{DecodeRsaPrivateKey, RsaPrivateKeyRef};
+use rsa::pkcs1v15;
+use sha2::{Digest, Sha256};
+use signature::hazmat::PrehashSigner;
+
+use crate::pem;
+use crate::public_key::PublicKey;
+use crate::signer::SignError;
+
+/// The sizes of RSA keys that firmware is known to verify, in bits.
+pub(crate) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
+
+/// A private key. All three kinds are wiped from memory when dropped.
+pub(crate) enum PrivateKey {
+    Rsa(Box<pkcs1v15::SigningKey<Sha256>>),
+    P256(p256::ecdsa::SigningKey),
+    P384(p384::ecdsa::SigningKey),
+}
+
+impl PrivateKey {
+    /// Reads PKCS#8 or PKCS#1, PEM (the first private key among its blocks) or DER.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, SignError> {
+        match pem::text(bytes) {
+            Some(text) => read_pem(text),
+            None => read_der(bytes),
+        }
+    }
+
+    pub(crate) fn public_key(&self) -> PublicKey {
+        match self {
+            Self::Rsa(key) => {
+                PublicKey::Rsa(AsRef::<RsaPrivateKey>::as_ref(key.as_ref()).to_public_key())
+            }
+            Self::P256(key) => PublicKey::P256(*key.verifying_key()),
+            Self::P384(key) => PublicKey::P384(*key.verifying_key()),
+        }
+    }
+
+    /// The signature of the SHA-256 of `message`. RSA PKCS#1 v1.5 and RFC 6979: the same message gives the same signature.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let digest = Sha256::digest(message);
+        Ok(match self {
+            Self::Rsa(key) => {
+                let signature: pkcs1v15::Signature = key.sign_prehash(&digest)?;
+                Box::<[u8]>::from(signature).into_vec()
+            }
+            Self::P256(key) => {
+                let signature: p256::ecdsa::DerSignature = key.sign_prehash(&digest)?;
+                signature.as_bytes().to_vec()
+            }
+            Self::P384(key) => {
+                let signature: p384::ecdsa::DerSignature = key.sign_prehash(&digest)?;
+                signature.as_bytes().to_vec()
+            }
+        })
+    }
+}
+
+fn read_pem(text: &str) -> Result<PrivateKey, SignError> {
+    let block = pem::blocks(text)
+        .find(|block| block.label.ends_with("PRIVATE KEY"))
+        .ok_or(SignError::NotAKey)?;
+    match block.label {
+        "ENCRYPTED PRIVATE KEY" => return Err(SignError::EncryptedKey),
+        "EC PRIVATE KEY" => return Err(SignError::Sec1Key),
+        _ => (),
+    }
+    // The header of openssl's traditional encryption, which RFC 7468 does not know.
+    if block.text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(SignError::EncryptedKey);
+    }
+    let (_, document) = SecretDocument::from_pem(block.text).map_err(|_| SignError::DamagedKey)?;
+    read_der(document.as_bytes())
+}
+
+fn read_der(bytes: &[u8]) -> Result<PrivateKey, SignError> {
+    if let Ok(info) = PrivateKeyInfoRef::try_from(bytes) {
+        read_pkcs8(bytes, &info)
+    } else if RsaPrivateKeyRef::from_der(bytes).is_ok() {
+        read_pkcs1(bytes)
+    } else if EncryptedPrivateKeyInfoRef::try_from(bytes).is_ok() {
+        Err(SignError::EncryptedKey)
+    } else {
+        Err(SignError::NotAKey)
+    }
+}
+
+fn read_pkcs8(bytes: &[u8], info: &PrivateKeyInfoRef<'_>) -> Result<PrivateKey, SignError> {
+    match info.algorithm.oid {
+        RSA_ENCRYPTION => read_pkcs1(info.private_key.as_bytes()),
+        ID_EC_PUBLIC_KEY => {
+            let curve: ObjectIdentifier = info
+                .algorithm
+                .parameters_oid()
+                .map_err(|_| SignError::DamagedKey)?;
+            read_ec(bytes, curve)
+        }
+        other => Err(SignError::UnsupportedKey(other)),
+    }
+}
+
+fn read_ec(pkcs8: &[u8], curve: ObjectIdentifier) -> Result<PrivateKey, SignError> {
+    match curve {
+        SECP_256_R_1 => p256::ecdsa::SigningKey::from_pkcs8_der(pkcs8).map(PrivateKey::P256),
+        SECP_384_R_1 => p384::ecdsa::SigningKey::from_pkcs8_der(pkcs8).map(PrivateKey::P384),
+        other => return Err(SignError::UnsupportedKey(other)),
+    }
+    .map_err(|_| SignError::DamagedKey)
+}
+
+fn read_pkcs1(bytes: &[u8]) -> Result<PrivateKey, SignError> {
+    let numbers = RsaPrivateKeyRef::from_der(bytes).map_err(|_| SignError::DamagedKey)?;
+    let bits = bit_length(numbers.modulus.as_bytes());
+    // Before the numbers are used: the checks of a huge key would take minutes.
+    if !RSA_BITS.contains(&bits) {
+        return Err(SignError::RsaSize { bits });
+    }
+    let key = RsaPrivateKey::from_pkcs1_der(bytes).map_err(|_| SignError::DamagedKey)?;
+    Ok(PrivateKey::Rsa(Box::new(pkcs1v15::SigningKey::new(key))))
+}
+
+/// Of an unsigned big-endian number without leading zeros, as DER stores it.
+fn bit_length(number: &[u8]) -> u32 {
+    let first = number.first().map_or(0, |byte| byte.leading_zeros());
+    u32::try_from(number.len())
+        .unwrap_or(u32::MAX)
+        .saturating_mul(8)
+        .saturating_sub(first)
+}
