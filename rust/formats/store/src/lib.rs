@@ -1,2 +1,28 @@
-//! .
+//! The Nix store as a verifier needs it: names, hashes, signatures and the list of what a system is made of.
+//!
+//! - [`StorePath`] and [`StoreFile`]: names in `/nix/store`, checked.
+//! - [`NarHash`], [`nar`] and [`base32`]: what a path's content hashes to.
+//! - [`SecretKey`], [`PublicKey`], [`Signature`] and [`fingerprint`]: Nix signatures.
+//! - [`Manifest`]: a toplevel's closure, each path with its hash, references and signatures (`docs/manifest.md`).
+//! - [`json`]: the strict reader that this crate's and Bootspec's documents share.
+//!
+//! Nothing here asks the Nix database: whoever can write the disk can write the database.
 #![forbid(unsafe_code)]
+
+pub mod base32;
+mod file;
+mod fingerprint;
+mod hash;
+pub mod json;
+mod key;
+pub mod manifest;
+pub mod nar;
+mod path;
+mod text;
+
+pub use file::{StoreFile, StoreFileError};
+pub use fingerprint::fingerprint;
+pub use hash::{NarHash, NarHashError};
+pub use key::{KeyError, PublicKey, SecretKey, Signature, distinct_contents};
+pub use manifest::{ContentAddress, Entry, Manifest};
+pub use path::{STORE_DIR, StorePath, StorePathError};

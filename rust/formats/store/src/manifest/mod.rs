@@ -1,0 +1,208 @@
+//! The closure manifest: which store paths a system is made of, each with its hash, references and signatures.
+//!
+//! The format is specified in `docs/manifest.md`.
+
+mod document;
+mod sources;
+mod verify;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+pub use document::ReadError;
+pub use sources::SourceError;
+pub use verify::VerifyError;
+
+use crate::{NarHash, SecretKey, Signature, StorePath, fingerprint};
+
+/// The version of the format.
+pub const VERSION: u64 = 1;
+
+/// What Nix knows of a path that is addressed by its content, kept word for word (`fixed:r:sha256:…`, `text:sha256:…`).
+///
+/// No signature covers it: it says how to recompute a path's name, never that the path is trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ContentAddress(String);
+
+/// A text that is no content address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a content address is 1 to 256 printable ASCII characters, such as `fixed:r:sha256:…`")]
+pub struct ContentAddressError;
+
+impl ContentAddress {
+    /// The text, as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ContentAddress {
+    type Err = ContentAddressError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if printable && (1..=256).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ContentAddressError)
+        }
+    }
+}
+
+impl fmt::Display for ContentAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+crate::text::json_string!(ContentAddress, "A Nix content address, kept word for word");
+
+/// One store path of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path.
+    pub path: StorePath,
+    /// SHA-256 of its NAR.
+    pub nar_hash: NarHash,
+    /// Length of its NAR in bytes.
+    pub nar_size: u64,
+    /// The paths that it refers to, itself among them where it does.
+    pub references: BTreeSet<StorePath>,
+    /// Its content address, where Nix gave one.
+    pub ca: Option<ContentAddress>,
+    /// Signatures over its fingerprint, sorted by name; not yet verified.
+    pub signatures: BTreeSet<Signature>,
+}
+
+impl Entry {
+    /// The text that its signatures sign.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.path, &self.nar_hash, self.nar_size, &self.references)
+    }
+}
+
+/// A toplevel and its whole closure: complete, without repetition, nothing beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    toplevel: StorePath,
+    entries: BTreeMap<StorePath, Entry>,
+}
+
+/// Why a list of paths is not a toplevel's closure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClosureError {
+    /// The toplevel is not in the list.
+    #[error("the toplevel {0} is not among the paths")]
+    ToplevelMissing(StorePath),
+    /// A path comes twice.
+    #[error("{0} comes twice: each path has one entry")]
+    Twice(StorePath),
+    /// A path is referred to and not in the list.
+    #[error(
+        "{path} refers to {missing}, which is not among the paths: the closure is not complete"
+    )]
+    Incomplete {
+        /// The path that refers.
+        path: StorePath,
+        /// The path that is missing.
+        missing: StorePath,
+    },
+    /// A path that the toplevel does not reach.
+    #[error("{0} is among the paths but the toplevel does not refer to it, directly or indirectly")]
+    Unreachable(StorePath),
+    /// A NAR of no bytes does not exist, and Nix refuses to sign one.
+    #[error("{0} has a NAR size of 0: no NAR is that short")]
+    NoSize(StorePath),
+}
+
+impl Manifest {
+    /// A manifest of entries that are the toplevel's closure, exactly.
+    pub fn new(
+        toplevel: StorePath,
+        entries: impl IntoIterator<Item = Entry>,
+    ) -> Result<Self, ClosureError> {
+        let manifest = Self {
+            entries: keyed(entries)?,
+            toplevel,
+        };
+        let reached = manifest.reach()?;
+        match manifest.entries.keys().find(|path| !reached.contains(path)) {
+            Some(path) => Err(ClosureError::Unreachable(path.clone())),
+            None => Ok(manifest),
+        }
+    }
+
+    /// A manifest of the part of the entries that the toplevel reaches.
+    pub fn of_closure(
+        toplevel: StorePath,
+        entries: impl IntoIterator<Item = Entry>,
+    ) -> Result<Self, ClosureError> {
+        let mut manifest = Self {
+            entries: keyed(entries)?,
+            toplevel,
+        };
+        let reached: BTreeSet<StorePath> = manifest.reach()?.into_iter().cloned().collect();
+        manifest.entries.retain(|path, _| reached.contains(path));
+        Ok(manifest)
+    }
+
+    /// The system that the manifest is of.
+    pub fn toplevel(&self) -> &StorePath {
+        &self.toplevel
+    }
+
+    /// The entries, in the order of their paths.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// One path's entry.
+    pub fn entry(&self, path: &StorePath) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// Adds a key's signature to every entry and returns how many entries did not have it before. Signing twice changes nothing.
+    pub fn sign(&mut self, key: &SecretKey) -> usize {
+        let add = |entry: &mut Entry| entry.signatures.insert(key.sign(&entry.fingerprint()));
+        self.entries
+            .values_mut()
+            .map(add)
+            .filter(|&added| added)
+            .count()
+    }
+
+    /// The paths that the toplevel reaches, all of which must be present.
+    fn reach(&self) -> Result<BTreeSet<&StorePath>, ClosureError> {
+        let toplevel = || ClosureError::ToplevelMissing(self.toplevel.clone());
+        let mut waiting = vec![self.entries.get(&self.toplevel).ok_or_else(toplevel)?];
+        let mut reached = BTreeSet::from([&self.toplevel]);
+        while let Some(entry) = waiting.pop() {
+            for reference in &entry.references {
+                if reached.insert(reference) {
+                    waiting.push(self.entries.get(reference).ok_or_else(|| {
+                        ClosureError::Incomplete {
+                            path: entry.path.clone(),
+                            missing: reference.clone(),
+                        }
+                    })?);
+                }
+            }
+        }
+        Ok(reached)
+    }
+}
+
+fn keyed(
+    entries: impl IntoIterator<Item = Entry>,
+) -> Result<BTreeMap<StorePath, Entry>, ClosureError> {
+    let mut keyed = BTreeMap::new();
+    for entry in entries {
+        if entry.nar_size == 0 {
+            return Err(ClosureError::NoSize(entry.path));
+        }
+        if let Some(twice) = keyed.insert(entry.path.clone(), entry) {
+            return Err(ClosureError::Twice(twice.path));
+        }
+    }
+    Ok(keyed)
+}

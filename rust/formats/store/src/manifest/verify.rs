@@ -1,0 +1,81 @@
+//! Whether a manifest's signatures suffice.
+
+use std::collections::BTreeSet;
+
+use super::{Entry, Manifest};
+use crate::{PublicKey, StorePath, distinct_contents};
+
+/// Why a manifest is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// Needing no signature would trust anything.
+    #[error("sigsNeeded is 0, which would trust anything: need at least 1 signature")]
+    NoneNeeded,
+    /// More signatures are needed than there are different trusted keys.
+    #[error(
+        "{needed} signatures are needed but the trusted keys are only {distinct} different ones: trust more keys or need fewer signatures"
+    )]
+    TooFewKeys {
+        /// Signatures needed.
+        needed: usize,
+        /// Different keys, by their contents.
+        distinct: usize,
+    },
+    /// The first path with too few good signatures.
+    #[error("{path} has {good} good signatures by trusted keys where {needed} are needed")]
+    TooFewSignatures {
+        /// The path.
+        path: StorePath,
+        /// Different trusted keys that signed it.
+        good: usize,
+        /// Signatures needed.
+        needed: usize,
+    },
+}
+
+impl Manifest {
+    /// Checks that every path is signed by at least `sigs_needed` *different* trusted keys.
+    ///
+    /// Keys are told apart by their contents: one key under two names counts once. A content address excuses no path from being signed.
+    /// This says that the manifest is authentic, not that any disk holds what it lists.
+    pub fn verify(&self, trusted: &[PublicKey], sigs_needed: usize) -> Result<(), VerifyError> {
+        if sigs_needed == 0 {
+            return Err(VerifyError::NoneNeeded);
+        }
+        let distinct = distinct_contents(trusted);
+        if distinct < sigs_needed {
+            return Err(VerifyError::TooFewKeys {
+                needed: sigs_needed,
+                distinct,
+            });
+        }
+        self.entries().try_for_each(|entry| {
+            let good = entry.signers(trusted).len();
+            if good >= sigs_needed {
+                return Ok(());
+            }
+            Err(VerifyError::TooFewSignatures {
+                path: entry.path.clone(),
+                good,
+                needed: sigs_needed,
+            })
+        })
+    }
+}
+
+impl Entry {
+    /// The contents of the trusted keys that signed this entry.
+    pub fn signers<'k>(&self, trusted: &'k [PublicKey]) -> BTreeSet<&'k [u8; 32]> {
+        let fingerprint = self.fingerprint();
+        let signed = |key: &&PublicKey| {
+            self.signatures
+                .iter()
+                .any(|signature| key.verifies(&fingerprint, signature))
+        };
+        trusted
+            .iter()
+            .filter(signed)
+            .map(PublicKey::contents)
+            .collect()
+    }
+}
