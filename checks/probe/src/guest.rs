@@ -12,6 +12,9 @@ use rustix::system::{RebootCommand, reboot};
 use crate::report::Report;
 use crate::smbios;
 
+/// The first TPM, when the machine has one.
+const TPM: &str = "/sys/class/tpm/tpm0";
+
 /// Reports on the console, then powers the machine off; returns only when even that failed.
 pub fn main() -> ExitCode {
     let mounted = mount_kernel_file_systems();
@@ -64,14 +67,24 @@ fn report(console: &File, mounted: Vec<(&'static str, io::Error)>) {
     for value in smbios_strings() {
         report.line("smbios", &value);
     }
-    if let Err(error) = pcrs(&mut report) {
+    if Path::new(TPM).exists() {
+        report.line("tpm", "present");
+        tpm(&mut report);
+    } else {
+        report.line("tpm", "absent");
+    }
+    report.end();
+}
+
+/// The TPM's values and the firmware's log of how they came about.
+fn tpm(report: &mut Report<&File>) {
+    if let Err(error) = pcrs(report) {
         report.error("pcr", &error);
     }
     match fs::read("/sys/kernel/security/tpm0/binary_bios_measurements") {
         Ok(log) => report.data("event-log", &log),
         Err(error) => report.error("event-log", &error),
     }
-    report.end();
 }
 
 fn first_line(path: &str) -> io::Result<String> {
@@ -98,7 +111,7 @@ fn smbios_strings() -> Vec<String> {
 
 /// One line for each bank and register: `pcr sha256 7 <hexadecimal digits>`.
 fn pcrs(report: &mut Report<&File>) -> io::Result<()> {
-    let mut banks: Vec<(String, PathBuf)> = fs::read_dir("/sys/class/tpm/tpm0")?
+    let mut banks: Vec<(String, PathBuf)> = fs::read_dir(TPM)?
         .filter_map(Result::ok)
         .filter_map(|entry| {
             Some((

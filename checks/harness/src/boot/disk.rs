@@ -1,0 +1,141 @@
+//! A disk with one EFI system partition, made without root: `sgdisk` and mtools on a sparse file.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::machine::{Content, checked, copy};
+use super::{Programs, guard, run};
+
+/// The same disk each time: the partition table is measured in PCR 5.
+const DISK_GUID: &str = "70756f74-7368-4f6e-8e65-000000000001";
+const PARTITION_GUID: &str = "70756f74-7368-4f6e-8e65-000000000002";
+
+const MEBIBYTE: u64 = 1 << 20;
+/// Enough clusters of 4 KiB for FAT32, which counts as such from 65525 clusters on.
+const SMALLEST_ESP: u64 = 300;
+
+/// Writes [`run::DISK`] in the private folder.
+pub(super) fn make(
+    programs: &dyn Programs,
+    home: &Path,
+    files: &[(String, Content)],
+) -> Result<()> {
+    let tree = home.join("esp");
+    let content = stage(&tree, files)?;
+    // FAT rounds each file up to a cluster; an eighth more covers that and the tables.
+    let size = SMALLEST_ESP.max(content / MEBIBYTE / 8 * 9 + 16);
+    let disk = home.join(run::DISK);
+    let file = File::create_new(&disk).with_context(|| disk.display().to_string())?;
+    // One mebibyte before the partition, one behind it for the second table.
+    file.set_len((size + 2) * MEBIBYTE)
+        .with_context(|| disk.display().to_string())?;
+
+    partition(programs, home, size)?;
+    format(programs, home, size)?;
+    fill(programs, home, &tree)?;
+    fs::remove_dir_all(&tree).with_context(|| tree.display().to_string())
+}
+
+/// Lays the files out below `tree`; the sum of their sizes in bytes.
+fn stage(tree: &Path, files: &[(String, Content)]) -> Result<u64> {
+    fs::create_dir(tree).with_context(|| tree.display().to_string())?;
+    let mut total = 0;
+    for (path, content) in files {
+        let target = tree.join(checked(path)?);
+        if target.exists() {
+            bail!("{path} is twice on the ESP");
+        }
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
+        match content {
+            Content::Bytes(bytes) => {
+                fs::write(&target, bytes).with_context(|| target.display().to_string())?
+            }
+            Content::File(source) => copy(source, &target)?,
+        }
+        total += fs::metadata(&target)?.len();
+    }
+    Ok(total)
+}
+
+fn partition(programs: &dyn Programs, home: &Path, size: u64) -> Result<()> {
+    let mut command = programs.command("sgdisk", home)?;
+    command
+        .args(["--clear", "--disk-guid", DISK_GUID, "--new"])
+        .arg(format!("1:2048:+{size}M"));
+    command.args([
+        "--typecode",
+        "1:ef00",
+        "--change-name",
+        "1:ESP",
+        "--partition-guid",
+    ]);
+    command
+        .arg(format!("1:{PARTITION_GUID}"))
+        .arg(home.join(run::DISK));
+    guard::run(command)
+}
+
+fn format(programs: &dyn Programs, home: &Path, size: u64) -> Result<()> {
+    let mut command = programs.command("mformat", home)?;
+    command
+        .args(["-F", "-c", "8", "-N", "54535445", "-v", "ESP", "-T"])
+        .arg((size * MEBIBYTE / 512).to_string());
+    command.arg("-i").arg(image(home)).arg("::");
+    guard::run(command)
+}
+
+fn fill(programs: &dyn Programs, home: &Path, tree: &Path) -> Result<()> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(tree).with_context(|| tree.display().to_string())? {
+        entries.push(entry?.path());
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    entries.sort();
+    let mut command = programs.command("mcopy", home)?;
+    command
+        .arg("-sQ")
+        .arg("-i")
+        .arg(image(home))
+        .args(entries)
+        .arg("::/");
+    guard::run(command)
+}
+
+/// The partition in mtools' notation.
+fn image(home: &Path) -> String {
+    format!("{}@@1M", home.join(run::DISK).display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_paths_that_leave_the_esp() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, path) in ["", "/EFI", "EFI//x", "../x", "EFI/."]
+            .into_iter()
+            .enumerate()
+        {
+            let files = [(path.to_owned(), Content::Bytes(Vec::new()))];
+            assert!(
+                stage(&folder.path().join(number.to_string()), &files).is_err(),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_path_given_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ("a/b".to_owned(), Content::Bytes(vec![1]));
+        let error = stage(&folder.path().join("esp"), &[file.clone(), file]).unwrap_err();
+        assert!(error.to_string().contains("twice"));
+    }
+}

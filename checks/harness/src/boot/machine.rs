@@ -1,0 +1,253 @@
+//! What a machine is made of, before it runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use super::outcome::{Boot, Outcome};
+use super::{Programs, Variables, disk, run, variables};
+
+/// An OVMF build: its code, and the empty variable store that belongs to it (the same flash size).
+#[derive(Debug, Clone)]
+pub struct Firmware {
+    /// `OVMF_CODE*.fd`, built with SMM when Secure Boot is to be more than a promise.
+    pub code: PathBuf,
+    /// `OVMF_VARS*.fd` without keys.
+    pub variables: PathBuf,
+}
+
+impl Firmware {
+    /// The Secure Boot build of Debian's package `ovmf`, unpacked below `root`.
+    pub fn of_debian(root: &Path) -> Firmware {
+        let folder = root.join("usr/share/OVMF");
+        Firmware {
+            code: folder.join("OVMF_CODE_4M.secboot.fd"),
+            variables: folder.join("OVMF_VARS_4M.fd"),
+        }
+    }
+}
+
+/// Bytes for a file on the ESP.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The bytes of this file, read when the machine is prepared.
+    File(PathBuf),
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Content::Bytes(bytes)
+    }
+}
+
+impl From<PathBuf> for Content {
+    fn from(path: PathBuf) -> Self {
+        Content::File(path)
+    }
+}
+
+impl From<&Path> for Content {
+    fn from(path: &Path) -> Self {
+        Content::File(path.to_owned())
+    }
+}
+
+impl From<&str> for Content {
+    fn from(path: &str) -> Self {
+        Content::File(path.into())
+    }
+}
+
+/// The machine's only disk.
+#[derive(Debug, Clone)]
+pub enum Disk {
+    /// A GPT disk with fixed GUIDs and one EFI system partition holding these files (path with `/`, content).
+    Esp(Vec<(String, Content)>),
+    /// A copy of this raw image.
+    Image(PathBuf),
+}
+
+/// The description of a machine; every boot of it starts from the same state.
+#[derive(Clone)]
+pub struct Machine<'a> {
+    pub(super) programs: &'a dyn Programs,
+    pub(super) firmware: Firmware,
+    pub(super) disk: Disk,
+    pub(super) variables: Option<Variables>,
+    pub(super) tpm: bool,
+    pub(super) smbios: Vec<String>,
+    pub(super) memory: u32,
+    pub(super) timeout: Duration,
+    pub(super) refusal_expected: bool,
+}
+
+impl<'a> Machine<'a> {
+    /// A machine with an empty ESP, no keys (Secure Boot in setup mode), a fresh TPM, 512 MiB and 180 s to boot.
+    pub fn new(programs: &'a dyn Programs, firmware: Firmware) -> Self {
+        Machine {
+            programs,
+            firmware,
+            disk: Disk::Esp(Vec::new()),
+            variables: None,
+            tpm: true,
+            smbios: Vec::new(),
+            memory: 512,
+            timeout: Duration::from_secs(180),
+            refusal_expected: false,
+        }
+    }
+
+    /// Adds a file to the ESP (path relative to its root, with `/`). An image given before is replaced by an ESP.
+    #[must_use]
+    pub fn file(mut self, path: &str, content: impl Into<Content>) -> Self {
+        let file = (path.to_owned(), content.into());
+        match &mut self.disk {
+            Disk::Esp(files) => files.push(file),
+            Disk::Image(_) => self.disk = Disk::Esp(vec![file]),
+        }
+        self
+    }
+
+    /// Sets the whole disk.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// Sets the firmware's keys and its Secure Boot switch.
+    #[must_use]
+    pub fn variables(mut self, variables: Variables) -> Self {
+        self.variables = Some(variables);
+        self
+    }
+
+    /// Takes the TPM out.
+    #[must_use]
+    pub fn without_tpm(mut self) -> Self {
+        self.tpm = false;
+        self
+    }
+
+    /// Adds an SMBIOS OEM string (type 11).
+    #[must_use]
+    pub fn smbios(mut self, value: &str) -> Self {
+        self.smbios.push(value.to_owned());
+        self
+    }
+
+    /// Adds to the kernel command line as a host does, by the SMBIOS string that systemd-stub reads (and measures in PCR 12).
+    #[must_use]
+    pub fn extra_command_line(self, text: &str) -> Self {
+        self.smbios(&format!("io.systemd.stub.kernel-cmdline-extra={text}"))
+    }
+
+    /// Sets the memory in MiB.
+    #[must_use]
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
+    /// Sets the time one boot may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Says that this machine is to be refused: it gets one attempt only, so that no second one hides a first that booted.
+    #[must_use]
+    pub fn refusal_expected(mut self) -> Self {
+        self.refusal_expected = true;
+        self
+    }
+
+    /// Boots once from a fresh state; a crash or time-out gets one more attempt, unless a refusal is expected.
+    ///
+    /// # Errors
+    /// When the machine cannot be made or started. A machine that started and did not come up is an [`Outcome`], no error.
+    pub fn boot(&self) -> Result<Boot> {
+        let first = self.prepare()?.boot()?;
+        let chance = matches!(first.outcome, Outcome::Crashed { .. } | Outcome::TimedOut);
+        if !chance || self.refusal_expected {
+            return Ok(first);
+        }
+        let mut second = self.prepare()?.boot()?;
+        second.first_attempt = Some(first.outcome);
+        Ok(second)
+    }
+
+    /// Makes disk, firmware variables and TPM state in a private folder, for boots that follow each other.
+    ///
+    /// # Errors
+    /// When an input cannot be read or a program fails; the sentence has its last words.
+    pub fn prepare(&self) -> Result<Prepared<'a>> {
+        // Not below TMPDIR: the path of the TPM's socket has to stay under 108 bytes.
+        let folder = tempfile::Builder::new()
+            .prefix("touchstone-boot-")
+            .tempdir_in("/tmp")
+            .context("/tmp: no private folder can be made there")?;
+        let home = folder.path();
+        copy(&self.firmware.code, &home.join(run::CODE))?;
+        copy(&self.firmware.variables, &home.join(run::EMPTY_VARIABLES))?;
+        variables::write(self.programs, home, self.variables.as_ref())?;
+        match &self.disk {
+            Disk::Esp(files) => disk::make(self.programs, home, files)?,
+            Disk::Image(path) => copy(path, &home.join(run::DISK))?,
+        }
+        fs::create_dir(home.join(run::TPM)).context("the folder of the TPM's state")?;
+        Ok(Prepared {
+            machine: self.clone(),
+            folder,
+        })
+    }
+}
+
+/// A machine with its state, which lasts from boot to boot: disk, firmware variables, TPM. Dropping it removes the state.
+pub struct Prepared<'a> {
+    machine: Machine<'a>,
+    folder: TempDir,
+}
+
+impl Prepared<'_> {
+    /// Boots once, without a second attempt.
+    ///
+    /// # Errors
+    /// When QEMU or swtpm cannot be started.
+    pub fn boot(&mut self) -> Result<Boot> {
+        run::boot(&self.machine, self.folder.path())
+    }
+
+    /// The raw disk as the last boot left it.
+    pub fn disk(&self) -> PathBuf {
+        self.folder.path().join(run::DISK)
+    }
+}
+
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("{}: cannot be copied", from.display()))?;
+    // Files of a store or a package are read-only; QEMU opens its copies for writing.
+    let mut permissions = fs::metadata(to)?.permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    fs::set_permissions(to, permissions)?;
+    Ok(())
+}
+
+/// The folders of an ESP path, checked: relative, no empty part, no `..`.
+pub(super) fn checked(path: &str) -> Result<&Path> {
+    let good = !path.is_empty()
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..");
+    ensure!(
+        good,
+        "{path:?} is no path on an ESP: write it relative to the ESP's root, with / between"
+    );
+    Ok(Path::new(path))
+}

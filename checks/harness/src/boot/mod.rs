@@ -1,0 +1,56 @@
+//! Whole-machine boots: QEMU, real firmware (OVMF) and a software TPM (swtpm), nothing of it as root.
+//!
+//! A [`Machine`] says what is on the disk, which keys the firmware holds, and what the host hands over; [`Machine::boot`]
+//! runs it in a private folder, follows its serial port, and answers with a [`Boot`]: how it ended ([`Outcome`]) and what
+//! the guest, `touchstone-probe`, reported. Success is the probe's own end line, never an exit status: a guest that panics
+//! ends QEMU with 0 as well.
+//!
+//! ```no_run
+//! # use touchstone_harness::boot::{Firmware, Machine, Programs, Variables};
+//! # fn example(programs: &dyn Programs, firmware: Firmware, db: Vec<u8>) -> anyhow::Result<()> {
+//! let machine = Machine::new(programs, firmware)
+//!     .file("EFI/BOOT/BOOTX64.EFI", "/path/systemd-bootx64.efi.signed")
+//!     .file("EFI/Linux/generation-1.efi", "/path/signed.efi")
+//!     .variables(Variables { pk: db.clone(), kek: db.clone(), db, dbx: Vec::new(), secure_boot: true });
+//! let boot = machine.boot()?;
+//! boot.reached()?;
+//! println!("{}", boot.report.pcrs["sha256"][&7]);
+//! # Ok(()) }
+//! ```
+//!
+//! What makes these boots repeatable (all found by running): emulation in software (`accel=tcg`: a `/dev/kvm` may be there
+//! and not work), one processor, no `cx16` (QEMU 7.2 crashes one boot of Linux 6.12 in sixteen with it), no network.
+
+use std::path::Path;
+use std::process::Command;
+
+mod console;
+mod disk;
+mod guard;
+mod machine;
+mod outcome;
+mod report;
+mod run;
+mod variables;
+
+use crate::Root;
+
+pub use machine::{Content, Disk, Firmware, Machine, Prepared};
+pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
+pub use report::Report;
+pub use variables::Variables;
+
+/// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `virt-fw-vars`, `sgdisk`, `mformat`, `mcopy`.
+pub trait Programs {
+    /// A command that runs the program, and sees `folder` (absolute) of this machine at the same path.
+    ///
+    /// # Errors
+    /// When the program cannot be run from here; the sentence says what to do.
+    fn command(&self, program: &str, folder: &Path) -> anyhow::Result<Command>;
+}
+
+impl Programs for Root {
+    fn command(&self, program: &str, folder: &Path) -> anyhow::Result<Command> {
+        self.visit().bind(folder).command(program)
+    }
+}
