@@ -1,2 +1,23 @@
 //! Everything that the checks and `cargo xtask` need of the outside world.
+//!
+//! `cargo xtask setup` fills a cache folder with packages of Debian, unpacked and never installed, and
+//! writes an index of what is there; tests read that index through [`inputs::inputs`] and run the
+//! peers (Nix, ukify, QEMU, …) through [`enter::Root`].
 #![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod cache;
+pub mod debian;
+pub mod enter;
+mod index;
+pub mod inputs;
+mod namespace;
+pub mod progress;
+pub mod roots;
+pub mod setup;
+pub mod wanted;
+
+pub use enter::Root;
+pub use index::index;
+pub use inputs::{Inputs, inputs};
+pub use namespace::enter_and_wait;

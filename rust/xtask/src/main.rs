@@ -1,4 +1,58 @@
-//! .
+//! Developer automation: `cargo xtask setup` prepares what the checks need, `cargo xtask test` runs them all.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod setup;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Touchstone's developer automation",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fetch and unpack what the checks need, and build the static binaries
+    Setup {
+        /// Ask the mirror for newer packages even where the cache is complete
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// Run a program inside an unpacked root (used by the harness, through `unshare`)
+    #[command(hide = true)]
+    Enter {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    touchstone_harness::enter::this_binary_enters()?;
+    match task {
+        Task::Setup { refresh } => setup::run(refresh).map(|_| ExitCode::SUCCESS),
+        Task::Enter { arguments } => {
+            let code = touchstone_harness::enter_and_wait(arguments)?;
+            Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+        }
+    }
+}

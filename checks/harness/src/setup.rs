@@ -1,0 +1,249 @@
+//! Fills the cache: what is wanted, resolved by apt, fetched, unpacked and indexed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::cache::{self, Cache};
+use crate::debian::{Apt, Package, Suite, mirror};
+use crate::progress::Stage;
+use crate::roots::{self, LAYOUT};
+use crate::wanted::{KERNEL, LOOSE, ROOTS, WantedRoot};
+
+/// What was resolved and unpacked for one wish: read again by the next run, so that it needs no network.
+#[derive(Debug, Serialize, Deserialize)]
+struct Resolved {
+    packages: Vec<Package>,
+    folder: PathBuf,
+}
+
+/// What is in the cache after [`Setup::run`].
+#[derive(Debug, Default)]
+pub struct Unpacked {
+    /// Roots by suite.
+    pub roots: BTreeMap<Suite, PathBuf>,
+    /// Loose packages by suite, name and architecture.
+    pub loose: BTreeMap<(Suite, &'static str, &'static str), PathBuf>,
+    /// What a person should know, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A set-up of the cache.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    cache: &'a Cache,
+    refresh: bool,
+    apts: BTreeMap<Suite, Apt>,
+    notes: Vec<String>,
+}
+
+impl<'a> Setup<'a> {
+    /// A set-up of this cache; `refresh` asks the mirror for newer packages even where the cache is complete.
+    #[must_use]
+    pub fn new(cache: &'a Cache, refresh: bool) -> Setup<'a> {
+        Setup {
+            cache,
+            refresh,
+            apts: BTreeMap::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Fetches and unpacks what is missing.
+    ///
+    /// # Errors
+    /// When a package cannot be had, but for suites that are optional: those are noted.
+    pub fn run(mut self) -> Result<Unpacked> {
+        let mut unpacked = Unpacked::default();
+        for suite in [Suite::Bookworm, Suite::Trixie, Suite::Sid] {
+            match self.suite(suite, &mut unpacked) {
+                Err(error) if suite.optional() => {
+                    unpacked.roots.remove(&suite);
+                    unpacked.loose.retain(|(of, _, _), _| *of != suite);
+                    self.notes.push(format!(
+                        "{}: not available, checks against it are left out: {error:#}",
+                        suite.name()
+                    ));
+                }
+                result => result.with_context(|| format!("packages of {}", suite.name()))?,
+            }
+        }
+        unpacked.notes = self.notes;
+        Ok(unpacked)
+    }
+
+    fn suite(&mut self, suite: Suite, unpacked: &mut Unpacked) -> Result<()> {
+        for root in ROOTS.iter().filter(|root| root.suite == suite) {
+            unpacked.roots.insert(suite, self.root(root)?);
+        }
+        for (_, name, architecture) in LOOSE.iter().filter(|(of, _, _)| *of == suite) {
+            let folder = self.loose(suite, name, architecture)?;
+            unpacked.loose.insert((suite, name, architecture), folder);
+        }
+        Ok(())
+    }
+
+    fn root(&mut self, wanted: &WantedRoot) -> Result<PathBuf> {
+        let name = wanted.suite.name();
+        let mut wish = vec!["root", LAYOUT, name];
+        wish.extend(wanted.packages);
+        let record = self
+            .cache
+            .folder("resolved")?
+            .join(format!("{name}-{}.json", cache::key(wish)));
+        if let Some(folder) = self.known(&record) {
+            return Ok(folder);
+        }
+        let archives = self.archives()?;
+        let apt = self.apt(wanted.suite)?;
+        let packages = apt.closure(wanted.packages)?;
+        fetch(
+            &format!("Fetching {} packages of {name}", packages.len()),
+            &archives,
+            &packages,
+            || apt.fetch_closure(wanted.packages),
+        )?;
+        let folder = self.cache.folder("roots")?.join(content_key(&packages));
+        cache::complete(&folder, |folder| {
+            let stage =
+                Stage::of_steps(format!("Unpacking the {name} root"), packages.len() as u64);
+            let root = folder.join(name);
+            fs::create_dir(&root)?;
+            roots::unpack(&archives, &packages, &root, &stage)?;
+            roots::finish(&root)?;
+            stage.done("ready");
+            Ok(())
+        })?;
+        remember(&record, packages, &folder.join(name))
+    }
+
+    fn loose(&mut self, suite: Suite, name: &str, architecture: &str) -> Result<PathBuf> {
+        let wish = cache::key(["loose", LAYOUT, suite.name(), name, architecture]);
+        let record = self.cache.folder("resolved")?.join(format!(
+            "{}-{name}-{architecture}-{wish}.json",
+            suite.name()
+        ));
+        if let Some(folder) = self.known(&record) {
+            return Ok(folder);
+        }
+        let archives = self.archives()?;
+        let apt = self.apt(suite)?;
+        let wanted = if name == KERNEL {
+            apt.behind_meta(
+                &format!("{KERNEL}-cloud-{architecture}:{architecture}"),
+                &format!("{KERNEL}-"),
+            )?
+        } else {
+            name.to_owned()
+        };
+        let wanted = match wanted.contains(':') {
+            true => [wanted],
+            false => [format!("{wanted}:{architecture}")],
+        };
+        let packages = apt.alone(&wanted)?;
+        fetch(
+            &format!("Fetching {} of {}", wanted.join(" "), suite.name()),
+            &archives,
+            &packages,
+            || apt.fetch_alone(&wanted),
+        )?;
+        let folder = self.cache.folder("packages")?.join(content_key(&packages));
+        cache::complete(&folder, |folder| {
+            let stage = Stage::of_steps(
+                format!("Unpacking {}", wanted.join(" ")),
+                packages.len() as u64,
+            );
+            roots::unpack(&archives, &packages, folder, &stage)?;
+            stage.done("ready");
+            Ok(())
+        })?;
+        remember(&record, packages, &folder)
+    }
+
+    /// What an earlier run resolved, when it is still there and nothing newer is asked for.
+    fn known(&self, record: &Path) -> Option<PathBuf> {
+        if self.refresh {
+            return None;
+        }
+        let resolved: Resolved = serde_json::from_slice(&fs::read(record).ok()?).ok()?;
+        let complete = cache::is_complete(&resolved.folder)
+            || resolved.folder.parent().is_some_and(cache::is_complete);
+        complete.then_some(resolved.folder)
+    }
+
+    fn archives(&self) -> Result<PathBuf> {
+        self.cache.folder("archives")
+    }
+
+    /// apt for this suite, its index fetched once a run.
+    fn apt(&mut self, suite: Suite) -> Result<&Apt> {
+        if !self.apts.contains_key(&suite) {
+            let state = self.cache.folder("apt")?.join(suite.name());
+            let apt = Apt::prepare(suite, &mirror()?, &state, &self.archives()?)?;
+            let stage = Stage::begin(format!("Reading the package index of {}", suite.name()));
+            self.notes.extend(apt.update()?);
+            stage.done("verified");
+            self.apts.insert(suite, apt);
+        }
+        match self.apts.get(&suite) {
+            Some(apt) => Ok(apt),
+            None => bail!("no apt state for {}", suite.name()),
+        }
+    }
+}
+
+fn content_key(packages: &[Package]) -> String {
+    let mut hashes: Vec<&str> = packages
+        .iter()
+        .map(|package| package.sha256.as_str())
+        .collect();
+    hashes.sort_unstable();
+    hashes.push(LAYOUT);
+    cache::key(hashes)
+}
+
+fn remember(record: &Path, packages: Vec<Package>, folder: &Path) -> Result<PathBuf> {
+    let resolved = Resolved {
+        packages,
+        folder: folder.to_owned(),
+    };
+    fs::write(record, serde_json::to_vec_pretty(&resolved)?)?;
+    Ok(resolved.folder)
+}
+
+/// Shows how many bytes have arrived while `work` fetches them.
+fn fetch(
+    name: &str,
+    archives: &Path,
+    packages: &[Package],
+    work: impl FnOnce() -> Result<()> + Send,
+) -> Result<()> {
+    let total: u64 = packages.iter().map(|package| package.size).sum();
+    let stage = Stage::of_bytes(name, total);
+    let arrived = || -> u64 {
+        let size = |path: PathBuf| path.metadata().map_or(0, |file| file.len());
+        packages
+            .iter()
+            .map(|package| {
+                size(archives.join(&package.file))
+                    .max(size(archives.join("partial").join(&package.file)))
+            })
+            .sum()
+    };
+    std::thread::scope(|scope| {
+        let running = scope.spawn(work);
+        while !running.is_finished() {
+            std::thread::sleep(Duration::from_millis(100));
+            stage.at(arrived());
+        }
+        running
+            .join()
+            .unwrap_or_else(|_| bail!("the thread that fetches packages ended early"))
+    })?;
+    stage.done(&format!("{} MB", total / 1_000_000));
+    Ok(())
+}
