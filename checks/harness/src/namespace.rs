@@ -80,12 +80,15 @@ fn build(root: &Path, binds: &[Bind]) -> Result<()> {
     mount_tmpfs(&new, c"mode=0755")?;
     for entry in fs::read_dir(root)? {
         let entry = entry?;
+        if FRESH.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
         let (from, to) = (entry.path(), new.join(entry.file_name()));
         if entry.file_type()?.is_symlink() {
             symlink(fs::read_link(&from)?, &to)?;
         } else if entry.file_type()?.is_dir() && fs::read_dir(&from)?.next().is_some() {
             bind(&from, &to, false)?;
-        } else if !FRESH.iter().any(|name| entry.file_name() == *name) {
+        } else {
             fs::create_dir(&to)?;
         }
     }
