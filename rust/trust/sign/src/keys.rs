@@ -200,3 +200,73 @@ fn time(seconds: u64) -> Result<Time, KeysError> {
         .map(Time::from)
         .map_err(|_| KeysError::Validity)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_keys::{certificate, other_rsa, p256, request, rsa, signer};
+    use crate::{Algorithm, Signer, certificate as reading};
+
+    #[test]
+    fn makes_a_key_that_signs() {
+        assert_eq!(signer(rsa()).algorithm(), Algorithm::RsaSha256);
+        assert_ne!(rsa().key_pem, other_rsa().key_pem);
+        assert!(rsa().key_pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+    }
+
+    #[test]
+    fn marks_test_certificates_and_knows_them_by_it() {
+        assert!(is_test_key(&certificate(rsa())));
+        assert!(!is_test_key(&certificate(&p256())));
+    }
+
+    #[test]
+    fn takes_name_size_and_validity_from_the_request() {
+        let request = TestKeyRequest {
+            size: RsaSize::Bits3072,
+            not_after: 4_102_444_800,
+            ..request("KEK, of a test")
+        };
+        let key = generate_test(&request).unwrap();
+        let certificate = reading::read(key.certificate_pem.as_bytes()).unwrap();
+        let tbs = certificate.tbs_certificate();
+        assert_eq!(tbs.subject(), tbs.issuer());
+        assert_eq!(
+            tbs.subject().common_name().unwrap().unwrap().value(),
+            "KEK, of a test"
+        );
+        assert_eq!(
+            tbs.validity().not_before.to_string(),
+            "2026-01-01T00:00:00Z"
+        );
+        assert_eq!(tbs.validity().not_after.to_string(), "2100-01-01T00:00:00Z");
+        assert_eq!(signer(&key).sign(b"").unwrap().len(), 384);
+    }
+
+    #[test]
+    fn refuses_names_and_times_that_no_certificate_has() {
+        let refusal = |request: TestKeyRequest<'_>| generate_test(&request).unwrap_err();
+        assert!(matches!(
+            refusal(request("")),
+            KeysError::CommonName { length: 0 }
+        ));
+        assert!(matches!(
+            refusal(request(&"x".repeat(65))),
+            KeysError::CommonName { length: 65 }
+        ));
+        assert!(matches!(
+            refusal(TestKeyRequest {
+                not_after: 0,
+                ..request("x")
+            }),
+            KeysError::Validity
+        ));
+        assert!(matches!(
+            refusal(TestKeyRequest {
+                not_after: u64::MAX,
+                ..request("x")
+            }),
+            KeysError::Validity
+        ));
+    }
+}

@@ -41,11 +41,13 @@ mod tests {
 
     #[test]
     fn finds_every_block_between_other_text() {
-        let text = "subject=x\n-----BEGIN A-----\nAA==\n-----END A-----\nnoise\n-----BEGIN B C-----\r\nBB==\r\n-----END B C-----";
-        let found: Vec<_> = blocks(text)
-            .map(|block| (block.label, block.text.len()))
+        let a = "-----BEGIN A-----\nAA==\n-----END A-----";
+        let b = "-----BEGIN B C-----\r\nBB==\r\n-----END B C-----";
+        let text = format!("subject=x\n{a}\nnoise {b}\n");
+        let found: Vec<_> = blocks(&text)
+            .map(|block| (block.label, block.text))
             .collect();
-        assert_eq!(found, [("A", 37), ("B C", 44)]);
+        assert_eq!(found, [("A", a), ("B C", b)]);
     }
 
     #[test]

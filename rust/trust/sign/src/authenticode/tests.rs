@@ -1,1 +1,391 @@
-//! Tests.
+use cms::content_info::ContentInfo;
+use cms::signed_data::SignedData;
+use const_oid::db::rfc5912::{ID_SHA_1, ID_SHA_384};
+use der::{Any, Decode, Encode, Tag, Tagged};
+use proptest::prelude::*;
+use spki::AlgorithmIdentifierOwned;
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::KeyUsages;
+
+use super::*;
+use crate::FileSigner;
+use crate::algorithm::Algorithm;
+use crate::test_keys::{self, Issue, certificate, signer, test_key};
+
+const DIGEST: [u8; 32] = [0x5a; 32];
+
+fn signed() -> Vec<u8> {
+    signature(&DIGEST, &signer(test_keys::rsa())).unwrap()
+}
+
+fn trusted() -> Vec<Certificate> {
+    vec![certificate(test_keys::rsa())]
+}
+
+fn signed_data(pkcs7: &[u8]) -> SignedData {
+    ContentInfo::from_der(pkcs7)
+        .unwrap()
+        .content
+        .decode_as()
+        .unwrap()
+}
+
+/// A valid signature after `change`.
+fn altered(change: impl FnOnce(&mut SignedData)) -> Vec<u8> {
+    let mut data = signed_data(&signed());
+    change(&mut data);
+    let content = Any::encode_from(&data).unwrap();
+    ContentInfo {
+        content_type: ID_SIGNED_DATA,
+        content,
+    }
+    .to_der()
+    .unwrap()
+}
+
+/// A valid signature whose one SignerInfo went through `change`.
+fn altered_signer(change: impl FnOnce(&mut SignerInfo)) -> Vec<u8> {
+    altered(|data| {
+        let mut info = data.signer_infos.0.get(0).unwrap().clone();
+        change(&mut info);
+        data.signer_infos = SignerInfos::try_from(vec![info]).unwrap();
+    })
+}
+
+fn replace(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let at = bytes
+        .windows(old.len())
+        .position(|window| window == old)
+        .unwrap();
+    [&bytes[..at], new, &bytes[at + old.len()..]].concat()
+}
+
+fn refusal(pkcs7: &[u8]) -> VerifyError {
+    verify(pkcs7, &DIGEST, &trusted()).unwrap_err()
+}
+
+fn not_authenticode(pkcs7: &[u8]) -> bool {
+    matches!(refusal(pkcs7), VerifyError::NotAuthenticode(_))
+}
+
+#[test]
+fn every_kind_of_key_signs_and_is_verified() {
+    for key in [test_keys::rsa(), &test_keys::p256(), &test_keys::p384()] {
+        let pkcs7 = signature(&DIGEST, &signer(key)).unwrap();
+        assert_eq!(verify(&pkcs7, &DIGEST, &[certificate(key)]), Ok(()));
+        assert_eq!(
+            signature(&DIGEST, &signer(key)).unwrap(),
+            pkcs7,
+            "the same bytes every time"
+        );
+    }
+}
+
+#[test]
+fn has_the_form_that_verifiers_expect() {
+    let data = signed_data(&signed());
+    assert_eq!(data.version, CmsVersion::V1);
+    assert_eq!(data.digest_algorithms.len(), 1);
+    let content = data.encap_content_info.econtent.unwrap();
+    assert_eq!(content.tag(), Tag::Sequence, "no OCTET STRING around it");
+    assert!(content.value().ends_with(&DIGEST));
+
+    let info = data.signer_infos.0.get(0).unwrap();
+    assert_eq!(info.version, CmsVersion::V1);
+    assert!(matches!(
+        info.sid,
+        SignerIdentifier::IssuerAndSerialNumber(_)
+    ));
+    assert_eq!(info.signature_algorithm, Algorithm::RsaSha256.identifier());
+    let attributes: Vec<_> = info
+        .signed_attrs
+        .as_ref()
+        .unwrap()
+        .iter()
+        .map(|attribute| attribute.oid)
+        .collect();
+    assert_eq!(
+        attributes,
+        [ID_CONTENT_TYPE, ID_MESSAGE_DIGEST],
+        "no signing time"
+    );
+    assert!(info.unsigned_attrs.is_none());
+}
+
+#[test]
+fn carries_the_chain_once() {
+    let [a, b] = [test_keys::rsa(), test_keys::other_rsa()];
+    let file = format!("{0}{1}{1}{0}", a.certificate_pem, b.certificate_pem);
+    let signer = FileSigner::new(a.key_pem.as_bytes(), file.as_bytes()).unwrap();
+    let data = signed_data(&signature(&DIGEST, &signer).unwrap());
+    assert_eq!(data.certificates.unwrap().0.len(), 2);
+}
+
+#[test]
+fn a_certificate_issued_by_a_trusted_authority_is_trusted() {
+    let authority = p256::ecdsa::SigningKey::from_slice(&[1; 32]).unwrap();
+    let key = p256::ecdsa::SigningKey::from_slice(&[2; 32]).unwrap();
+    let stranger = p256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap();
+    let root = |by: &p256::ecdsa::SigningKey, authority, usage| {
+        Issue {
+            subject: "CN=root",
+            issuer: "CN=root",
+            authority,
+            usage,
+        }
+        .by::<_, p256::ecdsa::DerSignature>(by, by)
+    };
+    let leaf = Issue {
+        subject: "CN=leaf",
+        issuer: "CN=root",
+        authority: None,
+        usage: None,
+    }
+    .by::<_, p256::ecdsa::DerSignature>(&authority, &key);
+    let pkcs7 = signature(&DIGEST, &signer(&test_key(&key, &leaf))).unwrap();
+
+    let verdict = |anchor| verify(&pkcs7, &DIGEST, &[certificate(test_keys::rsa()), anchor]);
+    let untrusted = Err(VerifyError::Untrusted {
+        signer: "CN=leaf".into(),
+    });
+    assert_eq!(verdict(root(&authority, Some(true), None)), Ok(()));
+    assert_eq!(
+        verdict(root(&authority, Some(true), Some(KeyUsages::KeyCertSign))),
+        Ok(())
+    );
+    assert_eq!(verdict(leaf.clone()), Ok(()), "the leaf itself");
+    assert_eq!(
+        verdict(root(
+            &authority,
+            Some(true),
+            Some(KeyUsages::DigitalSignature)
+        )),
+        untrusted,
+        "may not issue"
+    );
+    assert_eq!(
+        verdict(root(&authority, Some(false), None)),
+        untrusted,
+        "no authority"
+    );
+    assert_eq!(
+        verdict(root(&authority, None, None)),
+        untrusted,
+        "does not say that it is an authority"
+    );
+    assert_eq!(
+        verdict(root(&stranger, Some(true), None)),
+        untrusted,
+        "another key of the same name"
+    );
+}
+
+#[test]
+fn refuses_a_signer_whom_nobody_trusts() {
+    let verdict = verify(&signed(), &DIGEST, &[certificate(test_keys::other_rsa())]);
+    assert!(matches!(verdict, Err(VerifyError::Untrusted { signer }) if signer.contains("CN=db")));
+    assert!(matches!(
+        verify(&signed(), &DIGEST, &[]),
+        Err(VerifyError::Untrusted { .. })
+    ));
+}
+
+#[test]
+fn refuses_another_image_and_names_both_digests() {
+    let error = verify(&signed(), &[0xa5; 32], &trusted()).unwrap_err();
+    assert_eq!(
+        error,
+        VerifyError::DigestMismatch {
+            image: [0xa5; 32],
+            signed: DIGEST
+        }
+    );
+    assert!(
+        error.to_string().contains(&"a5".repeat(32))
+            && error.to_string().contains(&"5a".repeat(32))
+    );
+}
+
+#[test]
+fn refuses_a_digest_changed_after_signing() {
+    let pkcs7 = replace(&signed(), &DIGEST, &[0xa5; 32]);
+    let verdict = verify(&pkcs7, &[0xa5; 32], &trusted());
+    assert_eq!(
+        verdict,
+        Err(VerifyError::NotAuthenticode(
+            "its message digest is not of its content"
+        ))
+    );
+}
+
+#[test]
+fn refuses_a_changed_signature_and_changed_attributes() {
+    let signature = altered_signer(|info| {
+        let mut bytes = info.signature.as_bytes().to_vec();
+        bytes[100] ^= 1;
+        info.signature = OctetString::new(bytes).unwrap();
+    });
+    assert!(matches!(
+        refusal(&signature),
+        VerifyError::BadSignature { .. }
+    ));
+    let attributes = altered_signer(|info| {
+        let time = attribute(const_oid::db::rfc5911::ID_SIGNING_TIME, Any::null()).unwrap();
+        info.signed_attrs.as_mut().unwrap().insert(time).unwrap();
+    });
+    assert!(matches!(
+        refusal(&attributes),
+        VerifyError::BadSignature { .. }
+    ));
+}
+
+#[test]
+fn refuses_the_certificate_of_another_key() {
+    // Same names and serial number as the signer's, so that it is taken for the signer's.
+    let forged = altered(|data| {
+        let [real, other] = [
+            certificate(test_keys::rsa()),
+            certificate(test_keys::other_rsa()),
+        ];
+        let key = |of: &Certificate| {
+            of.tbs_certificate()
+                .subject_public_key_info()
+                .to_der()
+                .unwrap()
+        };
+        let der = replace(&real.to_der().unwrap(), &key(&real), &key(&other));
+        let certificate = CertificateChoices::Certificate(Certificate::from_der(&der).unwrap());
+        data.certificates = Some(CertificateSet::try_from(vec![certificate]).unwrap());
+    });
+    assert!(matches!(refusal(&forged), VerifyError::BadSignature { .. }));
+}
+
+#[test]
+fn verifies_the_attributes_in_the_order_in_which_they_stand() {
+    let data = signed_data(&signed());
+    let info = data.signer_infos.0.get(0).unwrap();
+    let attributes: Vec<_> = info
+        .signed_attrs
+        .as_ref()
+        .unwrap()
+        .iter()
+        .map(|attribute| attribute.to_der().unwrap())
+        .collect();
+    let [sorted, swapped] = [
+        attributes.concat(),
+        [&*attributes[1], &attributes[0]].concat(),
+    ];
+    let unsorted = replace(&signed(), &sorted, &swapped);
+    assert!(matches!(
+        refusal(&unsorted),
+        VerifyError::BadSignature { .. }
+    ));
+
+    let set = Any::new(Tag::Set, swapped).unwrap().to_der().unwrap();
+    let signature = signer(test_keys::rsa()).sign(&set).unwrap();
+    let signed_so = replace(&unsorted, info.signature.as_bytes(), &signature);
+    assert_eq!(verify(&signed_so, &DIGEST, &trusted()), Ok(()));
+}
+
+#[test]
+fn refuses_what_is_not_authenticode() {
+    assert!(not_authenticode(b""));
+    assert!(not_authenticode(b"hello"));
+    assert!(not_authenticode(&signed()[..200]));
+    assert!(not_authenticode(
+        &certificate(test_keys::rsa()).to_der().unwrap()
+    ));
+    assert!(not_authenticode(&altered(|data| data
+        .encap_content_info
+        .econtent = None)));
+    assert!(not_authenticode(&altered(|data| data
+        .encap_content_info
+        .econtent_type =
+        ID_SIGNED_DATA)));
+    assert!(not_authenticode(&altered(|data| data.certificates = None)));
+    assert!(not_authenticode(&altered(
+        |data| data.signer_infos.0 = SetOfVec::new()
+    )));
+    assert!(not_authenticode(&altered(|data| {
+        let mut second = data.signer_infos.0.get(0).unwrap().clone();
+        second.version = CmsVersion::V3;
+        data.signer_infos.0.insert(second).unwrap();
+    })));
+    assert!(not_authenticode(&altered_signer(|info| info
+        .signed_attrs =
+        None)));
+}
+
+#[test]
+fn refuses_other_digests_than_sha256_of_the_image_and_weak_ones_anywhere() {
+    let named = |oid| AlgorithmIdentifierOwned {
+        oid,
+        parameters: None,
+    };
+    let weak = altered_signer(|info| info.digest_alg = named(ID_SHA_1));
+    assert_eq!(refusal(&weak), VerifyError::Algorithm(ID_SHA_1));
+    let weak = altered_signer(|info| info.signature_algorithm = named(ID_SHA_1));
+    assert_eq!(refusal(&weak), VerifyError::Algorithm(ID_SHA_1));
+
+    let [sha256, sha384] =
+        [const_oid::db::rfc5912::ID_SHA_256, ID_SHA_384].map(|oid| oid.to_der().unwrap());
+    let other = altered(|data| {
+        let content = data.encap_content_info.econtent.take().unwrap();
+        let value = replace(content.value(), &sha256, &sha384);
+        data.encap_content_info.econtent = Some(Any::new(Tag::Sequence, value).unwrap());
+    });
+    assert_eq!(refusal(&other), VerifyError::Algorithm(ID_SHA_384));
+}
+
+#[test]
+fn ignores_the_padding_of_the_certificate_table_and_nothing_else() {
+    let followed_by = |rest: &[u8]| [&signed(), rest].concat();
+    assert_eq!(verify(&followed_by(&[0; 7]), &DIGEST, &trusted()), Ok(()));
+    assert!(not_authenticode(&followed_by(&[0; 8])));
+    assert!(not_authenticode(&followed_by(&[1])));
+}
+
+/// A token that fails now and then.
+struct Faulty(FileSigner);
+
+impl Signer for Faulty {
+    fn certificate(&self) -> &Certificate {
+        self.0.certificate()
+    }
+    fn chain(&self) -> &[Certificate] {
+        self.0.chain()
+    }
+    fn algorithm(&self) -> Algorithm {
+        self.0.algorithm()
+    }
+    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.0.sign(b"another message")
+    }
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+}
+
+#[test]
+fn gives_out_no_signature_that_does_not_verify() {
+    let faulty = Faulty(signer(test_keys::rsa()));
+    assert!(matches!(
+        signature(&DIGEST, &faulty),
+        Err(SignError::WrongSignature { .. })
+    ));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert!(verify(&bytes, &DIGEST, &[]).is_err());
+    }
+
+    #[test]
+    fn no_changed_byte_makes_it_trusted_for_another_image(at in 0_usize..1400, change in 1_u8..) {
+        let mut pkcs7 = signed();
+        let at = at % pkcs7.len();
+        pkcs7[at] ^= change;
+        prop_assert!(verify(&pkcs7, &[0xa5; 32], &trusted()).is_err());
+    }
+}
