@@ -1,2 +1,33 @@
-//! .
+//! What a TPM will hold: exact predictions of PCR values, and the event logs that explain those that are there.
+//!
+//! The pieces, from small to large: a [`Measurement`] extends one register, with its reason; [`replay`] makes values
+//! of them; [`UkiMeasurer`] takes from one pass over a UKI all that later registers need; a [`BootPath`] is one way in
+//! which a machine boots; [`predict`] turns it into a [`Prediction`], or refuses ([`PredictError`]) where a value
+//! would be a guess. [`eventlog`] reads the log of a machine that did boot.
+//!
+//! Nothing here talks to a TPM. What is known about each register, and how it was verified, is in
+//! `docs/measured-boot.md`.
 #![forbid(unsafe_code)]
+
+mod bank;
+mod boot_path;
+mod cpio;
+pub mod eventlog;
+mod initrd;
+mod measurement;
+mod phase;
+mod predict;
+mod uki;
+mod utf16;
+mod version;
+
+pub use bank::{Bank, Digest, DigestError, Digests, UnknownBank};
+pub use boot_path::{
+    Authority, BootPath, BootPathError, Loader, StartedImage, Uki, Variables, authenticode_digests, measure_uki,
+};
+pub use measurement::{EventKind, Measurement, replay};
+pub use phase::{PhaseError, PhasePath};
+pub use predict::{Ask, Leaf, PredictError, Prediction, predict};
+pub use uki::{MeasuredSection, MeasuredUki, UkiError, UkiMeasurer};
+pub use utf16::CommandLineError;
+pub use version::{Component, Release, Version, VersionError};

@@ -1,0 +1,267 @@
+//! One way in which a machine may boot: what the firmware starts, under which settings.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use touchstone_pe::{Image, ReadError, Section, authenticode, observe_sections};
+use uuid::Uuid;
+
+use crate::bank::{Bank, Digest, Digests};
+use crate::uki::{MeasuredUki, UkiError, UkiMeasurer};
+use crate::version::{Component, Version, VersionError};
+
+/// The Secure Boot variables as the firmware holds them when the machine starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables {
+    /// Content of `PK`: signature lists (`EFI_SIGNATURE_LIST`) without authentication header; empty when absent.
+    pub pk: Vec<u8>,
+    /// Content of `KEK`, likewise.
+    pub kek: Vec<u8>,
+    /// Content of `db`, likewise.
+    pub db: Vec<u8>,
+    /// Content of `dbx`, likewise.
+    pub dbx: Vec<u8>,
+    /// Whether the firmware enforces signatures: the variable `SecureBoot`.
+    pub secure_boot: bool,
+}
+
+/// The entry of `db` that lets an image start: one `EFI_SIGNATURE_DATA`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// The entry's owner.
+    pub owner: Uuid,
+    /// The entry's data: the certificate's DER, as it stands in `db`.
+    pub certificate: Vec<u8>,
+}
+
+impl Authority {
+    /// The entry's bytes: owner in little-endian form, then the certificate (UEFI specification, `EFI_SIGNATURE_DATA`).
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.owner.to_bytes_le().to_vec();
+        bytes.extend_from_slice(&self.certificate);
+        bytes
+    }
+}
+
+/// A PE image that the firmware loads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartedImage {
+    /// How it is called in explanations, such as `systemd-boot 257.13-1~deb13u1` or a path.
+    pub name: String,
+    /// Its Authenticode digest in each bank that will be asked for.
+    pub authenticode: Digests,
+    /// The entry of `db` that vouches for it; needed for PCR 7 under Secure Boot.
+    pub authority: Option<Authority>,
+}
+
+impl StartedImage {
+    /// An image in a file.
+    pub fn from_file<S: Read + Seek>(
+        name: impl Into<String>,
+        source: &mut S,
+        banks: &[Bank],
+        authority: Option<Authority>,
+    ) -> Result<StartedImage, BootPathError> {
+        let image = Image::read(source)?;
+        Ok(StartedImage { name: name.into(), authenticode: authenticode_digests(&image, source, banks)?, authority })
+    }
+}
+
+/// The boot loader that the firmware starts: systemd-boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loader {
+    /// Its PE image.
+    pub image: StartedImage,
+    /// Its version, from `.sdmagic`.
+    pub version: Version,
+}
+
+impl Loader {
+    /// A boot loader in a file. Refuses anything but systemd-boot of a known version.
+    pub fn from_file<S: Read + Seek>(
+        source: &mut S,
+        banks: &[Bank],
+        authority: Option<Authority>,
+    ) -> Result<Loader, BootPathError> {
+        let image = Image::read(source)?;
+        let section = image.section(".sdmagic").cloned().ok_or(VersionError::Missing(Component::Boot))?;
+        let magic = image.section_bytes(source, &section, 4096)?;
+        let version = Version::of_sdmagic(Component::Boot, &magic)?;
+        let authenticode = authenticode_digests(&image, source, banks)?;
+        let name = format!("systemd-boot {version}");
+        Ok(Loader { image: StartedImage { name, authenticode, authority }, version })
+    }
+}
+
+/// A UKI on its way: the image that the loader starts, and what its stub measures.
+#[derive(Clone, Debug)]
+pub struct Uki {
+    /// Its PE image.
+    pub image: StartedImage,
+    /// Its sections.
+    pub measured: MeasuredUki,
+    /// The Authenticode digests of the kernel inside: needed for PCR 4 without Secure Boot and with stubs before 262,
+    /// which let the firmware load it.
+    pub kernel: Option<Digests>,
+}
+
+impl Uki {
+    /// A UKI in a file. Reads it three times: for its sections, its own and its kernel's Authenticode digest. A build
+    /// has all of them from its one pass ([`UkiMeasurer`]) and needs none of this.
+    pub fn from_file<S: Read + Seek>(
+        name: impl Into<String>,
+        source: &mut S,
+        banks: &[Bank],
+        authority: Option<Authority>,
+    ) -> Result<Uki, BootPathError> {
+        let image = Image::read(source)?;
+        let measured = measure_uki(&image, source, banks)?;
+        let kernel = match image.section(".linux").cloned() {
+            Some(section) => kernel_digests(source, &section, banks)?,
+            None => None,
+        };
+        let authenticode = authenticode_digests(&image, source, banks)?;
+        Ok(Uki { image: StartedImage { name: name.into(), authenticode, authority }, measured, kernel })
+    }
+}
+
+/// One way in which a machine may boot: firmware, systemd-boot, a UKI.
+#[derive(Clone, Debug)]
+pub struct BootPath {
+    /// What was chosen to come here, in words: the first elements of each leaf's path.
+    pub path: Vec<String>,
+    /// The firmware's Secure Boot settings.
+    pub variables: Variables,
+    /// What the firmware starts.
+    pub loader: Loader,
+    /// What the loader starts.
+    pub uki: Uki,
+    /// Whether the ESP holds `loader/random-seed` (`bootctl install` and `bootctl random-seed` make it). From it stub
+    /// 262 derives a secret that it hands to the initrd, so that PCR 9 is another on every machine.
+    pub random_seed: bool,
+}
+
+/// Why a boot path cannot be read from files.
+#[derive(Debug, thiserror::Error)]
+pub enum BootPathError {
+    /// The file is no PE image, or ends too early.
+    #[error(transparent)]
+    Image(#[from] ReadError),
+    /// The version of loader or stub is missing or unknown.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The UKI cannot be measured.
+    #[error(transparent)]
+    Uki(#[from] UkiError),
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Read(#[from] io::Error),
+}
+
+/// The sections of a UKI in a file, in one pass; its microcode, when there is some, is read before as well.
+pub fn measure_uki<S: Read + Seek>(image: &Image, source: &mut S, banks: &[Bank]) -> Result<MeasuredUki, BootPathError> {
+    let mut measurer = UkiMeasurer::new(banks);
+    if let Some(section) = image.section(".ucode").filter(|section| section.virtual_size > 0) {
+        source.seek(SeekFrom::Start(u64::from(section.raw_offset)))?;
+        let stored = u64::from(section.virtual_size.min(section.raw_size));
+        let missing = u64::from(section.virtual_size).saturating_sub(stored);
+        measurer.announce_microcode(&mut source.take(stored).chain(io::repeat(0).take(missing)))?;
+    }
+    observe_sections(image, source, &mut [&mut measurer])?;
+    Ok(measurer.finish()?)
+}
+
+/// The Authenticode digests of an image in these banks.
+pub fn authenticode_digests<S: Read + Seek>(image: &Image, source: &mut S, banks: &[Bank]) -> Result<Digests, ReadError> {
+    let mut digests = BTreeMap::new();
+    for bank in banks {
+        let bytes = match bank {
+            Bank::Sha1 => authenticode::digest::<sha1::Sha1, S>(image, source)?.to_vec(),
+            Bank::Sha256 => authenticode::digest::<sha2::Sha256, S>(image, source)?.to_vec(),
+            Bank::Sha384 => authenticode::digest::<sha2::Sha384, S>(image, source)?.to_vec(),
+            Bank::Sha512 => authenticode::digest::<sha2::Sha512, S>(image, source)?.to_vec(),
+        };
+        if let Ok(digest) = Digest::from_bytes(&bytes) {
+            digests.insert(*bank, digest);
+        }
+    }
+    Ok(digests.into_values().collect())
+}
+
+/// The Authenticode digests of the kernel inside a UKI; none when the section is no PE image that the firmware could
+/// load (then nobody may ask for them).
+fn kernel_digests<S: Read + Seek>(source: &mut S, section: &Section, banks: &[Bank]) -> Result<Option<Digests>, BootPathError> {
+    if section.raw_size < section.virtual_size {
+        return Ok(None);
+    }
+    let mut window = Window::new(source, u64::from(section.raw_offset), u64::from(section.virtual_size));
+    match Image::read(&mut window) {
+        Ok(image) => Ok(Some(authenticode_digests(&image, &mut window, banks)?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A part of a file, as if it were a file.
+struct Window<'a, S> {
+    source: &'a mut S,
+    start: u64,
+    len: u64,
+    position: u64,
+}
+
+impl<'a, S> Window<'a, S> {
+    fn new(source: &'a mut S, start: u64, len: u64) -> Self {
+        Window { source, start, len, position: 0 }
+    }
+}
+
+impl<S: Read + Seek> Read for Window<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.len.saturating_sub(self.position);
+        self.source.seek(SeekFrom::Start(self.start.saturating_add(self.position)))?;
+        let count = (&mut self.source).take(left).read(buffer)?;
+        self.position = self.position.saturating_add(count as u64);
+        Ok(count)
+    }
+}
+
+impl<S> Seek for Window<'_, S> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(offset) => self.len.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn shows_a_window_as_if_it_were_a_file() {
+        let mut file = Cursor::new(b"..kernel..".to_vec());
+        let mut window = Window::new(&mut file, 2, 6);
+        let mut text = String::new();
+        window.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "kernel");
+        assert_eq!(window.seek(SeekFrom::End(-3)).unwrap(), 3);
+        text.clear();
+        window.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "nel");
+        assert!(window.seek(SeekFrom::Current(-7)).is_err());
+    }
+
+    #[test]
+    fn writes_an_authority_as_the_firmware_stores_it() {
+        let owner = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
+        let bytes = Authority { owner, certificate: vec![0x30] }.to_bytes();
+        assert_eq!(bytes.get(..4), Some(&[0xbd, 0x9a, 0xfa, 0x77][..]));
+        assert_eq!(bytes.len(), 17);
+    }
+}

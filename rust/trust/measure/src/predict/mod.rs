@@ -1,0 +1,172 @@
+//! The prediction: from a boot path to the values that the registers will hold.
+
+mod error;
+mod firmware;
+mod stub;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use error::PredictError;
+
+use crate::bank::{Bank, Digest};
+use crate::boot_path::BootPath;
+use crate::measurement::{Event, Measurement, replay};
+use crate::phase::PhasePath;
+use crate::uki;
+use crate::version::Release;
+
+/// What a prediction shall say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The registers: of 4, 7, 9, 11, 12 and 13.
+    #[serde(default = "default_pcrs")]
+    pub pcrs: Vec<u32>,
+    /// The banks.
+    #[serde(default = "default_banks")]
+    pub banks: Vec<Bank>,
+    /// The moments at which PCR 11 is looked at; it changes with each phase, so each gives a leaf of its own.
+    #[serde(default = "default_phases")]
+    pub phases: Vec<PhasePath>,
+}
+
+fn default_pcrs() -> Vec<u32> {
+    vec![4, 7, 9, 11, 12]
+}
+
+fn default_banks() -> Vec<Bank> {
+    vec![Bank::Sha256]
+}
+
+fn default_phases() -> Vec<PhasePath> {
+    vec![PhasePath::none()]
+}
+
+impl Default for Ask {
+    /// PCRs 4, 7, 9, 11 and 12 in the SHA-256 bank, before the first phase.
+    fn default() -> Ask {
+        Ask { pcrs: default_pcrs(), banks: default_banks(), phases: default_phases() }
+    }
+}
+
+/// The values that a machine will have, and what they rest on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prediction {
+    /// One leaf for each way in which the boot may go.
+    pub leaves: Vec<Leaf>,
+    /// What must hold for the values to be right, in words.
+    pub assumptions: Vec<String>,
+}
+
+/// One outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Leaf {
+    /// The choices that lead here, in words.
+    pub path: Vec<String>,
+    /// The registers' values, by number and bank.
+    pub pcrs: BTreeMap<u32, BTreeMap<Bank, Digest>>,
+    /// What makes each value, in the order in which each register is extended.
+    pub measurements: Vec<Measurement>,
+}
+
+/// Predicts the asked registers of a machine that boots this way.
+///
+/// Refuses, rather than guesses, whenever a value would rest on something that was never compared with a real boot.
+pub fn predict(boot: &BootPath, ask: &Ask) -> Result<Prediction, PredictError> {
+    let pcrs = check(boot, ask)?;
+    let mut events = Vec::new();
+    for pcr in &pcrs {
+        events.extend(events_of(boot, ask, *pcr)?);
+    }
+    require_banks(&events, &ask.banks)?;
+    // Without PCR 11 in the question, all moments look the same.
+    let moments = if pcrs.contains(&11) { ask.phases.as_slice() } else { &[] };
+    let leaves = match moments {
+        [] => vec![leaf(boot.path.clone(), &pcrs, &ask.banks, &events)],
+        moments => moments.iter().map(|phase| leaf_at(boot, ask, &pcrs, &events, phase)).collect(),
+    };
+    Ok(Prediction { leaves, assumptions: assumptions(boot, &pcrs) })
+}
+
+fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
+    if ask.pcrs.is_empty() || ask.banks.is_empty() || ask.phases.is_empty() {
+        return Err(PredictError::NothingAsked);
+    }
+    if let Some((pcr, why)) = ask.pcrs.iter().find_map(|pcr| error::why_not(*pcr).map(|why| (*pcr, why))) {
+        return Err(PredictError::Pcr { pcr, why });
+    }
+    let (loader, stub) = (&boot.loader.version, boot.uki.measured.stub());
+    // 252 passes the command line on by other ways than its successors: mixtures were never compared.
+    if (loader.release == Release::V252) != (stub.release == Release::V252) {
+        return Err(PredictError::Mixture { loader: loader.text.clone(), stub: stub.text.clone() });
+    }
+    Ok(ask.pcrs.iter().copied().collect())
+}
+
+fn events_of(boot: &BootPath, ask: &Ask, pcr: u32) -> Result<Vec<Event>, PredictError> {
+    match pcr {
+        4 => firmware::pcr4(boot, &ask.banks),
+        7 => firmware::pcr7(boot, &ask.banks),
+        9 => stub::pcr9(boot, &ask.banks),
+        11 => Ok(boot.uki.measured.section_events()),
+        12 => stub::pcr12(boot, &ask.banks),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Every event must be known in every bank: a value without one of its events would be wrong, not incomplete.
+fn require_banks(events: &[Event], banks: &[Bank]) -> Result<(), PredictError> {
+    for event in events {
+        if let Some(bank) = banks.iter().find(|bank| event.digests.get(**bank).is_none()) {
+            return Err(PredictError::NoDigest { bank: *bank, what: event.why.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn leaf_at(boot: &BootPath, ask: &Ask, pcrs: &BTreeSet<u32>, events: &[Event], phase: &PhasePath) -> Leaf {
+    let mut path = boot.path.clone();
+    path.push(phase.describe());
+    let mut events = events.to_vec();
+    events.extend(uki::phase_events(&ask.banks, phase));
+    events.sort_by_key(|event| event.pcr);
+    leaf(path, pcrs, &ask.banks, &events)
+}
+
+fn leaf(path: Vec<String>, pcrs: &BTreeSet<u32>, banks: &[Bank], events: &[Event]) -> Leaf {
+    let measurements: Vec<Measurement> = events.iter().flat_map(|event| event.measurements(banks)).collect();
+    let mut values: BTreeMap<u32, BTreeMap<Bank, Digest>> = BTreeMap::new();
+    for bank in banks {
+        let replayed = replay(*bank, &measurements);
+        for pcr in pcrs {
+            let value = replayed.get(pcr).copied().unwrap_or(Digest::zero(*bank));
+            values.entry(*pcr).or_default().insert(*bank, value);
+        }
+    }
+    Leaf { path, pcrs: values, measurements }
+}
+
+/// What must hold for these registers' values to be right.
+fn assumptions(boot: &BootPath, pcrs: &BTreeSet<u32>) -> Vec<String> {
+    let release = boot.uki.measured.stub().release;
+    let all: [(&[u32], bool, &str); 11] = [
+        (&[4, 7, 9, 11, 12, 13], true, "The boot loader on the ESP is the given systemd-boot, and it starts the given UKI without a change of the command line in its menu."),
+        (&[4], true, "The firmware starts the boot loader at its first attempt: each boot option tried before it, and each driver it loads, adds an event to PCR 4."),
+        (&[7], true, "The firmware measures SecureBoot, PK, KEK, db and dbx and no other variable (no dbt, no dbr, no deployed-mode variables), then the separator, and verifies no option ROM or driver against db before the boot loader."),
+        (&[7], boot.variables.secure_boot, "The firmware finds each image's signature valid through the given entry of db, and not through another."),
+        (&[4, 7], true, "No shim is between firmware and boot loader."),
+        (&[9], true, "The kernel is Linux 6.1 or newer, and its EFI stub measures its command line and its initrd, in this order."),
+        (&[9], release == Release::V262, "The ESP holds no loader/random-seed, so that the stub derives no secret for the initrd."),
+        (&[4, 9, 12, 13], true, "No addon, credential or extension lies beside the UKI or in loader/addons, loader/credentials and loader/extensions."),
+        (&[9, 12], true, "The machine's SMBIOS strings hold no io.systemd.boot.kernel-cmdline-extra and no io.systemd.stub.kernel-cmdline-extra."),
+        (&[11], true, "Nothing but systemd's phases is measured into PCR 11 after the stub; every phase is measured once."),
+        (&[7, 4], !boot.variables.secure_boot, "Secure Boot is off."),
+    ];
+    let relevant = |(of, holds, _): &(&[u32], bool, &str)| *holds && of.iter().any(|pcr| pcrs.contains(pcr));
+    all.iter().filter(|assumption| relevant(assumption)).map(|(_, _, text)| (*text).to_owned()).collect()
+}

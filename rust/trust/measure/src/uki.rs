@@ -1,0 +1,327 @@
+//! One pass over a UKI's sections: everything that PCRs 9, 11 and 12 need of it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use touchstone_pe::{Section, SectionObserver};
+
+use crate::bank::{Bank, Digests, Hashers};
+use crate::cpio;
+use crate::initrd::ServedInitrd;
+use crate::measurement::{Event, EventKind};
+use crate::phase::PhasePath;
+use crate::version::{Component, Release, Version, VersionError};
+
+/// The sections that a stub measures into PCR 11, in the order in which it does.
+///
+/// `.pcrsig` is never measured: it signs the outcome. `.dtbauto`, `.hwids` and `.efifw` are chosen by the machine.
+const MEASURED: [&str; 11] = [
+    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".pcrpkey", ".profile",
+];
+
+/// Sections whose content a stub knows how to use, but which no stub of this release measures.
+const UNKNOWN_TO_252: [&str; 4] = [".ucode", ".uname", ".sbat", ".profile"];
+
+/// Sections that stand for a choice which the machine makes at boot.
+const MACHINES_CHOICE: [&str; 3] = [".dtbauto", ".hwids", ".efifw"];
+
+/// Small sections whose content, not only their digest, decides what is measured.
+const KEPT: [&str; 6] = [".sdmagic", ".cmdline", ".osrel", ".pcrpkey", ".pcrsig", ".profile"];
+
+/// Sections that stubs since 257 hand to the initrd as files, in their order.
+pub(crate) const EXTRA_FILES: [(&str, &str); 3] =
+    [(".pcrsig", "tpm2-pcr-signature.json"), (".pcrpkey", "tpm2-pcr-public-key.pem"), (".osrel", "os-release")];
+
+/// More than this of a small section is refused, so that memory stays bounded.
+const KEPT_LIMIT: usize = 4 << 20;
+
+/// Why a UKI cannot be measured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UkiError {
+    /// The stub's version is missing or unknown.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// There is no kernel inside: the file is no UKI.
+    #[error("the file has no section .linux: it is no UKI")]
+    NoKernel,
+    /// A section is there twice.
+    #[error("the section {0} occurs more than once; profiles are not predicted yet: build one UKI for each profile")]
+    Twice(String),
+    /// A small section is too big.
+    #[error("the section {0} is bigger than 4 MiB, which none of its kind is")]
+    TooBig(String),
+    /// A section whose measurement depends on the machine.
+    #[error("the section {0} is chosen by the machine at boot, so its measurement is not the same everywhere; leave it out, or use .dtb")]
+    MachinesChoice(String),
+    /// The processor microcode that was announced is not the one in the UKI.
+    #[error("the section .ucode is not the microcode that was announced before")]
+    OtherMicrocode,
+}
+
+/// The digest of one section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasuredSection {
+    /// The section's name, with its dot.
+    pub name: String,
+    /// Its size in memory (VirtualSize), in bytes: what is measured.
+    pub len: u64,
+    /// The digests of its content, in the asked banks.
+    pub digests: Digests,
+}
+
+/// Sees a UKI's sections pass once, while it is written or read, and measures them.
+///
+/// It keeps digests and the small texts only: memory does not grow with kernel or initrd.
+pub struct UkiMeasurer {
+    banks: Vec<Bank>,
+    sections: Vec<MeasuredSection>,
+    kept: BTreeMap<String, Vec<u8>>,
+    too_big: Option<String>,
+    served: ServedInitrd,
+    microcode: Microcode,
+    initrd_seen: bool,
+    current: Option<Current>,
+}
+
+/// The section that is passing.
+struct Current {
+    name: String,
+    len: u64,
+    hashers: Hashers,
+}
+
+/// Where the microcode is: in the initrd as served it stands in front, in the file it stands behind.
+enum Microcode {
+    /// None was seen.
+    Unseen,
+    /// It was given before the pass, and hashed; here are its digests.
+    Announced(Digests),
+    /// It passed before the initrd did.
+    InOrder,
+    /// It passed after the initrd, without announcement: the order of hashing is lost.
+    TooLate,
+}
+
+impl UkiMeasurer {
+    /// A measurer for these banks.
+    pub fn new(banks: &[Bank]) -> UkiMeasurer {
+        UkiMeasurer {
+            banks: banks.to_vec(),
+            sections: Vec::new(),
+            kept: BTreeMap::new(),
+            too_big: None,
+            served: ServedInitrd::new(banks),
+            microcode: Microcode::Unseen,
+            initrd_seen: false,
+            current: None,
+        }
+    }
+
+    /// Gives the content of `.ucode` before the pass.
+    ///
+    /// The stub serves microcode before the initrd, while UKIs store it behind. Without this call PCR 9 of such a UKI
+    /// stays unknown; everything else is measured all the same.
+    pub fn announce_microcode(&mut self, source: &mut impl Read) -> io::Result<()> {
+        let mut hashers = Hashers::new(&self.banks);
+        self.served.begin();
+        crate::bank::feed(source, |bytes| {
+            hashers.update(bytes);
+            self.served.update(bytes);
+        })?;
+        self.microcode = Microcode::Announced(hashers.finish());
+        Ok(())
+    }
+
+    /// What was measured, once all sections have passed.
+    pub fn finish(mut self) -> Result<MeasuredUki, UkiError> {
+        if let Some(name) = self.too_big {
+            return Err(UkiError::TooBig(name));
+        }
+        let magic = self.kept.remove(".sdmagic").ok_or(VersionError::Missing(Component::Stub))?;
+        let stub = Version::of_sdmagic(Component::Stub, &magic)?;
+        check_sections(&self.sections)?;
+        if let Microcode::Announced(announced) = &self.microcode
+            && find(&self.sections, ".ucode").map(|section| &section.digests) != Some(announced)
+        {
+            return Err(UkiError::OtherMicrocode);
+        }
+        let initrd = match self.microcode {
+            Microcode::TooLate => Served::OrderLost,
+            _ => serve(stub.release, self.served, &self.sections, &self.kept),
+        };
+        Ok(MeasuredUki { banks: self.banks, sections: self.sections, stub, kept: self.kept, initrd })
+    }
+
+    fn start(&mut self, name: &str) {
+        let in_order = matches!(self.microcode, Microcode::Unseen);
+        match name {
+            ".ucode" if in_order && self.initrd_seen => self.microcode = Microcode::TooLate,
+            ".ucode" if in_order => self.microcode = Microcode::InOrder,
+            ".initrd" => self.initrd_seen = true,
+            _ => {}
+        }
+        if KEPT.contains(&name) {
+            self.kept.insert(name.to_owned(), Vec::new());
+        }
+        self.current = Some(Current { name: name.to_owned(), len: 0, hashers: Hashers::new(&self.banks) });
+    }
+
+    fn pass(&mut self, bytes: &[u8]) {
+        let Some(current) = &mut self.current else { return };
+        let serve = current.name == ".initrd"
+            || (current.name == ".ucode" && matches!(self.microcode, Microcode::InOrder));
+        // A piece begins with its first byte: an empty section is no piece.
+        if serve && current.len == 0 && !bytes.is_empty() {
+            self.served.begin();
+        }
+        if serve {
+            self.served.update(bytes);
+        }
+        current.len = current.len.saturating_add(bytes.len() as u64);
+        current.hashers.update(bytes);
+        if let Some(kept) = self.kept.get_mut(&current.name) {
+            if kept.len().saturating_add(bytes.len()) > KEPT_LIMIT {
+                self.too_big.get_or_insert_with(|| current.name.clone());
+            } else {
+                kept.extend_from_slice(bytes);
+            }
+        }
+    }
+}
+
+impl SectionObserver for UkiMeasurer {
+    fn begin(&mut self, section: &Section) {
+        self.start(section.name.as_str());
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        self.pass(bytes);
+    }
+
+    fn end(&mut self) {
+        if let Some(Current { name, len, hashers }) = self.current.take() {
+            self.sections.push(MeasuredSection { name, len, digests: hashers.finish() });
+        }
+    }
+}
+
+fn find<'a>(sections: &'a [MeasuredSection], name: &str) -> Option<&'a MeasuredSection> {
+    sections.iter().find(|section| section.name == name && section.len > 0)
+}
+
+/// Adds to microcode and initrd what else this stub serves.
+fn serve(release: Release, mut served: ServedInitrd, sections: &[MeasuredSection], kept: &BTreeMap<String, Vec<u8>>) -> Served {
+    let there = |name: &str| find(sections, name).is_some();
+    if release == Release::V252 && [".ucode", ".pcrsig", ".pcrpkey"].into_iter().any(there) {
+        return Served::NotCompared("a UKI with stub 252 and one of the sections .ucode, .pcrsig, .pcrpkey");
+    }
+    if there(".profile") {
+        return Served::NotCompared("a UKI with a section .profile");
+    }
+    if release > Release::V252 {
+        for (section, name) in EXTRA_FILES {
+            if let Some(content) = kept.get(section).filter(|content| !content.is_empty()) {
+                served.add(&cpio::extra_file(name, content));
+            }
+        }
+    }
+    served.finish().map_or(Served::NotCompared("a UKI without an initrd"), Served::Digests)
+}
+
+fn check_sections(sections: &[MeasuredSection]) -> Result<(), UkiError> {
+    find(sections, ".linux").ok_or(UkiError::NoKernel)?;
+    for section in sections {
+        if MACHINES_CHOICE.contains(&section.name.as_str()) {
+            return Err(UkiError::MachinesChoice(section.name.clone()));
+        }
+        let matters = MEASURED.contains(&section.name.as_str()) || KEPT.contains(&section.name.as_str());
+        if matters && sections.iter().filter(|other| other.name == section.name).count() > 1 {
+            return Err(UkiError::Twice(section.name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel will be served as its initrd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// These digests.
+    Digests(Digests),
+    /// Unknown: microcode stood behind the initrd and had not been announced.
+    OrderLost,
+    /// Unknown: no such UKI was ever compared with a real boot.
+    NotCompared(&'static str),
+}
+
+/// A UKI whose sections have passed: digests in the asked banks, and the texts that decide about measurements.
+#[derive(Debug, Clone)]
+pub struct MeasuredUki {
+    banks: Vec<Bank>,
+    sections: Vec<MeasuredSection>,
+    stub: Version,
+    kept: BTreeMap<String, Vec<u8>>,
+    initrd: Served,
+}
+
+impl MeasuredUki {
+    /// The banks for which digests are there.
+    pub fn banks(&self) -> &[Bank] {
+        &self.banks
+    }
+
+    /// All sections in the file's order, the stub's own included.
+    pub fn sections(&self) -> &[MeasuredSection] {
+        &self.sections
+    }
+
+    /// The stub's version, from `.sdmagic`.
+    pub fn stub(&self) -> &Version {
+        &self.stub
+    }
+
+    /// The content of a small section (`.cmdline`, `.osrel`, `.pcrpkey`, `.pcrsig`, `.profile`), when it is there.
+    pub fn text(&self, section: &str) -> Option<&[u8]> {
+        self.kept.get(section).map(Vec::as_slice).filter(|content| !content.is_empty())
+    }
+
+    pub(crate) fn initrd(&self) -> &Served {
+        &self.initrd
+    }
+
+    /// What the stub measures into PCR 11 before the first phase: for each section that is there its name with a NUL,
+    /// then its content.
+    pub(crate) fn section_events(&self) -> Vec<Event> {
+        let measured = MEASURED.iter().filter(|name| {
+            !(self.stub.release == Release::V252 && UNKNOWN_TO_252.contains(name))
+        });
+        let mut events = Vec::new();
+        for section in measured.filter_map(|name| find(&self.sections, name)) {
+            let name = &section.name;
+            let why = format!("the name of the UKI's section {name}, with a NUL");
+            events.push(Event::of(&self.banks, 11, EventKind::SectionName, why, format!("{name}\0").as_bytes()));
+            events.push(Event {
+                pcr: 11,
+                kind: EventKind::SectionContent,
+                why: format!("the content of the UKI's section {name}, {} bytes", section.len),
+                digests: section.digests.clone(),
+            });
+        }
+        events
+    }
+
+    /// The value of PCR 11 in one bank at the end of a phase path, as `systemd-measure calculate` prints it; none when
+    /// the bank was not asked for at the start.
+    pub fn pcr11(&self, bank: Bank, phase: &PhasePath) -> Option<crate::Digest> {
+        let mut value = crate::Digest::zero(bank);
+        for event in self.section_events().into_iter().chain(phase_events(&self.banks, phase)) {
+            value = value.extended(&event.digests.get(bank)?);
+        }
+        Some(value)
+    }
+}
+
+/// What systemd measures into PCR 11 on the way to the end of this path.
+pub(crate) fn phase_events(banks: &[Bank], phase: &PhasePath) -> Vec<Event> {
+    let event = |word: &str| Event::of(banks, 11, EventKind::Phase, format!("the boot phase {word}"), word.as_bytes());
+    phase.words().map(event).collect()
+}
