@@ -1,4 +1,4 @@
-//! A disk with one EFI system partition, made without root: `sgdisk` and mtools on a sparse file.
+//! A disk with one EFI system partition, made without root: mtools on a sparse file.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -6,11 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::machine::{Content, checked, copy};
-use super::{Programs, guard, run};
-
-/// The same disk each time: the partition table is measured in PCR 5.
-const DISK_GUID: &str = "70756f74-7368-4f6e-8e65-000000000001";
-const PARTITION_GUID: &str = "70756f74-7368-4f6e-8e65-000000000002";
+use super::{Programs, gpt, guard, run};
 
 const MEBIBYTE: u64 = 1 << 20;
 /// Enough clusters of 4 KiB for FAT32, which counts as such from 65525 clusters on.
@@ -27,13 +23,12 @@ pub(super) fn make(
     // FAT rounds each file up to a cluster; an eighth more covers that and the tables.
     let size = SMALLEST_ESP.max(content / MEBIBYTE / 8 * 9 + 16);
     let disk = home.join(run::DISK);
+    let sectors = (size + 2) * MEBIBYTE / gpt::SECTOR;
     let file = File::create_new(&disk).with_context(|| disk.display().to_string())?;
-    // One mebibyte before the partition, one behind it for the second table.
-    file.set_len((size + 2) * MEBIBYTE)
+    file.set_len(sectors * gpt::SECTOR)
+        .and_then(|()| gpt::write(&file, sectors))
         .with_context(|| disk.display().to_string())?;
-
-    partition(programs, home, size)?;
-    format(programs, home, size)?;
+    format(programs, home, gpt::partition_end(sectors) + 1 - gpt::FIRST)?;
     fill(programs, home, &tree)?;
     fs::remove_dir_all(&tree).with_context(|| tree.display().to_string())
 }
@@ -61,29 +56,12 @@ fn stage(tree: &Path, files: &[(String, Content)]) -> Result<u64> {
     Ok(total)
 }
 
-fn partition(programs: &dyn Programs, home: &Path, size: u64) -> Result<()> {
-    let mut command = programs.command("sgdisk", home)?;
-    command
-        .args(["--clear", "--disk-guid", DISK_GUID, "--new"])
-        .arg(format!("1:2048:+{size}M"));
-    command.args([
-        "--typecode",
-        "1:ef00",
-        "--change-name",
-        "1:ESP",
-        "--partition-guid",
-    ]);
-    command
-        .arg(format!("1:{PARTITION_GUID}"))
-        .arg(home.join(run::DISK));
-    guard::run(command)
-}
-
+/// Makes the file system; `size` in sectors. FAT32 whatever the size, with a fixed serial number.
 fn format(programs: &dyn Programs, home: &Path, size: u64) -> Result<()> {
     let mut command = programs.command("mformat", home)?;
     command
         .args(["-F", "-c", "8", "-N", "54535445", "-v", "ESP", "-T"])
-        .arg((size * MEBIBYTE / 512).to_string());
+        .arg(size.to_string());
     command.arg("-i").arg(image(home)).arg("::");
     guard::run(command)
 }

@@ -195,8 +195,16 @@ impl<'a> Machine<'a> {
             .context("/tmp: no private folder can be made there")?;
         let home = folder.path();
         copy(&self.firmware.code, &home.join(run::CODE))?;
-        copy(&self.firmware.variables, &home.join(run::EMPTY_VARIABLES))?;
-        variables::write(self.programs, home, self.variables.as_ref())?;
+        match &self.variables {
+            Some(wanted) => {
+                let empty = fs::read(&self.firmware.variables)
+                    .with_context(|| self.firmware.variables.display().to_string())?;
+                let store = variables::enrol(&empty, wanted)
+                    .with_context(|| self.firmware.variables.display().to_string())?;
+                fs::write(home.join(run::VARIABLES), store).context("the firmware's variables")?;
+            }
+            None => copy(&self.firmware.variables, &home.join(run::VARIABLES))?,
+        }
         match &self.disk {
             Disk::Esp(files) => disk::make(self.programs, home, files)?,
             Disk::Image(path) => copy(path, &home.join(run::DISK))?,

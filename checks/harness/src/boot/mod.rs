@@ -26,9 +26,12 @@ use std::process::Command;
 
 mod console;
 mod disk;
+mod gpt;
 mod guard;
 mod machine;
 mod outcome;
+#[cfg(test)]
+mod peers;
 mod report;
 mod run;
 mod variables;
@@ -38,9 +41,9 @@ use crate::Root;
 pub use machine::{Content, Disk, Firmware, Machine, Prepared};
 pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
 pub use report::Report;
-pub use variables::Variables;
+pub use variables::{Variables, enrol};
 
-/// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `virt-fw-vars`, `sgdisk`, `mformat`, `mcopy`.
+/// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `mformat`, `mcopy`.
 pub trait Programs {
     /// A command that runs the program, and sees `folder` (absolute) of this machine at the same path.
     ///

@@ -18,7 +18,6 @@ use super::report;
 
 /// Names in the private folder.
 pub(super) const CODE: &str = "code.fd";
-pub(super) const EMPTY_VARIABLES: &str = "empty.fd";
 pub(super) const VARIABLES: &str = "variables.fd";
 pub(super) const DISK: &str = "disk.img";
 pub(super) const TPM: &str = "tpm";

@@ -1,13 +1,10 @@
-//! The firmware's variable store, made by `virt-fw-vars`.
+//! The firmware's variable store: an empty one of edk2, and the variables of Secure Boot put in.
+//!
+//! Source: edk2's `MdeModulePkg/Include/Guid/VariableFormat.h` and the PI specification's firmware volume header. The bytes
+//! are those of `virt-fw-vars --set-json` (a check compares them).
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
-use data_encoding::HEXLOWER;
-use serde_json::{Value, json};
-
-use super::{Programs, guard, run};
+use anyhow::{Result, bail, ensure};
+use uuid::{Uuid, uuid};
 
 /// Secure Boot's variables, each as the exact bytes of its `EFI_SIGNATURE_LIST`s, without an authentication header.
 /// These are the bytes that the firmware measures in PCR 7; an empty value leaves the variable out.
@@ -25,81 +22,173 @@ pub struct Variables {
     pub secure_boot: bool,
 }
 
-const GLOBAL: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
-const IMAGE_SECURITY: &str = "d719b2cb-3d3a-4596-a3bc-dad00e67656f";
-/// OVMF's own switch, `gEfiSecureBootEnableDisableGuid` of edk2.
-const SECURE_BOOT_ENABLE: &str = "f0a30bc7-af08-4556-99c4-001009c93a44";
-/// Non-volatile, boot, runtime, time-based authenticated write.
-const AUTHENTICATED: u32 = 0x27;
-/// Non-volatile, boot.
-const BOOT: u32 = 0x03;
-/// `EFI_TIME` of 2020-01-01 00:00:00: the time stamp of the keys, so that a store is the same each time.
-const ENROLLED: &str = "e4070101000000000000000000000000";
+/// `EFI_GLOBAL_VARIABLE`.
+const GLOBAL: Uuid = uuid!("8be4df61-93ca-11d2-aa0d-00e098032b8c");
+/// `EFI_IMAGE_SECURITY_DATABASE_GUID`.
+const IMAGE_SECURITY: Uuid = uuid!("d719b2cb-3d3a-4596-a3bc-dad00e67656f");
+/// `gEfiSecureBootEnableDisableGuid`, edk2's own switch.
+const SECURE_BOOT_ENABLE: Uuid = uuid!("f0a30bc7-af08-4556-99c4-001009c93a44");
+/// Attributes (non-volatile, boot, runtime, time-based authenticated write) and `EFI_TIME` of a key: enrolled on
+/// 2020-01-01, so that a store is the same each time.
+const KEY: (u32, [u8; 16]) = (0x27, [0xe4, 0x07, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+/// Attributes (non-volatile, boot) of the switch, which has no time.
+const SWITCH: (u32, [u8; 16]) = (0x03, [0; 16]);
 
-/// Writes [`run::VARIABLES`] in the private folder from the empty store beside it.
-pub(super) fn write(
-    programs: &dyn Programs,
-    home: &Path,
-    wanted: Option<&Variables>,
-) -> Result<()> {
-    let (empty, store) = (home.join(run::EMPTY_VARIABLES), home.join(run::VARIABLES));
-    let Some(wanted) = wanted else {
-        return super::machine::copy(&empty, &store);
-    };
-    let list = home.join("variables.json");
-    fs::write(&list, document(wanted).to_string()).with_context(|| list.display().to_string())?;
-    let mut command = programs.command("virt-fw-vars", home)?;
-    command
-        .arg("--input")
-        .arg(&empty)
-        .arg("--set-json")
-        .arg(&list)
-        .arg("--output")
-        .arg(&store);
-    guard::run(command)
+/// `EFI_SYSTEM_NV_DATA_FV_GUID`, at this offset of the firmware volume's header.
+const VOLUME: (usize, Uuid) = (16, uuid!("fff12b8d-7696-4c8b-a985-2747075b4f50"));
+/// `EFI_AUTHENTICATED_VARIABLE_GUID`, first in the store's header.
+const STORE: Uuid = uuid!("aaf32c78-947b-439a-a180-2e144ec37792");
+/// Offset of the volume header's own length.
+const VOLUME_LENGTH: usize = 48;
+/// Bytes of a store's header.
+const STORE_HEADER: usize = 28;
+
+/// The store `empty` with the variables in it.
+///
+/// # Errors
+/// When `empty` is no empty variable store of edk2, or too small.
+pub fn enrol(empty: &[u8], wanted: &Variables) -> Result<Vec<u8>> {
+    let (first, end) = room(empty)?;
+    let switch = vec![u8::from(wanted.secure_boot)];
+    let mut records = Vec::new();
+    for (name, vendor, kind, data) in [
+        ("KEK", GLOBAL, KEY, &wanted.kek),
+        ("PK", GLOBAL, KEY, &wanted.pk),
+        ("SecureBootEnable", SECURE_BOOT_ENABLE, SWITCH, &switch),
+        ("db", IMAGE_SECURITY, KEY, &wanted.db),
+        ("dbx", IMAGE_SECURITY, KEY, &wanted.dbx),
+    ] {
+        if !data.is_empty() {
+            add(&mut records, name, vendor, kind, data)?;
+        }
+    }
+
+    let mut store = empty.to_vec();
+    match store
+        .get_mut(first..end)
+        .and_then(|room| room.get_mut(..records.len()))
+    {
+        Some(place) => place.copy_from_slice(&records),
+        None => bail!(
+            "the keys take {} bytes, the firmware has room for {}",
+            records.len(),
+            end.saturating_sub(first)
+        ),
+    }
+    Ok(store)
 }
 
-/// The document that `--set-json` takes: data in hexadecimal digits.
-fn document(wanted: &Variables) -> Value {
-    let keys = [
-        ("PK", GLOBAL, &wanted.pk),
-        ("KEK", GLOBAL, &wanted.kek),
-        ("db", IMAGE_SECURITY, &wanted.db),
-        ("dbx", IMAGE_SECURITY, &wanted.dbx),
-    ];
-    let mut variables: Vec<Value> = keys
-        .into_iter()
-        .filter(|(_, _, data)| !data.is_empty())
-        .map(|(name, guid, data)| {
-            json!({"name": name, "guid": guid, "attr": AUTHENTICATED, "data": HEXLOWER.encode(data), "time": ENROLLED})
-        })
+/// Where variables may stand: behind the store's header, up to the store's size.
+fn room(empty: &[u8]) -> Result<(usize, usize)> {
+    let known =
+        |at: usize, guid: Uuid| empty.get(at..at + 16) == Some(guid.to_bytes_le().as_slice());
+    let number = |at: usize, bytes: usize| {
+        let field = empty.get(at..at + bytes)?;
+        Some(
+            field
+                .iter()
+                .rev()
+                .fold(0_usize, |value, byte| value << 8 | usize::from(*byte)),
+        )
+    };
+    let at = number(VOLUME_LENGTH, 2).unwrap_or_default();
+    let size = number(at + 16, 4).unwrap_or_default();
+    ensure!(
+        known(VOLUME.0, VOLUME.1) && known(at, STORE),
+        "no variable store of edk2: give an OVMF_VARS file"
+    );
+    let (first, end) = (at + STORE_HEADER, at + size);
+    let free = empty.get(first..end).unwrap_or_default();
+    ensure!(
+        !free.is_empty() && free.iter().all(|byte| *byte == 0xff),
+        "the variable store is not empty: give one without keys"
+    );
+    Ok((first, end))
+}
+
+/// Adds one `AUTHENTICATED_VARIABLE_HEADER` with name and data, at the next multiple of four.
+fn add(
+    records: &mut Vec<u8>,
+    name: &str,
+    vendor: Uuid,
+    kind: (u32, [u8; 16]),
+    data: &[u8],
+) -> Result<()> {
+    let (attributes, time) = kind;
+    let name: Vec<u8> = name
+        .encode_utf16()
+        .chain([0])
+        .flat_map(u16::to_le_bytes)
         .collect();
-    let switch = if wanted.secure_boot { "01" } else { "00" };
-    variables.push(json!({"name": "SecureBootEnable", "guid": SECURE_BOOT_ENABLE, "attr": BOOT, "data": switch}));
-    json!({"version": 2, "variables": variables})
+    records.resize(records.len().next_multiple_of(4), 0xff);
+    // Start mark; state: added and its header valid.
+    records.extend([0xaa, 0x55, 0x3f, 0]);
+    records.extend(attributes.to_le_bytes());
+    records.extend(0_u64.to_le_bytes());
+    records.extend(time);
+    records.extend(0_u32.to_le_bytes());
+    records.extend(u32::try_from(name.len())?.to_le_bytes());
+    records.extend(u32::try_from(data.len())?.to_le_bytes());
+    records.extend(vendor.to_bytes_le());
+    records.extend(name);
+    records.extend(data);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_empty_list_leaves_its_variable_out() {
-        let wanted = Variables {
+    /// An empty store with room for `size` bytes in all.
+    fn empty(size: u32) -> Vec<u8> {
+        let mut bytes = vec![0; 72];
+        bytes[16..32].copy_from_slice(&VOLUME.1.to_bytes_le());
+        bytes[48] = 72;
+        bytes.extend(STORE.to_bytes_le());
+        bytes.extend(size.to_le_bytes());
+        bytes.extend([0x5a, 0xfe, 0, 0, 0, 0, 0, 0]);
+        bytes.resize(72 + size as usize, 0xff);
+        bytes
+    }
+
+    fn keys() -> Variables {
+        Variables {
             pk: vec![1],
-            kek: vec![2],
-            db: vec![3, 0xff],
-            dbx: vec![],
+            kek: vec![2; 5],
+            db: vec![3; 9],
+            dbx: Vec::new(),
             secure_boot: true,
-        };
-        let document = document(&wanted);
-        let names: Vec<_> = document["variables"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|v| v["name"].as_str().unwrap())
+        }
+    }
+
+    #[test]
+    fn variables_follow_each_other_aligned_and_an_empty_one_is_left_out() {
+        let store = enrol(&empty(4096), &keys()).unwrap();
+        let starts: Vec<usize> = (100..store.len() - 4)
+            .filter(|at| store[*at..at + 4] == [0xaa, 0x55, 0x3f, 0])
             .collect();
-        assert_eq!(names, ["PK", "KEK", "db", "SecureBootEnable"]);
-        assert_eq!(document["variables"][2]["data"], "03ff");
+        // Sorted by name; 60 bytes of header, name and data, then up to the next multiple of four.
+        assert_eq!(starts, [100, 176, 244, 340]);
+        assert_eq!(store.len(), empty(4096).len());
+    }
+
+    #[test]
+    fn refuses_a_store_that_has_no_room_or_has_variables_or_is_none() {
+        assert!(
+            enrol(&empty(200), &keys())
+                .unwrap_err()
+                .to_string()
+                .contains("room")
+        );
+        let full = enrol(&empty(4096), &keys()).unwrap();
+        assert!(
+            enrol(&full, &keys())
+                .unwrap_err()
+                .to_string()
+                .contains("not empty")
+        );
+        for wrong in [&b""[..], b"MZ", &empty(4096)[..80], &[0xff; 4096]] {
+            assert!(enrol(wrong, &keys()).is_err());
+        }
     }
 }

@@ -1,0 +1,132 @@
+//! A GUID partition table with one EFI system partition (UEFI specification 2.10, chapter 5).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use uuid::{Uuid, uuid};
+
+/// Bytes of a sector.
+pub(super) const SECTOR: u64 = 512;
+/// First sector of the partition: the first mebibyte is the table's.
+pub(super) const FIRST: u64 = 2048;
+
+/// `EFI_PART_TYPE_EFI_SYSTEM_PART_GUID`.
+const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
+/// The same disk each time: the table is measured in PCR 5.
+const DISK: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000001");
+const PARTITION: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000002");
+
+const ENTRIES: usize = 128;
+const ENTRY: usize = 128;
+/// Sectors of the array of entries.
+const ARRAY: u64 = (ENTRIES * ENTRY) as u64 / SECTOR;
+
+/// Writes both tables and the protective MBR into a new file whose length is `sectors`. The partition is from [`FIRST`]
+/// up to the second table.
+pub(super) fn write(disk: &File, sectors: u64) -> io::Result<()> {
+    let too_small = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the disk is too small for a partition table",
+        )
+    };
+    let last = sectors.checked_sub(1).ok_or_else(too_small)?;
+    let end = last
+        .checked_sub(ARRAY + 1)
+        .filter(|end| *end > FIRST)
+        .ok_or_else(too_small)?;
+    let array = entries(end);
+    let checksum = crc32(&array);
+    disk.write_all_at(&protective_mbr(last), 0)?;
+    disk.write_all_at(&header(1, last, 2, end, checksum), SECTOR)?;
+    disk.write_all_at(&array, 2 * SECTOR)?;
+    disk.write_all_at(&array, (last - ARRAY) * SECTOR)?;
+    disk.write_all_at(&header(last, 1, last - ARRAY, end, checksum), last * SECTOR)
+}
+
+/// Last sector of the partition on a disk of this many sectors.
+pub(super) fn partition_end(sectors: u64) -> u64 {
+    sectors.saturating_sub(ARRAY + 2)
+}
+
+/// All entries; the first is the partition.
+fn entries(end: u64) -> Vec<u8> {
+    let mut array = Vec::with_capacity(ENTRIES * ENTRY);
+    array.extend(ESP.to_bytes_le());
+    array.extend(PARTITION.to_bytes_le());
+    array.extend(FIRST.to_le_bytes());
+    array.extend(end.to_le_bytes());
+    array.extend(0_u64.to_le_bytes());
+    array.extend("ESP".encode_utf16().flat_map(u16::to_le_bytes));
+    array.resize(ENTRIES * ENTRY, 0);
+    array
+}
+
+/// A header that stands at sector `here`, with its twin at `twin` and its array at `array`.
+fn header(here: u64, twin: u64, array: u64, end: u64, array_checksum: u32) -> Vec<u8> {
+    let fields = |checksum: u32| {
+        let mut bytes = b"EFI PART".to_vec();
+        // Revision 1.0, the header's size.
+        bytes.extend([0, 0, 1, 0, 92, 0, 0, 0]);
+        bytes.extend(checksum.to_le_bytes());
+        bytes.extend([0; 4]);
+        for sector in [here, twin, FIRST_USABLE, end] {
+            bytes.extend(sector.to_le_bytes());
+        }
+        bytes.extend(DISK.to_bytes_le());
+        bytes.extend(array.to_le_bytes());
+        bytes.extend((ENTRIES as u32).to_le_bytes());
+        bytes.extend((ENTRY as u32).to_le_bytes());
+        bytes.extend(array_checksum.to_le_bytes());
+        bytes
+    };
+    // The checksum covers the header with its own field zero.
+    fields(crc32(&fields(0)))
+}
+
+/// First sector behind the first table.
+const FIRST_USABLE: u64 = 2 + ARRAY;
+
+/// One MBR entry over the whole disk, by which old tools keep off.
+fn protective_mbr(last: u64) -> Vec<u8> {
+    let mut sector = vec![0; 446];
+    sector.extend([0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff]);
+    sector.extend(1_u32.to_le_bytes());
+    sector.extend(u32::try_from(last).unwrap_or(u32::MAX).to_le_bytes());
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    sector
+}
+
+/// CRC-32 of IEEE 802.3 (reflected polynomial 0xedb88320).
+fn crc32(data: &[u8]) -> u32 {
+    let mut rest = u32::MAX;
+    for &byte in data {
+        rest ^= u32::from(byte);
+        for _ in 0..8 {
+            let carry = rest & 1;
+            rest = (rest >> 1) ^ (0xedb8_8320 * carry);
+        }
+    }
+    !rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc_is_that_of_ieee() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn refuses_a_disk_without_room() {
+        let file = tempfile::tempfile().unwrap();
+        for sectors in [0, 1, 34, FIRST] {
+            assert!(write(&file, sectors).is_err(), "{sectors}");
+        }
+        assert!(write(&file, FIRST + 100).is_ok());
+    }
+}
