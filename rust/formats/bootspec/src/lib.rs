@@ -1,2 +1,21 @@
-//! .
+//! Bootspec documents, version 1 and version 2: what a NixOS generation tells its boot loader.
+//!
+//! - [`Document`]: a whole `boot.json`, read strictly.
+//! - [`V1`] and [`V2`]: the core objects.
+//! - [`emit`]: the document of a generation, v1 beside v2.
+//!
+//! Sources: NixOS RFC 125 (v1), RFC 165 (v2); `docs/bootspec.md` says how this crate reads them.
 #![forbid(unsafe_code)]
+
+mod core;
+mod document;
+mod emit;
+mod error;
+
+pub use crate::core::{Core, V1, V2};
+pub use document::{Document, Extensions, Generation, Specialisation};
+pub use emit::{BesideV1, EmitError, Emitted, Inexpressible, emit};
+pub use error::ReadError;
+
+/// The extension that names the initrd's secrets: name → path, read at install time.
+pub const INITRD_SECRETS: &str = "org.nixos.initrd-secrets.v1";
