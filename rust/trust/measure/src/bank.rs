@@ -1,18 +1,19 @@
 //! PCR banks and the digests that live in them.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
 use std::str::FromStr;
 
-use digest::Digest as _;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::hash::Hasher;
 
 /// A PCR bank: the hash algorithm with which its registers are extended.
 ///
 /// Written and parsed as `sha1`, `sha256`, `sha384`, `sha512`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Bank {
     /// SHA-1: 20 bytes. Present on old TPMs; never enough on its own.
@@ -93,7 +94,10 @@ impl FromStr for Bank {
     type Err = UnknownBank;
 
     fn from_str(text: &str) -> Result<Bank, UnknownBank> {
-        Bank::ALL.into_iter().find(|bank| bank.name() == text).ok_or_else(|| UnknownBank(text.to_owned()))
+        Bank::ALL
+            .into_iter()
+            .find(|bank| bank.name() == text)
+            .ok_or_else(|| UnknownBank(text.to_owned()))
     }
 }
 
@@ -121,18 +125,28 @@ pub enum DigestError {
 impl Digest {
     /// The value of a PCR after reset: all bytes zero.
     pub const fn zero(bank: Bank) -> Digest {
-        Digest { bank, bytes: [0; 64] }
+        Digest {
+            bank,
+            bytes: [0; 64],
+        }
+    }
+
+    /// A digest of this bank from a hash function's output, which has the bank's length.
+    pub(crate) fn of_output(bank: Bank, output: &[u8]) -> Digest {
+        let mut digest = Digest::zero(bank);
+        for (to, from) in digest.bytes.iter_mut().zip(output) {
+            *to = *from;
+        }
+        digest
     }
 
     /// A digest from its bytes; the length chooses the bank.
     pub fn from_bytes(bytes: &[u8]) -> Result<Digest, DigestError> {
-        let bank =
-            Bank::ALL.into_iter().find(|bank| bank.digest_len() == bytes.len()).ok_or(DigestError::Length(bytes.len()))?;
-        let mut digest = Digest::zero(bank);
-        for (to, from) in digest.bytes.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        Ok(digest)
+        let bank = Bank::ALL
+            .into_iter()
+            .find(|bank| bank.digest_len() == bytes.len())
+            .ok_or(DigestError::Length(bytes.len()))?;
+        Ok(Digest::of_output(bank, bytes))
     }
 
     /// The bank that this digest belongs to.
@@ -142,7 +156,9 @@ impl Digest {
 
     /// The digest's bytes: as many as the bank's digests have.
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.bank.digest_len()).unwrap_or(&self.bytes)
+        self.bytes
+            .get(..self.bank.digest_len())
+            .unwrap_or(&self.bytes)
     }
 
     /// The value of a PCR that held `self`, after it was extended with `event`: `H(self ‖ event)`
@@ -197,7 +213,9 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -215,125 +233,6 @@ impl JsonSchema for Digest {
     }
 }
 
-/// One datum's digest in each of some banks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Digests(BTreeMap<Bank, Digest>);
-
-impl Digests {
-    /// The digests of `data` in these banks.
-    pub fn of(banks: &[Bank], data: &[u8]) -> Digests {
-        banks.iter().map(|bank| bank.hash(data)).collect()
-    }
-
-    /// The digests of everything that `source` gives, in these banks; memory does not grow with its length.
-    pub fn of_reader(banks: &[Bank], source: &mut impl Read) -> io::Result<Digests> {
-        let mut hashers = Hashers::new(banks);
-        feed(source, |bytes| hashers.update(bytes))?;
-        Ok(hashers.finish())
-    }
-
-    /// The digest in one bank, when it is known.
-    pub fn get(&self, bank: Bank) -> Option<Digest> {
-        self.0.get(&bank).copied()
-    }
-
-    /// The digests, in order of their banks.
-    pub fn iter(&self) -> impl Iterator<Item = Digest> + '_ {
-        self.0.values().copied()
-    }
-}
-
-impl FromIterator<Digest> for Digests {
-    fn from_iter<I: IntoIterator<Item = Digest>>(digests: I) -> Digests {
-        Digests(digests.into_iter().map(|digest| (digest.bank(), digest)).collect())
-    }
-}
-
-impl From<[u8; 32]> for Digests {
-    /// A single SHA-256 digest, as `touchstone_pe` gives it.
-    fn from(sha256: [u8; 32]) -> Digests {
-        Digest::from_bytes(&sha256).into_iter().collect()
-    }
-}
-
-/// Reads `source` to its end in blocks.
-pub(crate) fn feed(source: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut block = vec![0; 64 * 1024];
-    loop {
-        match source.read(&mut block) {
-            Ok(0) => return Ok(()),
-            Ok(count) => take(block.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// A running hash in one bank.
-#[derive(Clone)]
-enum Hasher {
-    Sha1(sha1::Sha1),
-    Sha256(sha2::Sha256),
-    Sha384(sha2::Sha384),
-    Sha512(sha2::Sha512),
-}
-
-impl Hasher {
-    fn new(bank: Bank) -> Hasher {
-        match bank {
-            Bank::Sha1 => Hasher::Sha1(sha1::Sha1::new()),
-            Bank::Sha256 => Hasher::Sha256(sha2::Sha256::new()),
-            Bank::Sha384 => Hasher::Sha384(sha2::Sha384::new()),
-            Bank::Sha512 => Hasher::Sha512(sha2::Sha512::new()),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Hasher::Sha1(hasher) => hasher.update(bytes),
-            Hasher::Sha256(hasher) => hasher.update(bytes),
-            Hasher::Sha384(hasher) => hasher.update(bytes),
-            Hasher::Sha512(hasher) => hasher.update(bytes),
-        }
-    }
-
-    fn finish(self) -> Digest {
-        fn digest(bank: Bank, output: &[u8]) -> Digest {
-            let mut digest = Digest::zero(bank);
-            for (to, from) in digest.bytes.iter_mut().zip(output) {
-                *to = *from;
-            }
-            digest
-        }
-        match self {
-            Hasher::Sha1(hasher) => digest(Bank::Sha1, &hasher.finalize()),
-            Hasher::Sha256(hasher) => digest(Bank::Sha256, &hasher.finalize()),
-            Hasher::Sha384(hasher) => digest(Bank::Sha384, &hasher.finalize()),
-            Hasher::Sha512(hasher) => digest(Bank::Sha512, &hasher.finalize()),
-        }
-    }
-}
-
-/// Running hashes of the same bytes in several banks.
-#[derive(Clone)]
-pub(crate) struct Hashers(Vec<Hasher>);
-
-impl Hashers {
-    pub(crate) fn new(banks: &[Bank]) -> Hashers {
-        Hashers(banks.iter().map(|bank| Hasher::new(*bank)).collect())
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        for hasher in &mut self.0 {
-            hasher.update(bytes);
-        }
-    }
-
-    pub(crate) fn finish(self) -> Digests {
-        self.0.into_iter().map(Hasher::finish).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,7 +241,10 @@ mod tests {
     fn knows_the_published_digests_of_abc() {
         let abc = |bank: Bank| bank.hash(b"abc").to_string();
         assert_eq!(abc(Bank::Sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
-        assert_eq!(abc(Bank::Sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            abc(Bank::Sha256),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert!(abc(Bank::Sha384).starts_with("cb00753f45a35e8bb5a03d699ac65007"));
         assert!(abc(Bank::Sha512).starts_with("ddaf35a193617abacc417349ae204131"));
     }
@@ -356,7 +258,9 @@ mod tests {
             "3d458cfe55cc03ea1f443f1562beec8df51c75e14a9fcf9a7234a13f198e7969"
         );
         assert_eq!(
-            Digest::zero(Bank::Sha1).extended(&Bank::Sha1.hash(&[0; 4])).to_string(),
+            Digest::zero(Bank::Sha1)
+                .extended(&Bank::Sha1.hash(&[0; 4]))
+                .to_string(),
             "b2a83b0ebf2f8374299a5b2bdfc31ea955ad7236"
         );
     }
@@ -378,7 +282,13 @@ mod tests {
             assert_eq!(bank.name().parse(), Ok(bank));
             assert_eq!(Bank::of_algorithm(bank.algorithm()), Some(bank));
         }
-        assert!("sha3".parse::<Bank>().unwrap_err().to_string().contains("sha256"));
+        assert!(
+            "sha3"
+                .parse::<Bank>()
+                .unwrap_err()
+                .to_string()
+                .contains("sha256")
+        );
         assert_eq!(Bank::of_algorithm(0x0012), None);
     }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use touchstone_pe::{Image, ReadError, Section, authenticode, observe_sections};
+use touchstone_sign::esl;
 use uuid::Uuid;
 
-use crate::bank::{Bank, Digest, Digests};
+use crate::bank::{Bank, Digest};
+use crate::hash::Digests;
 use crate::uki::{MeasuredUki, UkiError, UkiMeasurer};
 use crate::version::{Component, Version, VersionError};
 
@@ -23,6 +25,42 @@ pub struct Variables {
     pub dbx: Vec<u8>,
     /// Whether the firmware enforces signatures: the variable `SecureBoot`.
     pub secure_boot: bool,
+}
+
+impl Variables {
+    /// The first entry of `db` that is this certificate (DER).
+    ///
+    /// The firmware may also accept an image through a certificate further up in the signer's chain: then that one is
+    /// to be given.
+    pub fn authority(&self, certificate: &[u8]) -> Result<Authority, AuthorityError> {
+        let lists = esl::parse(&self.db)?;
+        let certificates = lists
+            .into_iter()
+            .filter(|list| list.kind == esl::X509)
+            .flat_map(|list| list.signatures);
+        let found = certificates
+            .into_iter()
+            .find(|entry| entry.data == certificate);
+        found
+            .map(|entry| Authority {
+                owner: entry.owner,
+                certificate: entry.data,
+            })
+            .ok_or(AuthorityError::NotInDb)
+    }
+}
+
+/// Why `db` has no entry for a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// The variable's content is no sequence of signature lists.
+    #[error("the content of db is malformed: {0}")]
+    Malformed(#[from] esl::EslError),
+    /// The certificate is not there.
+    #[error(
+        "the certificate is not in db, so the firmware would refuse what it signed: enrol it, or sign with another key"
+    )]
+    NotInDb,
 }
 
 /// The entry of `db` that lets an image start: one `EFI_SIGNATURE_DATA`.
@@ -63,7 +101,11 @@ impl StartedImage {
         authority: Option<Authority>,
     ) -> Result<StartedImage, BootPathError> {
         let image = Image::read(source)?;
-        Ok(StartedImage { name: name.into(), authenticode: authenticode_digests(&image, source, banks)?, authority })
+        Ok(StartedImage {
+            name: name.into(),
+            authenticode: authenticode_digests(&image, source, banks)?,
+            authority,
+        })
     }
 }
 
@@ -84,12 +126,22 @@ impl Loader {
         authority: Option<Authority>,
     ) -> Result<Loader, BootPathError> {
         let image = Image::read(source)?;
-        let section = image.section(".sdmagic").cloned().ok_or(VersionError::Missing(Component::Boot))?;
+        let section = image
+            .section(".sdmagic")
+            .cloned()
+            .ok_or(VersionError::Missing(Component::Boot))?;
         let magic = image.section_bytes(source, &section, 4096)?;
         let version = Version::of_sdmagic(Component::Boot, &magic)?;
         let authenticode = authenticode_digests(&image, source, banks)?;
         let name = format!("systemd-boot {version}");
-        Ok(Loader { image: StartedImage { name, authenticode, authority }, version })
+        Ok(Loader {
+            image: StartedImage {
+                name,
+                authenticode,
+                authority,
+            },
+            version,
+        })
     }
 }
 
@@ -121,7 +173,15 @@ impl Uki {
             None => None,
         };
         let authenticode = authenticode_digests(&image, source, banks)?;
-        Ok(Uki { image: StartedImage { name: name.into(), authenticode, authority }, measured, kernel })
+        Ok(Uki {
+            image: StartedImage {
+                name: name.into(),
+                authenticode,
+                authority,
+            },
+            measured,
+            kernel,
+        })
     }
 }
 
@@ -159,9 +219,16 @@ pub enum BootPathError {
 }
 
 /// The sections of a UKI in a file, in one pass; its microcode, when there is some, is read before as well.
-pub fn measure_uki<S: Read + Seek>(image: &Image, source: &mut S, banks: &[Bank]) -> Result<MeasuredUki, BootPathError> {
+pub fn measure_uki<S: Read + Seek>(
+    image: &Image,
+    source: &mut S,
+    banks: &[Bank],
+) -> Result<MeasuredUki, BootPathError> {
     let mut measurer = UkiMeasurer::new(banks);
-    if let Some(section) = image.section(".ucode").filter(|section| section.virtual_size > 0) {
+    if let Some(section) = image
+        .section(".ucode")
+        .filter(|section| section.virtual_size > 0)
+    {
         source.seek(SeekFrom::Start(u64::from(section.raw_offset)))?;
         let stored = u64::from(section.virtual_size.min(section.raw_size));
         let missing = u64::from(section.virtual_size).saturating_sub(stored);
@@ -172,7 +239,11 @@ pub fn measure_uki<S: Read + Seek>(image: &Image, source: &mut S, banks: &[Bank]
 }
 
 /// The Authenticode digests of an image in these banks.
-pub fn authenticode_digests<S: Read + Seek>(image: &Image, source: &mut S, banks: &[Bank]) -> Result<Digests, ReadError> {
+pub fn authenticode_digests<S: Read + Seek>(
+    image: &Image,
+    source: &mut S,
+    banks: &[Bank],
+) -> Result<Digests, ReadError> {
     let mut digests = BTreeMap::new();
     for bank in banks {
         let bytes = match bank {
@@ -190,11 +261,19 @@ pub fn authenticode_digests<S: Read + Seek>(image: &Image, source: &mut S, banks
 
 /// The Authenticode digests of the kernel inside a UKI; none when the section is no PE image that the firmware could
 /// load (then nobody may ask for them).
-fn kernel_digests<S: Read + Seek>(source: &mut S, section: &Section, banks: &[Bank]) -> Result<Option<Digests>, BootPathError> {
+fn kernel_digests<S: Read + Seek>(
+    source: &mut S,
+    section: &Section,
+    banks: &[Bank],
+) -> Result<Option<Digests>, BootPathError> {
     if section.raw_size < section.virtual_size {
         return Ok(None);
     }
-    let mut window = Window::new(source, u64::from(section.raw_offset), u64::from(section.virtual_size));
+    let mut window = Window::new(
+        source,
+        u64::from(section.raw_offset),
+        u64::from(section.virtual_size),
+    );
     match Image::read(&mut window) {
         Ok(image) => Ok(Some(authenticode_digests(&image, &mut window, banks)?)),
         Err(_) => Ok(None),
@@ -211,14 +290,20 @@ struct Window<'a, S> {
 
 impl<'a, S> Window<'a, S> {
     fn new(source: &'a mut S, start: u64, len: u64) -> Self {
-        Window { source, start, len, position: 0 }
+        Window {
+            source,
+            start,
+            len,
+            position: 0,
+        }
     }
 }
 
 impl<S: Read + Seek> Read for Window<'_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.len.saturating_sub(self.position);
-        self.source.seek(SeekFrom::Start(self.start.saturating_add(self.position)))?;
+        self.source
+            .seek(SeekFrom::Start(self.start.saturating_add(self.position)))?;
         let count = (&mut self.source).take(left).read(buffer)?;
         self.position = self.position.saturating_add(count as u64);
         Ok(count)
@@ -260,7 +345,11 @@ mod tests {
     #[test]
     fn writes_an_authority_as_the_firmware_stores_it() {
         let owner = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
-        let bytes = Authority { owner, certificate: vec![0x30] }.to_bytes();
+        let bytes = Authority {
+            owner,
+            certificate: vec![0x30],
+        }
+        .to_bytes();
         assert_eq!(bytes.get(..4), Some(&[0xbd, 0x9a, 0xfa, 0x77][..]));
         assert_eq!(bytes.len(), 17);
     }

@@ -19,7 +19,21 @@ pub(crate) fn extra_file(name: &str, content: &[u8]) -> Vec<u8> {
 
 /// One member: header, name with NUL, padding, content, padding.
 fn entry(archive: &mut Vec<u8>, inode: u32, mode: u32, name: &str, content: &[u8]) {
-    let fields = [inode, mode, 0, 0, 1, 0, length(content.len()), 0, 0, 0, 0, length(name.len() + 1), 0];
+    let fields = [
+        inode,
+        mode,
+        0,
+        0,
+        1,
+        0,
+        length(content.len()),
+        0,
+        0,
+        0,
+        0,
+        length(name.len() + 1),
+        0,
+    ];
     let mut header = String::from("070701");
     for field in fields {
         // Writing to a String cannot fail.
@@ -58,16 +72,62 @@ mod tests {
         let zero = "00000000";
         let expected = [
             // `.extra`: inode 1, directory 0555, one link, 7 bytes of name
-            "070701", "00000001", "0000416d", zero, zero, "00000001", zero, zero, zero, zero, zero, zero, "00000007",
-            zero, ".extra\0", "\0\0\0",
+            "070701",
+            "00000001",
+            "0000416d",
+            zero,
+            zero,
+            "00000001",
+            zero,
+            zero,
+            zero,
+            zero,
+            zero,
+            zero,
+            "00000007",
+            zero,
+            ".extra\0",
+            "\0\0\0",
             // `.extra/os-release`: inode 2, file 0444, one link, 5 bytes, 18 bytes of name
-            "070701", "00000002", "00008124", zero, zero, "00000001", zero, "00000005", zero, zero, zero, zero,
-            "00000012", zero, ".extra/os-release\0", "ID=x\n", "\0\0\0",
-            "070701", zero, zero, zero, zero, "00000001", zero, zero, zero, zero, zero, zero, "0000000B", zero,
-            "TRAILER!!!\0", "\0\0\0",
+            "070701",
+            "00000002",
+            "00008124",
+            zero,
+            zero,
+            "00000001",
+            zero,
+            "00000005",
+            zero,
+            zero,
+            zero,
+            zero,
+            "00000012",
+            zero,
+            ".extra/os-release\0",
+            "ID=x\n",
+            "\0\0\0",
+            "070701",
+            zero,
+            zero,
+            zero,
+            zero,
+            "00000001",
+            zero,
+            zero,
+            zero,
+            zero,
+            zero,
+            zero,
+            "0000000B",
+            zero,
+            "TRAILER!!!\0",
+            "\0\0\0",
         ]
         .concat();
-        assert_eq!(String::from_utf8(extra_file("os-release", b"ID=x\n")).unwrap(), expected);
+        assert_eq!(
+            String::from_utf8(extra_file("os-release", b"ID=x\n")).unwrap(),
+            expected
+        );
     }
 
     #[test]

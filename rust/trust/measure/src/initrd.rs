@@ -1,6 +1,7 @@
 //! The initial RAM disk as the stub hands it to the kernel, hashed while its pieces pass.
 
-use crate::bank::{Bank, Digests, Hashers};
+use crate::bank::Bank;
+use crate::hash::{Digests, Hashers};
 
 /// A running hash of pieces laid one behind the other.
 ///
@@ -15,7 +16,11 @@ pub(crate) struct ServedInitrd {
 
 impl ServedInitrd {
     pub(crate) fn new(banks: &[Bank]) -> ServedInitrd {
-        ServedInitrd { hashers: Hashers::new(banks), pieces: 0, length: 0 }
+        ServedInitrd {
+            hashers: Hashers::new(banks),
+            pieces: 0,
+            length: 0,
+        }
     }
 
     /// Begins a piece; its bytes follow through [`ServedInitrd::update`].
@@ -66,13 +71,22 @@ mod tests {
 
     #[test]
     fn hands_over_a_single_piece_as_it_is() {
-        assert_eq!(served(&[b"abcde"]), Some(Digests::of(&[Bank::Sha256], b"abcde")));
+        assert_eq!(
+            served(&[b"abcde"]),
+            Some(Digests::of(&[Bank::Sha256], b"abcde"))
+        );
     }
 
     #[test]
     fn fills_each_of_several_pieces_to_four_bytes() {
-        assert_eq!(served(&[b"a", b"bcdef"]), Some(Digests::of(&[Bank::Sha256], b"a\0\0\0bcdef\0\0\0")));
-        assert_eq!(served(&[b"abcd", b"efgh"]), Some(Digests::of(&[Bank::Sha256], b"abcdefgh")));
+        assert_eq!(
+            served(&[b"a", b"bcdef"]),
+            Some(Digests::of(&[Bank::Sha256], b"a\0\0\0bcdef\0\0\0"))
+        );
+        assert_eq!(
+            served(&[b"abcd", b"efgh"]),
+            Some(Digests::of(&[Bank::Sha256], b"abcdefgh"))
+        );
     }
 
     #[test]

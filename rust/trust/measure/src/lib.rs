@@ -13,6 +13,7 @@ mod bank;
 mod boot_path;
 mod cpio;
 pub mod eventlog;
+mod hash;
 mod initrd;
 mod measurement;
 mod phase;
@@ -21,10 +22,12 @@ mod uki;
 mod utf16;
 mod version;
 
-pub use bank::{Bank, Digest, DigestError, Digests, UnknownBank};
+pub use bank::{Bank, Digest, DigestError, UnknownBank};
 pub use boot_path::{
-    Authority, BootPath, BootPathError, Loader, StartedImage, Uki, Variables, authenticode_digests, measure_uki,
+    Authority, AuthorityError, BootPath, BootPathError, Loader, StartedImage, Uki, Variables,
+    authenticode_digests, measure_uki,
 };
+pub use hash::Digests;
 pub use measurement::{EventKind, Measurement, replay};
 pub use phase::{PhaseError, PhasePath};
 pub use predict::{Ask, Leaf, PredictError, Prediction, predict};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bank::{Bank, Digest, Digests};
+use crate::bank::{Bank, Digest};
+use crate::hash::Digests;
 
 /// What kind of event a measurement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -55,7 +56,10 @@ pub struct Measurement {
 /// they hold [`Digest::zero`].
 pub fn replay(bank: Bank, measurements: &[Measurement]) -> BTreeMap<u32, Digest> {
     let mut pcrs = BTreeMap::new();
-    for measurement in measurements.iter().filter(|measurement| measurement.digest.bank() == bank) {
+    for measurement in measurements
+        .iter()
+        .filter(|measurement| measurement.digest.bank() == bank)
+    {
         let value = pcrs.entry(measurement.pcr).or_insert(Digest::zero(bank));
         *value = value.extended(&measurement.digest);
     }
@@ -73,18 +77,35 @@ pub(crate) struct Event {
 
 impl Event {
     /// The event of these bytes.
-    pub(crate) fn of(banks: &[Bank], pcr: u32, kind: EventKind, why: impl Into<String>, data: &[u8]) -> Event {
-        Event { pcr, kind, why: why.into(), digests: Digests::of(banks, data) }
+    pub(crate) fn of(
+        banks: &[Bank],
+        pcr: u32,
+        kind: EventKind,
+        why: impl Into<String>,
+        data: &[u8],
+    ) -> Event {
+        Event {
+            pcr,
+            kind,
+            why: why.into(),
+            digests: Digests::of(banks, data),
+        }
     }
 
     /// The measurements of this event: one for each of these banks. A bank whose digest is unknown gives none.
-    pub(crate) fn measurements<'a>(&'a self, banks: &'a [Bank]) -> impl Iterator<Item = Measurement> + 'a {
-        banks.iter().filter_map(|bank| self.digests.get(*bank)).map(|digest| Measurement {
-            pcr: self.pcr,
-            digest,
-            kind: self.kind,
-            why: self.why.clone(),
-        })
+    pub(crate) fn measurements<'a>(
+        &'a self,
+        banks: &'a [Bank],
+    ) -> impl Iterator<Item = Measurement> + 'a {
+        banks
+            .iter()
+            .filter_map(|bank| self.digests.get(*bank))
+            .map(|digest| Measurement {
+                pcr: self.pcr,
+                digest,
+                kind: self.kind,
+                why: self.why.clone(),
+            })
     }
 }
 
@@ -93,13 +114,23 @@ mod tests {
     use super::*;
 
     fn measurement(pcr: u32, digest: Digest) -> Measurement {
-        Measurement { pcr, digest, kind: EventKind::Separator, why: "separator".into() }
+        Measurement {
+            pcr,
+            digest,
+            kind: EventKind::Separator,
+            why: "separator".into(),
+        }
     }
 
     #[test]
     fn replays_each_register_and_bank_on_its_own() {
         let (short, long) = (Bank::Sha1.hash(&[0; 4]), Bank::Sha256.hash(&[0; 4]));
-        let measurements = [measurement(4, short), measurement(4, long), measurement(7, long), measurement(7, long)];
+        let measurements = [
+            measurement(4, short),
+            measurement(4, long),
+            measurement(7, long),
+            measurement(7, long),
+        ];
         let pcrs = replay(Bank::Sha256, &measurements);
         let once = Digest::zero(Bank::Sha256).extended(&long);
         assert_eq!(pcrs, BTreeMap::from([(4, once), (7, once.extended(&long))]));

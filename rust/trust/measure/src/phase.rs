@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 /// A phase path: the words measured so far, joined by colons, as `systemd-measure --phase=` writes it.
 ///
 /// The empty path is the moment before the first phase: what the stub left.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct PhasePath(Vec<String>);
@@ -18,7 +20,9 @@ pub struct PhasePath(Vec<String>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PhaseError {
     /// Two colons stand next to one another, or a colon at an end.
-    #[error("the phase path `{0}` has an empty word: write words joined by single colons, such as `enter-initrd:leave-initrd`")]
+    #[error(
+        "the phase path `{0}` has an empty word: write words joined by single colons, such as `enter-initrd:leave-initrd`"
+    )]
     EmptyWord(String),
 }
 
@@ -31,7 +35,17 @@ impl PhasePath {
     /// The paths for which `systemd-measure calculate` gives values when none is asked for.
     pub fn standard() -> Vec<PhasePath> {
         let words = ["enter-initrd", "leave-initrd", "sysinit", "ready"];
-        (1..=words.len()).map(|count| PhasePath(words.iter().take(count).map(|word| (*word).to_owned()).collect())).collect()
+        (1..=words.len())
+            .map(|count| {
+                PhasePath(
+                    words
+                        .iter()
+                        .take(count)
+                        .map(|word| (*word).to_owned())
+                        .collect(),
+                )
+            })
+            .collect()
     }
 
     /// The words in the order in which they are measured. Each is hashed as its bytes, without a NUL.
@@ -41,7 +55,11 @@ impl PhasePath {
 
     /// How this moment is called in a sentence.
     pub(crate) fn describe(&self) -> String {
-        if self.0.is_empty() { "before the first phase".to_owned() } else { format!("phase {self}") }
+        if self.0.is_empty() {
+            "before the first phase".to_owned()
+        } else {
+            format!("phase {self}")
+        }
     }
 }
 
@@ -85,7 +103,10 @@ mod tests {
 
     #[test]
     fn asks_for_the_same_phases_as_systemd_measure() {
-        let standard: Vec<String> = PhasePath::standard().iter().map(PhasePath::to_string).collect();
+        let standard: Vec<String> = PhasePath::standard()
+            .iter()
+            .map(PhasePath::to_string)
+            .collect();
         assert_eq!(
             standard,
             [

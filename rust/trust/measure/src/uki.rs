@@ -5,8 +5,9 @@ use std::io::{self, Read};
 
 use touchstone_pe::{Section, SectionObserver};
 
-use crate::bank::{Bank, Digests, Hashers};
+use crate::bank::Bank;
 use crate::cpio;
+use crate::hash::{Digests, Hashers};
 use crate::initrd::ServedInitrd;
 use crate::measurement::{Event, EventKind};
 use crate::phase::PhasePath;
@@ -16,7 +17,8 @@ use crate::version::{Component, Release, Version, VersionError};
 ///
 /// `.pcrsig` is never measured: it signs the outcome. `.dtbauto`, `.hwids` and `.efifw` are chosen by the machine.
 const MEASURED: [&str; 11] = [
-    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat", ".pcrpkey", ".profile",
+    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
+    ".pcrpkey", ".profile",
 ];
 
 /// Sections whose content a stub knows how to use, but which no stub of this release measures.
@@ -26,11 +28,16 @@ const UNKNOWN_TO_252: [&str; 4] = [".ucode", ".uname", ".sbat", ".profile"];
 const MACHINES_CHOICE: [&str; 3] = [".dtbauto", ".hwids", ".efifw"];
 
 /// Small sections whose content, not only their digest, decides what is measured.
-const KEPT: [&str; 6] = [".sdmagic", ".cmdline", ".osrel", ".pcrpkey", ".pcrsig", ".profile"];
+const KEPT: [&str; 6] = [
+    ".sdmagic", ".cmdline", ".osrel", ".pcrpkey", ".pcrsig", ".profile",
+];
 
 /// Sections that stubs since 257 hand to the initrd as files, in their order.
-pub(crate) const EXTRA_FILES: [(&str, &str); 3] =
-    [(".pcrsig", "tpm2-pcr-signature.json"), (".pcrpkey", "tpm2-pcr-public-key.pem"), (".osrel", "os-release")];
+pub(crate) const EXTRA_FILES: [(&str, &str); 3] = [
+    (".pcrsig", "tpm2-pcr-signature.json"),
+    (".pcrpkey", "tpm2-pcr-public-key.pem"),
+    (".osrel", "os-release"),
+];
 
 /// More than this of a small section is refused, so that memory stays bounded.
 const KEPT_LIMIT: usize = 4 << 20;
@@ -45,13 +52,17 @@ pub enum UkiError {
     #[error("the file has no section .linux: it is no UKI")]
     NoKernel,
     /// A section is there twice.
-    #[error("the section {0} occurs more than once; profiles are not predicted yet: build one UKI for each profile")]
+    #[error(
+        "the section {0} occurs more than once; profiles are not predicted yet: build one UKI for each profile"
+    )]
     Twice(String),
     /// A small section is too big.
     #[error("the section {0} is bigger than 4 MiB, which none of its kind is")]
     TooBig(String),
     /// A section whose measurement depends on the machine.
-    #[error("the section {0} is chosen by the machine at boot, so its measurement is not the same everywhere; leave it out, or use .dtb")]
+    #[error(
+        "the section {0} is chosen by the machine at boot, so its measurement is not the same everywhere; leave it out, or use .dtb"
+    )]
     MachinesChoice(String),
     /// The processor microcode that was announced is not the one in the UKI.
     #[error("the section .ucode is not the microcode that was announced before")]
@@ -124,7 +135,7 @@ impl UkiMeasurer {
     pub fn announce_microcode(&mut self, source: &mut impl Read) -> io::Result<()> {
         let mut hashers = Hashers::new(&self.banks);
         self.served.begin();
-        crate::bank::feed(source, |bytes| {
+        crate::hash::feed(source, |bytes| {
             hashers.update(bytes);
             self.served.update(bytes);
         })?;
@@ -137,7 +148,10 @@ impl UkiMeasurer {
         if let Some(name) = self.too_big {
             return Err(UkiError::TooBig(name));
         }
-        let magic = self.kept.remove(".sdmagic").ok_or(VersionError::Missing(Component::Stub))?;
+        let magic = self
+            .kept
+            .remove(".sdmagic")
+            .ok_or(VersionError::Missing(Component::Stub))?;
         let stub = Version::of_sdmagic(Component::Stub, &magic)?;
         check_sections(&self.sections)?;
         if let Microcode::Announced(announced) = &self.microcode
@@ -149,7 +163,13 @@ impl UkiMeasurer {
             Microcode::TooLate => Served::OrderLost,
             _ => serve(stub.release, self.served, &self.sections, &self.kept),
         };
-        Ok(MeasuredUki { banks: self.banks, sections: self.sections, stub, kept: self.kept, initrd })
+        Ok(MeasuredUki {
+            banks: self.banks,
+            sections: self.sections,
+            stub,
+            kept: self.kept,
+            initrd,
+        })
     }
 
     fn start(&mut self, name: &str) {
@@ -163,11 +183,17 @@ impl UkiMeasurer {
         if KEPT.contains(&name) {
             self.kept.insert(name.to_owned(), Vec::new());
         }
-        self.current = Some(Current { name: name.to_owned(), len: 0, hashers: Hashers::new(&self.banks) });
+        self.current = Some(Current {
+            name: name.to_owned(),
+            len: 0,
+            hashers: Hashers::new(&self.banks),
+        });
     }
 
     fn pass(&mut self, bytes: &[u8]) {
-        let Some(current) = &mut self.current else { return };
+        let Some(current) = &mut self.current else {
+            return;
+        };
         let serve = current.name == ".initrd"
             || (current.name == ".ucode" && matches!(self.microcode, Microcode::InOrder));
         // A piece begins with its first byte: an empty section is no piece.
@@ -200,20 +226,33 @@ impl SectionObserver for UkiMeasurer {
 
     fn end(&mut self) {
         if let Some(Current { name, len, hashers }) = self.current.take() {
-            self.sections.push(MeasuredSection { name, len, digests: hashers.finish() });
+            self.sections.push(MeasuredSection {
+                name,
+                len,
+                digests: hashers.finish(),
+            });
         }
     }
 }
 
 fn find<'a>(sections: &'a [MeasuredSection], name: &str) -> Option<&'a MeasuredSection> {
-    sections.iter().find(|section| section.name == name && section.len > 0)
+    sections
+        .iter()
+        .find(|section| section.name == name && section.len > 0)
 }
 
 /// Adds to microcode and initrd what else this stub serves.
-fn serve(release: Release, mut served: ServedInitrd, sections: &[MeasuredSection], kept: &BTreeMap<String, Vec<u8>>) -> Served {
+fn serve(
+    release: Release,
+    mut served: ServedInitrd,
+    sections: &[MeasuredSection],
+    kept: &BTreeMap<String, Vec<u8>>,
+) -> Served {
     let there = |name: &str| find(sections, name).is_some();
     if release == Release::V252 && [".ucode", ".pcrsig", ".pcrpkey"].into_iter().any(there) {
-        return Served::NotCompared("a UKI with stub 252 and one of the sections .ucode, .pcrsig, .pcrpkey");
+        return Served::NotCompared(
+            "a UKI with stub 252 and one of the sections .ucode, .pcrsig, .pcrpkey",
+        );
     }
     if there(".profile") {
         return Served::NotCompared("a UKI with a section .profile");
@@ -225,7 +264,10 @@ fn serve(release: Release, mut served: ServedInitrd, sections: &[MeasuredSection
             }
         }
     }
-    served.finish().map_or(Served::NotCompared("a UKI without an initrd"), Served::Digests)
+    served.finish().map_or(
+        Served::NotCompared("a UKI without an initrd"),
+        Served::Digests,
+    )
 }
 
 fn check_sections(sections: &[MeasuredSection]) -> Result<(), UkiError> {
@@ -234,8 +276,15 @@ fn check_sections(sections: &[MeasuredSection]) -> Result<(), UkiError> {
         if MACHINES_CHOICE.contains(&section.name.as_str()) {
             return Err(UkiError::MachinesChoice(section.name.clone()));
         }
-        let matters = MEASURED.contains(&section.name.as_str()) || KEPT.contains(&section.name.as_str());
-        if matters && sections.iter().filter(|other| other.name == section.name).count() > 1 {
+        let matters =
+            MEASURED.contains(&section.name.as_str()) || KEPT.contains(&section.name.as_str());
+        if matters
+            && sections
+                .iter()
+                .filter(|other| other.name == section.name)
+                .count()
+                > 1
+        {
             return Err(UkiError::Twice(section.name.clone()));
         }
     }
@@ -281,7 +330,10 @@ impl MeasuredUki {
 
     /// The content of a small section (`.cmdline`, `.osrel`, `.pcrpkey`, `.pcrsig`, `.profile`), when it is there.
     pub fn text(&self, section: &str) -> Option<&[u8]> {
-        self.kept.get(section).map(Vec::as_slice).filter(|content| !content.is_empty())
+        self.kept
+            .get(section)
+            .map(Vec::as_slice)
+            .filter(|content| !content.is_empty())
     }
 
     pub(crate) fn initrd(&self) -> &Served {
@@ -291,18 +343,27 @@ impl MeasuredUki {
     /// What the stub measures into PCR 11 before the first phase: for each section that is there its name with a NUL,
     /// then its content.
     pub(crate) fn section_events(&self) -> Vec<Event> {
-        let measured = MEASURED.iter().filter(|name| {
-            !(self.stub.release == Release::V252 && UNKNOWN_TO_252.contains(name))
-        });
+        let measured = MEASURED
+            .iter()
+            .filter(|name| !(self.stub.release == Release::V252 && UNKNOWN_TO_252.contains(name)));
         let mut events = Vec::new();
         for section in measured.filter_map(|name| find(&self.sections, name)) {
             let name = &section.name;
             let why = format!("the name of the UKI's section {name}, with a NUL");
-            events.push(Event::of(&self.banks, 11, EventKind::SectionName, why, format!("{name}\0").as_bytes()));
+            events.push(Event::of(
+                &self.banks,
+                11,
+                EventKind::SectionName,
+                why,
+                format!("{name}\0").as_bytes(),
+            ));
             events.push(Event {
                 pcr: 11,
                 kind: EventKind::SectionContent,
-                why: format!("the content of the UKI's section {name}, {} bytes", section.len),
+                why: format!(
+                    "the content of the UKI's section {name}, {} bytes",
+                    section.len
+                ),
                 digests: section.digests.clone(),
             });
         }
@@ -313,7 +374,11 @@ impl MeasuredUki {
     /// the bank was not asked for at the start.
     pub fn pcr11(&self, bank: Bank, phase: &PhasePath) -> Option<crate::Digest> {
         let mut value = crate::Digest::zero(bank);
-        for event in self.section_events().into_iter().chain(phase_events(&self.banks, phase)) {
+        for event in self
+            .section_events()
+            .into_iter()
+            .chain(phase_events(&self.banks, phase))
+        {
             value = value.extended(&event.digests.get(bank)?);
         }
         Some(value)
@@ -322,6 +387,17 @@ impl MeasuredUki {
 
 /// What systemd measures into PCR 11 on the way to the end of this path.
 pub(crate) fn phase_events(banks: &[Bank], phase: &PhasePath) -> Vec<Event> {
-    let event = |word: &str| Event::of(banks, 11, EventKind::Phase, format!("the boot phase {word}"), word.as_bytes());
+    let event = |word: &str| {
+        Event::of(
+            banks,
+            11,
+            EventKind::Phase,
+            format!("the boot phase {word}"),
+            word.as_bytes(),
+        )
+    };
     phase.words().map(event).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -41,9 +41,17 @@ pub(crate) fn command_line(release: Release, section: &[u8]) -> Result<String, C
         return Err(CommandLineError::Dropped(dropped));
     }
     let blank = |c: char| c <= ' ' || (release > Release::V252 && c == '\u{7f}');
-    let spaced: String = text.chars().map(|c| if blank(c) { ' ' } else { c }).collect();
+    let spaced: String = text
+        .chars()
+        .map(|c| if blank(c) { ' ' } else { c })
+        .collect();
     let trimmed = spaced.trim_end_matches(' ');
-    Ok(if release > Release::V252 { trimmed.trim_start_matches(' ') } else { trimmed }.to_owned())
+    Ok(if release > Release::V252 {
+        trimmed.trim_start_matches(' ')
+    } else {
+        trimmed
+    }
+    .to_owned())
 }
 
 #[cfg(test)]
@@ -53,16 +61,28 @@ mod tests {
     #[test]
     fn cleans_a_command_line_as_each_stub_does() {
         let section = b"\tquiet\nro\x7f \n";
-        assert_eq!(command_line(Release::V252, section).unwrap(), " quiet ro\x7f");
+        assert_eq!(
+            command_line(Release::V252, section).unwrap(),
+            " quiet ro\x7f"
+        );
         assert_eq!(command_line(Release::V257, section).unwrap(), "quiet ro");
         assert_eq!(command_line(Release::V262, b" a  b ").unwrap(), "a  b");
     }
 
     #[test]
     fn refuses_what_the_stub_would_change_silently() {
-        assert_eq!(command_line(Release::V257, b"a\0b"), Err(CommandLineError::Nul));
-        assert_eq!(command_line(Release::V257, b"\xff"), Err(CommandLineError::NotUtf8));
-        assert_eq!(command_line(Release::V257, "a😀".as_bytes()), Err(CommandLineError::Dropped('😀')));
+        assert_eq!(
+            command_line(Release::V257, b"a\0b"),
+            Err(CommandLineError::Nul)
+        );
+        assert_eq!(
+            command_line(Release::V257, b"\xff"),
+            Err(CommandLineError::NotUtf8)
+        );
+        assert_eq!(
+            command_line(Release::V257, "a😀".as_bytes()),
+            Err(CommandLineError::Dropped('😀'))
+        );
     }
 
     #[test]

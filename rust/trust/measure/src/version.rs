@@ -14,11 +14,18 @@ pub enum Release {
 }
 
 impl Release {
-    const KNOWN: [(u32, Release); 3] = [(252, Release::V252), (257, Release::V257), (262, Release::V262)];
+    const KNOWN: [(u32, Release); 3] = [
+        (252, Release::V252),
+        (257, Release::V257),
+        (262, Release::V262),
+    ];
 
     /// The release with this major version, when its behaviour is known.
     pub fn of_major(major: u32) -> Option<Release> {
-        Release::KNOWN.into_iter().find(|(number, _)| *number == major).map(|(_, release)| release)
+        Release::KNOWN
+            .into_iter()
+            .find(|(number, _)| *number == major)
+            .map(|(_, release)| release)
     }
 
     /// The major version.
@@ -68,10 +75,14 @@ impl fmt::Display for Version {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// There is no section `.sdmagic`.
-    #[error("the file has no section .sdmagic, so it does not say which {0} it is; only files of systemd 252, 257 and 262 can be predicted")]
+    #[error(
+        "the file has no section .sdmagic, so it does not say which {0} it is; only files of systemd 252, 257 and 262 can be predicted"
+    )]
     Missing(Component),
     /// The section's text is not what systemd writes.
-    #[error("the section .sdmagic holds {found:?} where `#### LoaderInfo: {component} VERSION ####` was expected")]
+    #[error(
+        "the section .sdmagic holds {found:?} where `#### LoaderInfo: {component} VERSION ####` was expected"
+    )]
     Malformed {
         /// What was looked for.
         component: Component,
@@ -79,7 +90,9 @@ pub enum VersionError {
         found: String,
     },
     /// The version's behaviour has not been compared with real boots.
-    #[error("what {component} {found} measures is not known here: only versions 252, 257 and 262 were compared with real boots; use one of them")]
+    #[error(
+        "what {component} {found} measures is not known here: only versions 252, 257 and 262 were compared with real boots; use one of them"
+    )]
     Unknown {
         /// What was looked for.
         component: Component,
@@ -93,9 +106,15 @@ impl Version {
     pub fn of_sdmagic(component: Component, section: &[u8]) -> Result<Version, VersionError> {
         let malformed = || VersionError::Malformed {
             component,
-            found: String::from_utf8_lossy(section).trim_end_matches('\0').chars().take(80).collect(),
+            found: String::from_utf8_lossy(section)
+                .trim_end_matches('\0')
+                .chars()
+                .take(80)
+                .collect(),
         };
-        let text = std::str::from_utf8(section).map_err(|_| malformed())?.trim_end_matches('\0');
+        let text = std::str::from_utf8(section)
+            .map_err(|_| malformed())?
+            .trim_end_matches('\0');
         let text = text
             .strip_prefix("#### LoaderInfo: ")
             .and_then(|rest| rest.strip_suffix(" ####"))
@@ -103,13 +122,26 @@ impl Version {
             .and_then(|rest| rest.strip_prefix(' '))
             .ok_or_else(malformed)?;
         let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
-        let unknown = || VersionError::Unknown { component, found: text.to_owned() };
-        let release = digits.parse().ok().and_then(Release::of_major).ok_or_else(unknown)?;
+        let unknown = || VersionError::Unknown {
+            component,
+            found: text.to_owned(),
+        };
+        let release = digits
+            .parse()
+            .ok()
+            .and_then(Release::of_major)
+            .ok_or_else(unknown)?;
         // `262~rc1` and `262-rc1` are not 262.
-        if text.get(digits.len()..).is_some_and(|rest| rest.starts_with("~") || rest.starts_with("-rc")) {
+        if text
+            .get(digits.len()..)
+            .is_some_and(|rest| rest.starts_with("~") || rest.starts_with("-rc"))
+        {
             return Err(unknown());
         }
-        Ok(Version { release, text: text.to_owned() })
+        Ok(Version {
+            release,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -124,16 +156,32 @@ mod tests {
     #[test]
     fn reads_debians_versions() {
         let version = stub("#### LoaderInfo: systemd-stub 257.13-1~deb13u1 ####\0").unwrap();
-        assert_eq!((version.release, version.text.as_str()), (Release::V257, "257.13-1~deb13u1"));
-        assert_eq!(stub("#### LoaderInfo: systemd-stub 262.1-1 ####").unwrap().release, Release::V262);
-        assert_eq!(stub("#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####").unwrap().release, Release::V252);
+        assert_eq!(
+            (version.release, version.text.as_str()),
+            (Release::V257, "257.13-1~deb13u1")
+        );
+        assert_eq!(
+            stub("#### LoaderInfo: systemd-stub 262.1-1 ####")
+                .unwrap()
+                .release,
+            Release::V262
+        );
+        assert_eq!(
+            stub("#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####")
+                .unwrap()
+                .release,
+            Release::V252
+        );
     }
 
     #[test]
     fn refuses_a_version_that_was_never_compared() {
         for version in ["258.1", "262~rc1", "262-rc2", "1000", "", "v257"] {
             let error = stub(&format!("#### LoaderInfo: systemd-stub {version} ####")).unwrap_err();
-            assert!(matches!(error, VersionError::Unknown { .. }), "{version}: {error}");
+            assert!(
+                matches!(error, VersionError::Unknown { .. }),
+                "{version}: {error}"
+            );
         }
     }
 

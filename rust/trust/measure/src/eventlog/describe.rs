@@ -19,7 +19,9 @@ pub(super) fn describe(logged: &LoggedEvent) -> String {
         event::EVENT_TAG => tagged(data),
         event::S_CRTM_VERSION => utf16_text(data).map(|text| format!("firmware version {text:?}")),
         event::IPL => utf16_text(data).or_else(|| ascii_text(data)),
-        event::VARIABLE_DRIVER_CONFIG | event::VARIABLE_BOOT | event::VARIABLE_BOOT2 => variable(data),
+        event::VARIABLE_DRIVER_CONFIG | event::VARIABLE_BOOT | event::VARIABLE_BOOT2 => {
+            variable(data)
+        }
         event::VARIABLE_AUTHORITY => authority(data),
         event::BOOT_SERVICES_APPLICATION..=event::RUNTIME_SERVICES_DRIVER => image(data),
         event::GPT | event::GPT2 => partition_table(data),
@@ -33,7 +35,9 @@ pub(super) fn describe(logged: &LoggedEvent) -> String {
 
 /// UTF-16LE text with or without NUL at its end; none when it is something else.
 pub(super) fn utf16_text(data: &[u8]) -> Option<String> {
-    let (pairs, []) = data.as_chunks::<2>() else { return None };
+    let (pairs, []) = data.as_chunks::<2>() else {
+        return None;
+    };
     let units: Vec<u16> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
     let text = String::from_utf16(&units).ok()?;
     let text = text.trim_end_matches('\0');
@@ -50,8 +54,16 @@ fn ascii_text(data: &[u8]) -> Option<String> {
 }
 
 fn printable(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LIMIT).collect();
-    if text.chars().count() > LIMIT { format!("{line}…") } else { line }
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LIMIT)
+        .collect();
+    if text.chars().count() > LIMIT {
+        format!("{line}…")
+    } else {
+        line
+    }
 }
 
 fn no_action(data: &[u8]) -> String {
@@ -109,7 +121,8 @@ fn variable(data: &[u8]) -> Option<String> {
 }
 
 fn is_boot_option(name: &str) -> bool {
-    name.strip_prefix("Boot").is_some_and(|number| number.len() == 4 && number.bytes().all(|b| b.is_ascii_hexdigit()))
+    name.strip_prefix("Boot")
+        .is_some_and(|number| number.len() == 4 && number.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// `EFI_LOAD_OPTION`: attributes, length of the path, description, path.
@@ -126,19 +139,27 @@ fn boot_option(content: &[u8]) -> Option<String> {
     }
     let path = device_path::describe(reader.take(length)?);
     let description = utf16_text(&description).unwrap_or_default();
-    Some(path.map_or(description.clone(), |path| format!("{description} ({path})")))
+    Some(path.map_or(description.clone(), |path| {
+        format!("{description} ({path})")
+    }))
 }
 
 /// The entry of a signature database that let an image start.
 fn authority(data: &[u8]) -> Option<String> {
     let (_, name, content) = variable_parts(data)?;
-    if !matches!(name.as_str(), "db" | "MokListRT" | "MokList" | "Shim" | "vendor_db") {
+    if !matches!(
+        name.as_str(),
+        "db" | "MokListRT" | "MokList" | "Shim" | "vendor_db"
+    ) {
         let text = ascii_text(content).unwrap_or_else(|| format!("{} bytes", content.len()));
         return Some(format!("authority {name}: {text}"));
     }
     let mut reader = Reader::new(content);
     let owner = Uuid::from_bytes_le(reader.array()?);
-    Some(format!("authority: an entry of {name}, owner {owner}, {} bytes", reader.rest().len()))
+    Some(format!(
+        "authority: an entry of {name}, owner {owner}, {} bytes",
+        reader.rest().len()
+    ))
 }
 
 /// `UEFI_IMAGE_LOAD_EVENT`: address, length, link address, length of the path, path.
@@ -156,8 +177,12 @@ fn partition_table(data: &[u8]) -> Option<String> {
     let mut reader = Reader::new(data);
     let header = reader.take(92)?;
     let count = reader.u64()?;
-    let disk = Reader::new(header.get(56..)?).array().map(Uuid::from_bytes_le)?;
-    Some(format!("partition table of disk {disk}, {count} partitions"))
+    let disk = Reader::new(header.get(56..)?)
+        .array()
+        .map(Uuid::from_bytes_le)?;
+    Some(format!(
+        "partition table of disk {disk}, {count} partitions"
+    ))
 }
 
 /// `UEFI_PLATFORM_FIRMWARE_BLOB`: address and length.

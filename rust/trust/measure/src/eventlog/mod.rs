@@ -43,7 +43,9 @@ pub enum EventLogError {
     #[error("its header event is malformed: {0}")]
     Header(&'static str),
     /// An event has a digest of an algorithm that the header did not announce.
-    #[error("event {event} has a digest of algorithm {algorithm:#06x}, which the header does not announce")]
+    #[error(
+        "event {event} has a digest of algorithm {algorithm:#06x}, which the header does not announce"
+    )]
     Algorithm {
         /// The event's number, from 0.
         event: usize,
@@ -51,7 +53,9 @@ pub enum EventLogError {
         algorithm: u16,
     },
     /// An event has more digests than there are algorithms.
-    #[error("event {event} has {count} digests, but the header announces only {announced} algorithms")]
+    #[error(
+        "event {event} has {count} digests, but the header announces only {announced} algorithms"
+    )]
     TooManyDigests {
         /// The event's number, from 0.
         event: usize,
@@ -86,8 +90,13 @@ pub struct LoggedEvent {
 impl LoggedEvent {
     /// The digest in one bank.
     pub fn digest(&self, bank: Bank) -> Option<Digest> {
-        let bytes = self.digests.iter().find(|(algorithm, _)| *algorithm == bank.algorithm());
-        bytes.and_then(|(_, bytes)| Digest::from_bytes(bytes).ok()).filter(|digest| digest.bank() == bank)
+        let bytes = self
+            .digests
+            .iter()
+            .find(|(algorithm, _)| *algorithm == bank.algorithm());
+        bytes
+            .and_then(|(_, bytes)| Digest::from_bytes(bytes).ok())
+            .filter(|digest| digest.bank() == bank)
     }
 
     /// Whether the event extends its register.
@@ -97,7 +106,8 @@ impl LoggedEvent {
 
     /// The name of the event's type, as the specification writes it, or its number.
     pub fn type_name(&self) -> String {
-        names::of(self.event_type).map_or_else(|| format!("{:#010x}", self.event_type), str::to_owned)
+        names::of(self.event_type)
+            .map_or_else(|| format!("{:#010x}", self.event_type), str::to_owned)
     }
 
     /// What the event says, in one line, without control characters.
@@ -125,7 +135,10 @@ pub fn parse(log: &[u8]) -> Result<EventLog, EventLogError> {
         return Err(EventLogError::TooBig(log.len()));
     }
     let mut reader = Reader::new(log);
-    let first = legacy(&mut reader).ok_or(EventLogError::Truncated { event: 0, offset: reader.offset() })?;
+    let first = legacy(&mut reader).ok_or(EventLogError::Truncated {
+        event: 0,
+        offset: reader.offset(),
+    })?;
     let agile = !first.extends() && first.data.starts_with(SPEC_ID_03);
     let algorithms = match agile {
         true => announced(&first.data)?,
@@ -138,7 +151,10 @@ pub fn parse(log: &[u8]) -> Result<EventLog, EventLogError> {
             true => crypto_agile(&mut reader, &algorithms, number)?,
             false => legacy(&mut reader),
         };
-        events.push(event.ok_or(EventLogError::Truncated { event: number, offset: reader.offset() })?);
+        events.push(event.ok_or(EventLogError::Truncated {
+            event: number,
+            offset: reader.offset(),
+        })?);
     }
     Ok(EventLog { algorithms, events })
 }
@@ -149,7 +165,12 @@ fn legacy(reader: &mut Reader<'_>) -> Option<LoggedEvent> {
     let digest = reader.take(20)?.to_vec();
     let length = usize::try_from(reader.u32()?).ok()?;
     let data = reader.take(length)?.to_vec();
-    Some(LoggedEvent { pcr, event_type, digests: vec![(Bank::Sha1.algorithm(), digest)], data })
+    Some(LoggedEvent {
+        pcr,
+        event_type,
+        digests: vec![(Bank::Sha1.algorithm(), digest)],
+        data,
+    })
 }
 
 /// `TCG_PCR_EVENT2`: a digest for each bank. None when the log ends inside.
@@ -158,44 +179,72 @@ fn crypto_agile(
     algorithms: &[(u16, u16)],
     event: usize,
 ) -> Result<Option<LoggedEvent>, EventLogError> {
-    let (Some(pcr), Some(event_type), Some(count)) = (reader.u32(), reader.u32(), reader.u32()) else {
+    let (Some(pcr), Some(event_type), Some(count)) = (reader.u32(), reader.u32(), reader.u32())
+    else {
         return Ok(None);
     };
     let announced = algorithms.len();
     if usize::try_from(count).map_or(true, |count| count > announced) {
-        return Err(EventLogError::TooManyDigests { event, count, announced });
+        return Err(EventLogError::TooManyDigests {
+            event,
+            count,
+            announced,
+        });
     }
     let mut digests = Vec::new();
     for _ in 0..count {
-        let Some(algorithm) = reader.u16() else { return Ok(None) };
+        let Some(algorithm) = reader.u16() else {
+            return Ok(None);
+        };
         let (_, length) = algorithms
             .iter()
             .find(|(announced, _)| *announced == algorithm)
             .ok_or(EventLogError::Algorithm { event, algorithm })?;
-        let Some(digest) = reader.take(usize::from(*length)) else { return Ok(None) };
+        let Some(digest) = reader.take(usize::from(*length)) else {
+            return Ok(None);
+        };
         digests.push((algorithm, digest.to_vec()));
     }
     let length = reader.u32().and_then(|length| usize::try_from(length).ok());
     let data = length.and_then(|length| reader.take(length));
-    Ok(data.map(|data| LoggedEvent { pcr, event_type, digests, data: data.to_vec() }))
+    Ok(data.map(|data| LoggedEvent {
+        pcr,
+        event_type,
+        digests,
+        data: data.to_vec(),
+    }))
 }
 
 /// The algorithms that a `TCG_EfiSpecIdEvent` announces.
 fn announced(header: &[u8]) -> Result<Vec<(u16, u16)>, EventLogError> {
     let mut reader = Reader::new(header);
     // Signature, platform class, version, errata, size of UINTN: nothing that changes how the log is read.
-    reader.take(SPEC_ID_03.len() + 8).ok_or(EventLogError::Header("it ends before its list of algorithms"))?;
-    let count = reader.u32().ok_or(EventLogError::Header("it ends before its list of algorithms"))?;
+    reader
+        .take(SPEC_ID_03.len() + 8)
+        .ok_or(EventLogError::Header(
+            "it ends before its list of algorithms",
+        ))?;
+    let count = reader.u32().ok_or(EventLogError::Header(
+        "it ends before its list of algorithms",
+    ))?;
     if count == 0 || count > 16 {
-        return Err(EventLogError::Header("it announces no algorithm, or more than 16"));
+        return Err(EventLogError::Header(
+            "it announces no algorithm, or more than 16",
+        ));
     }
     let mut algorithms = Vec::new();
     for _ in 0..count {
         let (Some(algorithm), Some(length)) = (reader.u16(), reader.u16()) else {
-            return Err(EventLogError::Header("it ends inside of its list of algorithms"));
+            return Err(EventLogError::Header(
+                "it ends inside of its list of algorithms",
+            ));
         };
-        if Bank::of_algorithm(algorithm).is_some_and(|bank| bank.digest_len() != usize::from(length)) {
-            return Err(EventLogError::Header("it gives a known algorithm a wrong length"));
+        if Bank::of_algorithm(algorithm)
+            .is_some_and(|bank| bank.digest_len() != usize::from(length))
+        {
+            return Err(EventLogError::Header(
+                "it gives a known algorithm a wrong length",
+            ));
         }
         algorithms.push((algorithm, length));
     }
@@ -205,7 +254,9 @@ fn announced(header: &[u8]) -> Result<Vec<(u16, u16)>, EventLogError> {
 impl EventLog {
     /// Whether the log has digests of this bank.
     pub fn has(&self, bank: Bank) -> bool {
-        self.algorithms.iter().any(|(algorithm, _)| *algorithm == bank.algorithm())
+        self.algorithms
+            .iter()
+            .any(|(algorithm, _)| *algorithm == bank.algorithm())
     }
 
     /// The locality from which the machine was started, when the log notes it.
@@ -222,10 +273,24 @@ impl EventLog {
     /// Registers start at zero; PCR 0 at the startup locality when it is noted.
     pub fn replay(&self, bank: Bank) -> Result<BTreeMap<u32, Digest>, EventLogError> {
         let locality = self.startup_locality().unwrap_or(0);
-        let start = |pcr| if pcr == 0 { Digest::at_locality(bank, locality) } else { Digest::zero(bank) };
+        let start = |pcr| {
+            if pcr == 0 {
+                Digest::at_locality(bank, locality)
+            } else {
+                Digest::zero(bank)
+            }
+        };
         let mut pcrs = BTreeMap::new();
-        for (number, event) in self.events.iter().enumerate().filter(|(_, event)| event.extends()) {
-            let digest = event.digest(bank).ok_or(EventLogError::NoDigest { event: number, bank })?;
+        for (number, event) in self
+            .events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| event.extends())
+        {
+            let digest = event.digest(bank).ok_or(EventLogError::NoDigest {
+                event: number,
+                bank,
+            })?;
             let value = pcrs.entry(event.pcr).or_insert_with(|| start(event.pcr));
             *value = value.extended(&digest);
         }

@@ -8,7 +8,10 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { left: bytes, length: bytes.len() }
+        Reader {
+            left: bytes,
+            length: bytes.len(),
+        }
     }
 
     /// How many bytes were read.

@@ -49,39 +49,78 @@ fn both() -> Log {
 }
 
 fn event(event_type: u32, data: &[u8]) -> LoggedEvent {
-    LoggedEvent { pcr: 0, event_type, digests: Vec::new(), data: data.to_vec() }
+    LoggedEvent {
+        pcr: 0,
+        event_type,
+        digests: Vec::new(),
+        data: data.to_vec(),
+    }
 }
 
 #[test]
 fn replays_every_bank_of_a_crypto_agile_log() {
-    let log = parse(&both().event(4, 4, &BOTH, &[0; 4]).event(4, 5, &BOTH, b"x").0).unwrap();
+    let log = parse(
+        &both()
+            .event(4, 4, &BOTH, &[0; 4])
+            .event(4, 5, &BOTH, b"x")
+            .0,
+    )
+    .unwrap();
     for bank in BOTH {
-        let expected = Digest::zero(bank).extended(&bank.hash(&[0; 4])).extended(&bank.hash(b"x"));
+        let expected = Digest::zero(bank)
+            .extended(&bank.hash(&[0; 4]))
+            .extended(&bank.hash(b"x"));
         assert_eq!(log.replay(bank).unwrap(), BTreeMap::from([(4, expected)]));
     }
     assert!(log.has(Bank::Sha1) && !log.has(Bank::Sha384));
-    assert_eq!(log.replay(Bank::Sha384), Err(EventLogError::NoDigest { event: 1, bank: Bank::Sha384 }));
+    assert_eq!(
+        log.replay(Bank::Sha384),
+        Err(EventLogError::NoDigest {
+            event: 1,
+            bank: Bank::Sha384
+        })
+    );
 }
 
 #[test]
 fn replays_a_log_in_the_format_of_tpm_1_2() {
     let digest = Bank::Sha1.hash(b"a");
     let bytes: [u8; 20] = digest.as_bytes().try_into().unwrap();
-    let log = parse(&Log(Vec::new()).legacy(1, 1, &bytes, b"a").legacy(1, 4, &bytes, b"").0).unwrap();
+    let log = parse(
+        &Log(Vec::new())
+            .legacy(1, 1, &bytes, b"a")
+            .legacy(1, 4, &bytes, b"")
+            .0,
+    )
+    .unwrap();
     let expected = Digest::zero(Bank::Sha1).extended(&digest).extended(&digest);
-    assert_eq!(log.replay(Bank::Sha1).unwrap(), BTreeMap::from([(1, expected)]));
+    assert_eq!(
+        log.replay(Bank::Sha1).unwrap(),
+        BTreeMap::from([(1, expected)])
+    );
 }
 
 #[test]
 fn starts_pcr_0_at_the_noted_locality() {
     let mut note = STARTUP_LOCALITY.to_vec();
     note.push(3);
-    let log = parse(&both().event(0, NO_ACTION, &BOTH, &note).event(0, 8, &BOTH, b"v").0).unwrap();
+    let log = parse(
+        &both()
+            .event(0, NO_ACTION, &BOTH, &note)
+            .event(0, 8, &BOTH, b"v")
+            .0,
+    )
+    .unwrap();
     assert_eq!(log.startup_locality(), Some(3));
     let mut start = [0; 32];
     start[31] = 3;
-    let expected = Digest::from_bytes(&start).unwrap().extended(&Bank::Sha256.hash(b"v"));
-    assert_eq!(log.replay(Bank::Sha256).unwrap(), BTreeMap::from([(0, expected)]));
+    let expected = Digest::from_bytes(&start)
+        .unwrap()
+        .extended(&Bank::Sha256.hash(b"v"));
+    assert_eq!(
+        log.replay(Bank::Sha256).unwrap(),
+        BTreeMap::from([(0, expected)])
+    );
     assert_eq!(log.events[1].describe(), "started from locality 3");
 }
 
@@ -106,7 +145,10 @@ fn refuses_a_truncated_log_at_every_byte() {
         if end == header {
             assert!(parsed.is_ok());
         } else {
-            assert!(matches!(parsed, Err(EventLogError::Truncated { .. })), "{end}: {parsed:?}");
+            assert!(
+                matches!(parsed, Err(EventLogError::Truncated { .. })),
+                "{end}: {parsed:?}"
+            );
         }
     }
     assert_eq!(parse(&[]), Err(EventLogError::Empty));
@@ -115,16 +157,38 @@ fn refuses_a_truncated_log_at_every_byte() {
 #[test]
 fn refuses_an_algorithm_that_the_header_does_not_announce() {
     let log = Log::agile(&[(0xb, 32)]).event(4, 4, &[Bank::Sha1], b"").0;
-    assert_eq!(parse(&log), Err(EventLogError::Algorithm { event: 1, algorithm: 4 }));
+    assert_eq!(
+        parse(&log),
+        Err(EventLogError::Algorithm {
+            event: 1,
+            algorithm: 4
+        })
+    );
     let log = Log::agile(&[(0xb, 32)]).event(4, 4, &BOTH, b"").0;
-    assert!(matches!(parse(&log), Err(EventLogError::TooManyDigests { event: 1, count: 2, announced: 1 })));
+    assert!(matches!(
+        parse(&log),
+        Err(EventLogError::TooManyDigests {
+            event: 1,
+            count: 2,
+            announced: 1
+        })
+    ));
 }
 
 #[test]
 fn refuses_a_header_that_lies_about_its_algorithms() {
-    assert!(matches!(parse(&Log::agile(&[(0xb, 20)]).0), Err(EventLogError::Header(_))));
-    assert!(matches!(parse(&Log::agile(&[]).0), Err(EventLogError::Header(_))));
-    assert!(matches!(parse(&Log::agile(&[(0x12, 32); 17]).0), Err(EventLogError::Header(_))));
+    assert!(matches!(
+        parse(&Log::agile(&[(0xb, 20)]).0),
+        Err(EventLogError::Header(_))
+    ));
+    assert!(matches!(
+        parse(&Log::agile(&[]).0),
+        Err(EventLogError::Header(_))
+    ));
+    assert!(matches!(
+        parse(&Log::agile(&[(0x12, 32); 17]).0),
+        Err(EventLogError::Header(_))
+    ));
     let cut = Log(Vec::new()).legacy(0, NO_ACTION, &[0; 20], SPEC_ID_03).0;
     assert!(matches!(parse(&cut), Err(EventLogError::Header(_))));
 }
@@ -138,8 +202,14 @@ fn explains_the_events_of_systemd_and_linux() {
     let mut tagged = 0x8f3b_22ed_u32.to_le_bytes().to_vec();
     tagged.extend((line.len() as u32).to_le_bytes());
     tagged.extend(line);
-    assert_eq!(event(6, &tagged).describe(), "the kernel's command line: console=ttyS0");
-    assert_eq!(event(0x8000_0007, b"Exit Boot Services Invocation").describe(), "Exit Boot Services Invocation");
+    assert_eq!(
+        event(6, &tagged).describe(),
+        "the kernel's command line: console=ttyS0"
+    );
+    assert_eq!(
+        event(0x8000_0007, b"Exit Boot Services Invocation").describe(),
+        "Exit Boot Services Invocation"
+    );
     assert_eq!(event(4, &[0; 4]).describe(), "separator");
 }
 
@@ -160,7 +230,10 @@ fn explains_variables() {
     assert_eq!(config("dbx", &[]), "variable dbx: absent or empty");
     assert_eq!(config("PK", &[0; 800]), "variable PK: 800 bytes");
     let entry = event(0x8000_00e0, &variable("db", &[0; 20])).describe();
-    assert_eq!(entry, "authority: an entry of db, owner 00000000-0000-0000-0000-000000000000, 4 bytes");
+    assert_eq!(
+        entry,
+        "authority: an entry of db, owner 00000000-0000-0000-0000-000000000000, 4 bytes"
+    );
 }
 
 #[test]
@@ -170,9 +243,14 @@ fn explains_where_an_image_came_from() {
     path.extend((name.len() as u16 + 4).to_le_bytes());
     path.extend(name);
     path.extend([0x7f, 0xff, 4, 0]);
-    let mut data = [0_u64, 4096, 0, path.len() as u64].map(u64::to_le_bytes).concat();
+    let mut data = [0_u64, 4096, 0, path.len() as u64]
+        .map(u64::to_le_bytes)
+        .concat();
     data.extend(path);
-    assert_eq!(event(0x8000_0003, &data).describe(), r"image of 4096 bytes from \EFI\BOOT\BOOTX64.EFI");
+    assert_eq!(
+        event(0x8000_0003, &data).describe(),
+        r"image of 4096 bytes from \EFI\BOOT\BOOTX64.EFI"
+    );
 }
 
 #[test]
@@ -180,7 +258,10 @@ fn shows_no_control_characters_and_no_endless_text() {
     let text = event(5, "a\nb\tc".as_bytes()).describe();
     assert_eq!(text, "a b c");
     assert!(event(5, &[b'x'; 5000]).describe().chars().count() <= 301);
-    assert_eq!(event(0xd, &crate::utf16::with_nul("a\u{1b}[31m")).describe(), "a [31m");
+    assert_eq!(
+        event(0xd, &crate::utf16::with_nul("a\u{1b}[31m")).describe(),
+        "a [31m"
+    );
 }
 
 fn look_at_everything(bytes: &[u8]) {

@@ -7,7 +7,9 @@ use crate::utf16::CommandLineError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PredictError {
     /// No register, bank or phase was asked for.
-    #[error("nothing was asked for: name at least one PCR, one bank and one phase (the empty phase is the moment before the first)")]
+    #[error(
+        "nothing was asked for: name at least one PCR, one bank and one phase (the empty phase is the moment before the first)"
+    )]
     NothingAsked,
     /// The register's value does not follow from the boot artifacts.
     #[error("PCR {pcr} cannot be predicted: {why}")]
@@ -18,7 +20,9 @@ pub enum PredictError {
         why: &'static str,
     },
     /// Loader and stub do not belong together.
-    #[error("systemd-boot {loader} was never compared with a UKI whose stub is {stub}: use loader and stub of the same systemd")]
+    #[error(
+        "systemd-boot {loader} was never compared with a UKI whose stub is {stub}: use loader and stub of the same systemd"
+    )]
     Mixture {
         /// The loader's version.
         loader: String,
@@ -26,7 +30,9 @@ pub enum PredictError {
         stub: String,
     },
     /// A digest is missing in a bank.
-    #[error("the {bank} digest of this event is not known: {what}; give the digests in every asked bank")]
+    #[error(
+        "the {bank} digest of this event is not known: {what}; give the digests in every asked bank"
+    )]
     NoDigest {
         /// The bank.
         bank: Bank,
@@ -34,25 +40,33 @@ pub enum PredictError {
         what: String,
     },
     /// Under Secure Boot each image is vouched for by an entry of db, which is measured.
-    #[error("PCR 7 depends on the entry of db that lets {image} start, which was not given: sign it, and give the certificate in db")]
+    #[error(
+        "PCR 7 depends on the entry of db that lets {image} start, which was not given: sign it, and give the certificate in db"
+    )]
     NoAuthority {
         /// The image.
         image: String,
     },
     /// Secure Boot is on although there is nothing to enforce.
-    #[error("Secure Boot cannot be on without {variable}: give the variable's signature list, or predict for Secure Boot off")]
+    #[error(
+        "Secure Boot cannot be on without {variable}: give the variable's signature list, or predict for Secure Boot off"
+    )]
     NoKeys {
         /// The missing variable.
         variable: &'static str,
     },
     /// The kernel's own digest is needed.
-    #[error("PCR 4 holds the Authenticode digest of the kernel inside {image} when Secure Boot is off, and it was not given or the kernel is no PE image")]
+    #[error(
+        "PCR 4 holds the Authenticode digest of the kernel inside {image} when Secure Boot is off, and it was not given or the kernel is no PE image"
+    )]
     NoKernel {
         /// The UKI.
         image: String,
     },
     /// The boot path has a part whose measurements are known from no real boot.
-    #[error("PCR {pcr} of {what} was never compared with a real boot; leave that out of the UKI, or the PCR out of the question")]
+    #[error(
+        "PCR {pcr} of {what} was never compared with a real boot; leave that out of the UKI, or the PCR out of the question"
+    )]
     NotCompared {
         /// The register.
         pcr: u32,
@@ -63,13 +77,19 @@ pub enum PredictError {
     #[error("the UKI's section .cmdline cannot be predicted: {0}")]
     CommandLine(#[from] CommandLineError),
     /// Stub 262 appends a console.
-    #[error("stub 262 appends a console of its own choice to a command line that names none, so PCR 9 depends on the machine: add console=… to the command line")]
+    #[error(
+        "stub 262 appends a console of its own choice to a command line that names none, so PCR 9 depends on the machine: add console=… to the command line"
+    )]
     Console,
     /// Stub 262 hands over a secret.
-    #[error("stub 262 derives a secret from the ESP's loader/random-seed and puts it into the initrd, so PCR 9 is another on every machine: remove that file, or leave PCR 9 out")]
+    #[error(
+        "stub 262 derives a secret from the ESP's loader/random-seed and puts it into the initrd, so PCR 9 is another on every machine: remove that file, or leave PCR 9 out"
+    )]
     BootSecret,
     /// The microcode came too late.
-    #[error("the UKI's microcode is served before its initrd, but was not known when the initrd passed: announce it to the measurer before the pass")]
+    #[error(
+        "the UKI's microcode is served before its initrd, but was not known when the initrd passed: announce it to the measurer before the pass"
+    )]
     MicrocodeNotAnnounced,
 }
 
@@ -77,13 +97,19 @@ pub enum PredictError {
 pub(super) fn why_not(pcr: u32) -> Option<&'static str> {
     match pcr {
         4 | 7 | 9 | 11 | 12 | 13 => None,
-        0..=3 => Some("it holds the firmware's own code and settings; take its value from an event log of that machine"),
-        5 => Some("it holds the partition table of the disk that is booted and the boot loader's settings, which are not part of the boot artifacts"),
+        0..=3 => Some(
+            "it holds the firmware's own code and settings; take its value from an event log of that machine",
+        ),
+        5 => Some(
+            "it holds the partition table of the disk that is booted and the boot loader's settings, which are not part of the boot artifacts",
+        ),
         6 => Some("its use is the manufacturer's choice"),
         8 => Some("it is GRUB's, which is not on this boot path"),
         10 => Some("it holds what IMA saw at run time"),
         14 => Some("it holds shim's machine owner keys, and shim is not on this boot path"),
-        15 => Some("systemd extends it at run time with the machine's identity and its volume keys"),
+        15 => {
+            Some("systemd extends it at run time with the machine's identity and its volume keys")
+        }
         16 => Some("it is for debugging: anybody may reset it"),
         17..=22 => Some("it belongs to a dynamic launch, which is not on this boot path"),
         23 => Some("it is for applications: anybody may reset it"),

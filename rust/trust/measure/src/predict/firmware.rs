@@ -21,7 +21,13 @@ const IMAGE_SECURITY: Uuid = uuid!("d719b2cb-3d3a-4596-a3bc-dad00e67656f");
 pub(super) fn pcr4(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
     let action = "Calling EFI Application from Boot Option";
     let mut events = vec![
-        Event::of(banks, 4, EventKind::BootOption, format!("the firmware's action \"{action}\""), action.as_bytes()),
+        Event::of(
+            banks,
+            4,
+            EventKind::BootOption,
+            format!("the firmware's action \"{action}\""),
+            action.as_bytes(),
+        ),
         separator(banks, 4),
     ];
     let image = |name: &str, digests: &crate::Digests| Event {
@@ -31,11 +37,20 @@ pub(super) fn pcr4(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Predic
         digests: digests.clone(),
     };
     let uki = &boot.uki.image;
-    events.push(image(&boot.loader.image.name, &boot.loader.image.authenticode));
+    events.push(image(
+        &boot.loader.image.name,
+        &boot.loader.image.authenticode,
+    ));
     events.push(image(&uki.name, &uki.authenticode));
     // With Secure Boot, and from 262 on, the stub starts the kernel itself; else the firmware loads and measures it.
     if !boot.variables.secure_boot && boot.uki.measured.stub().release < Release::V262 {
-        let kernel = boot.uki.kernel.as_ref().ok_or_else(|| PredictError::NoKernel { image: uki.name.clone() })?;
+        let kernel = boot
+            .uki
+            .kernel
+            .as_ref()
+            .ok_or_else(|| PredictError::NoKernel {
+                image: uki.name.clone(),
+            })?;
         events.push(image(&format!("the kernel inside {}", uki.name), kernel));
     }
     Ok(events)
@@ -46,21 +61,37 @@ pub(super) fn pcr7(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Predic
     let variables = &boot.variables;
     let on = variables.secure_boot;
     if on {
-        for (variable, list) in [("PK", &variables.pk), ("KEK", &variables.kek), ("db", &variables.db)] {
+        for (variable, list) in [
+            ("PK", &variables.pk),
+            ("KEK", &variables.kek),
+            ("db", &variables.db),
+        ] {
             if list.is_empty() {
                 return Err(PredictError::NoKeys { variable });
             }
         }
     }
     let state = if on { "on" } else { "off" };
-    let mut events = vec![variable(banks, &GLOBAL, "SecureBoot", &[u8::from(on)], &format!("Secure Boot is {state}"))];
+    let mut events = vec![variable(
+        banks,
+        &GLOBAL,
+        "SecureBoot",
+        &[u8::from(on)],
+        &format!("Secure Boot is {state}"),
+    )];
     for (vendor, name, list) in [
         (&GLOBAL, "PK", &variables.pk),
         (&GLOBAL, "KEK", &variables.kek),
         (&IMAGE_SECURITY, "db", &variables.db),
         (&IMAGE_SECURITY, "dbx", &variables.dbx),
     ] {
-        events.push(variable(banks, vendor, name, list, &format!("{} bytes of signature lists", list.len())));
+        events.push(variable(
+            banks,
+            vendor,
+            name,
+            list,
+            &format!("{} bytes of signature lists", list.len()),
+        ));
     }
     events.push(separator(banks, 7));
     if on {
@@ -73,13 +104,23 @@ pub(super) fn pcr7(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Predic
 fn authorities(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
     let mut seen: Vec<&Authority> = Vec::new();
     let mut events = Vec::new();
-    for StartedImage { name, authority, .. } in [&boot.loader.image, &boot.uki.image] {
-        let authority = authority.as_ref().ok_or_else(|| PredictError::NoAuthority { image: name.clone() })?;
+    for StartedImage {
+        name, authority, ..
+    } in [&boot.loader.image, &boot.uki.image]
+    {
+        let authority = authority
+            .as_ref()
+            .ok_or_else(|| PredictError::NoAuthority {
+                image: name.clone(),
+            })?;
         if seen.contains(&authority) {
             continue;
         }
         seen.push(authority);
-        let why = format!("the entry of db, owner {}, that lets {name} start", authority.owner);
+        let why = format!(
+            "the entry of db, owner {}, that lets {name} start",
+            authority.owner
+        );
         let data = variable_data(&IMAGE_SECURITY, "db", &authority.to_bytes());
         events.push(Event::of(banks, 7, EventKind::Authority, why, &data));
     }
@@ -87,12 +128,24 @@ fn authorities(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictErr
 }
 
 fn separator(banks: &[Bank], pcr: u32) -> Event {
-    Event::of(banks, pcr, EventKind::Separator, "the separator: four zero bytes", &[0; 4])
+    Event::of(
+        banks,
+        pcr,
+        EventKind::Separator,
+        "the separator: four zero bytes",
+        &[0; 4],
+    )
 }
 
 fn variable(banks: &[Bank], vendor: &Uuid, name: &str, content: &[u8], what: &str) -> Event {
     let why = format!("the variable {name}: {what}");
-    Event::of(banks, 7, EventKind::Variable, why, &variable_data(vendor, name, content))
+    Event::of(
+        banks,
+        7,
+        EventKind::Variable,
+        why,
+        &variable_data(vendor, name, content),
+    )
 }
 
 /// `UEFI_VARIABLE_DATA`: vendor, lengths of name (in characters) and content, name without NUL, content.

@@ -48,7 +48,11 @@ fn default_phases() -> Vec<PhasePath> {
 impl Default for Ask {
     /// PCRs 4, 7, 9, 11 and 12 in the SHA-256 bank, before the first phase.
     fn default() -> Ask {
-        Ask { pcrs: default_pcrs(), banks: default_banks(), phases: default_phases() }
+        Ask {
+            pcrs: default_pcrs(),
+            banks: default_banks(),
+            phases: default_phases(),
+        }
     }
 }
 
@@ -85,25 +89,42 @@ pub fn predict(boot: &BootPath, ask: &Ask) -> Result<Prediction, PredictError> {
     }
     require_banks(&events, &ask.banks)?;
     // Without PCR 11 in the question, all moments look the same.
-    let moments = if pcrs.contains(&11) { ask.phases.as_slice() } else { &[] };
+    let moments = if pcrs.contains(&11) {
+        ask.phases.as_slice()
+    } else {
+        &[]
+    };
     let leaves = match moments {
         [] => vec![leaf(boot.path.clone(), &pcrs, &ask.banks, &events)],
-        moments => moments.iter().map(|phase| leaf_at(boot, ask, &pcrs, &events, phase)).collect(),
+        moments => moments
+            .iter()
+            .map(|phase| leaf_at(boot, ask, &pcrs, &events, phase))
+            .collect(),
     };
-    Ok(Prediction { leaves, assumptions: assumptions(boot, &pcrs) })
+    Ok(Prediction {
+        leaves,
+        assumptions: assumptions(boot, &pcrs),
+    })
 }
 
 fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
     if ask.pcrs.is_empty() || ask.banks.is_empty() || ask.phases.is_empty() {
         return Err(PredictError::NothingAsked);
     }
-    if let Some((pcr, why)) = ask.pcrs.iter().find_map(|pcr| error::why_not(*pcr).map(|why| (*pcr, why))) {
+    if let Some((pcr, why)) = ask
+        .pcrs
+        .iter()
+        .find_map(|pcr| error::why_not(*pcr).map(|why| (*pcr, why)))
+    {
         return Err(PredictError::Pcr { pcr, why });
     }
     let (loader, stub) = (&boot.loader.version, boot.uki.measured.stub());
     // 252 passes the command line on by other ways than its successors: mixtures were never compared.
     if (loader.release == Release::V252) != (stub.release == Release::V252) {
-        return Err(PredictError::Mixture { loader: loader.text.clone(), stub: stub.text.clone() });
+        return Err(PredictError::Mixture {
+            loader: loader.text.clone(),
+            stub: stub.text.clone(),
+        });
     }
     Ok(ask.pcrs.iter().copied().collect())
 }
@@ -122,14 +143,26 @@ fn events_of(boot: &BootPath, ask: &Ask, pcr: u32) -> Result<Vec<Event>, Predict
 /// Every event must be known in every bank: a value without one of its events would be wrong, not incomplete.
 fn require_banks(events: &[Event], banks: &[Bank]) -> Result<(), PredictError> {
     for event in events {
-        if let Some(bank) = banks.iter().find(|bank| event.digests.get(**bank).is_none()) {
-            return Err(PredictError::NoDigest { bank: *bank, what: event.why.clone() });
+        if let Some(bank) = banks
+            .iter()
+            .find(|bank| event.digests.get(**bank).is_none())
+        {
+            return Err(PredictError::NoDigest {
+                bank: *bank,
+                what: event.why.clone(),
+            });
         }
     }
     Ok(())
 }
 
-fn leaf_at(boot: &BootPath, ask: &Ask, pcrs: &BTreeSet<u32>, events: &[Event], phase: &PhasePath) -> Leaf {
+fn leaf_at(
+    boot: &BootPath,
+    ask: &Ask,
+    pcrs: &BTreeSet<u32>,
+    events: &[Event],
+    phase: &PhasePath,
+) -> Leaf {
     let mut path = boot.path.clone();
     path.push(phase.describe());
     let mut events = events.to_vec();
@@ -139,7 +172,10 @@ fn leaf_at(boot: &BootPath, ask: &Ask, pcrs: &BTreeSet<u32>, events: &[Event], p
 }
 
 fn leaf(path: Vec<String>, pcrs: &BTreeSet<u32>, banks: &[Bank], events: &[Event]) -> Leaf {
-    let measurements: Vec<Measurement> = events.iter().flat_map(|event| event.measurements(banks)).collect();
+    let measurements: Vec<Measurement> = events
+        .iter()
+        .flat_map(|event| event.measurements(banks))
+        .collect();
     let mut values: BTreeMap<u32, BTreeMap<Bank, Digest>> = BTreeMap::new();
     for bank in banks {
         let replayed = replay(*bank, &measurements);
@@ -148,25 +184,76 @@ fn leaf(path: Vec<String>, pcrs: &BTreeSet<u32>, banks: &[Bank], events: &[Event
             values.entry(*pcr).or_default().insert(*bank, value);
         }
     }
-    Leaf { path, pcrs: values, measurements }
+    Leaf {
+        path,
+        pcrs: values,
+        measurements,
+    }
 }
 
 /// What must hold for these registers' values to be right.
 fn assumptions(boot: &BootPath, pcrs: &BTreeSet<u32>) -> Vec<String> {
     let release = boot.uki.measured.stub().release;
     let all: [(&[u32], bool, &str); 11] = [
-        (&[4, 7, 9, 11, 12, 13], true, "The boot loader on the ESP is the given systemd-boot, and it starts the given UKI without a change of the command line in its menu."),
-        (&[4], true, "The firmware starts the boot loader at its first attempt: each boot option tried before it, and each driver it loads, adds an event to PCR 4."),
-        (&[7], true, "The firmware measures SecureBoot, PK, KEK, db and dbx and no other variable (no dbt, no dbr, no deployed-mode variables), then the separator, and verifies no option ROM or driver against db before the boot loader."),
-        (&[7], boot.variables.secure_boot, "The firmware finds each image's signature valid through the given entry of db, and not through another."),
-        (&[4, 7], true, "No shim is between firmware and boot loader."),
-        (&[9], true, "The kernel is Linux 6.1 or newer, and its EFI stub measures its command line and its initrd, in this order."),
-        (&[9], release == Release::V262, "The ESP holds no loader/random-seed, so that the stub derives no secret for the initrd."),
-        (&[4, 9, 12, 13], true, "No addon, credential or extension lies beside the UKI or in loader/addons, loader/credentials and loader/extensions."),
-        (&[9, 12], true, "The machine's SMBIOS strings hold no io.systemd.boot.kernel-cmdline-extra and no io.systemd.stub.kernel-cmdline-extra."),
-        (&[11], true, "Nothing but systemd's phases is measured into PCR 11 after the stub; every phase is measured once."),
+        (
+            &[4, 7, 9, 11, 12, 13],
+            true,
+            "The boot loader on the ESP is the given systemd-boot, and it starts the given UKI without a change of the command line in its menu.",
+        ),
+        (
+            &[4],
+            true,
+            "The firmware starts the boot loader at its first attempt: each boot option tried before it, and each driver it loads, adds an event to PCR 4.",
+        ),
+        (
+            &[7],
+            true,
+            "The firmware measures SecureBoot, PK, KEK, db and dbx and no other variable (no dbt, no dbr, no deployed-mode variables), then the separator, and verifies no option ROM or driver against db before the boot loader.",
+        ),
+        (
+            &[7],
+            boot.variables.secure_boot,
+            "The firmware finds each image's signature valid through the given entry of db, and not through another.",
+        ),
+        (
+            &[4, 7],
+            true,
+            "No shim is between firmware and boot loader.",
+        ),
+        (
+            &[9],
+            true,
+            "The kernel is Linux 6.1 or newer, and its EFI stub measures its command line and its initrd, in this order.",
+        ),
+        (
+            &[9],
+            release == Release::V262,
+            "The ESP holds no loader/random-seed, so that the stub derives no secret for the initrd.",
+        ),
+        (
+            &[4, 9, 12, 13],
+            true,
+            "No addon, credential or extension lies beside the UKI or in loader/addons, loader/credentials and loader/extensions.",
+        ),
+        (
+            &[9, 12],
+            true,
+            "The machine's SMBIOS strings hold no io.systemd.boot.kernel-cmdline-extra and no io.systemd.stub.kernel-cmdline-extra.",
+        ),
+        (
+            &[11],
+            true,
+            "Nothing but systemd's phases is measured into PCR 11 after the stub; every phase is measured once.",
+        ),
         (&[7, 4], !boot.variables.secure_boot, "Secure Boot is off."),
     ];
-    let relevant = |(of, holds, _): &(&[u32], bool, &str)| *holds && of.iter().any(|pcr| pcrs.contains(pcr));
-    all.iter().filter(|assumption| relevant(assumption)).map(|(_, _, text)| (*text).to_owned()).collect()
+    let relevant =
+        |(of, holds, _): &(&[u32], bool, &str)| *holds && of.iter().any(|pcr| pcrs.contains(pcr));
+    all.iter()
+        .filter(|assumption| relevant(assumption))
+        .map(|(_, _, text)| (*text).to_owned())
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,9 @@ use crate::version::Release;
 /// PCR 9: the kernel's EFI stub measures its command line, then its initrd (Linux, `drivers/firmware/efi/libstub`).
 pub(super) fn pcr9(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
     let uki = &boot.uki.measured;
-    let line = command_line(boot)?.filter(|line| !line.is_empty()).ok_or_else(|| not_compared(9, "a UKI without a command line"))?;
+    let line = command_line(boot)?
+        .filter(|line| !line.is_empty())
+        .ok_or_else(|| not_compared(9, "a UKI without a command line"))?;
     if uki.stub().release == Release::V262 {
         if !names_a_console(&line) {
             return Err(PredictError::Console);
@@ -26,11 +28,21 @@ pub(super) fn pcr9(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Predic
         Served::NotCompared(what) => return Err(not_compared(9, what)),
     };
     Ok(vec![
-        options(banks, 9, EventKind::CommandLine, "the kernel's command line", &line),
+        options(
+            banks,
+            9,
+            EventKind::CommandLine,
+            "the kernel's command line",
+            &line,
+        ),
         Event {
             pcr: 9,
             kind: EventKind::Initrd,
-            why: format!("the initrd as stub {} serves it: {}", uki.stub(), pieces(boot)),
+            why: format!(
+                "the initrd as stub {} serves it: {}",
+                uki.stub(),
+                pieces(boot)
+            ),
             digests: initrd,
         },
     ])
@@ -45,9 +57,17 @@ pub(super) fn pcr12(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Predi
     if boot.loader.version.release != Release::V252 {
         return Ok(Vec::new());
     }
-    let Some(line) = command_line(boot)? else { return Ok(Vec::new()) };
+    let Some(line) = command_line(boot)? else {
+        return Ok(Vec::new());
+    };
     let by = |who: &str| {
-        options(banks, 12, EventKind::LoadOptions, &format!("the UKI's command line, measured by {who}"), &line)
+        options(
+            banks,
+            12,
+            EventKind::LoadOptions,
+            &format!("the UKI's command line, measured by {who}"),
+            &line,
+        )
     };
     let mut events = vec![by("systemd-boot 252")];
     if !boot.variables.secure_boot && !line.is_empty() {
@@ -62,12 +82,20 @@ fn not_compared(pcr: u32, what: &'static str) -> PredictError {
 
 fn command_line(boot: &BootPath) -> Result<Option<String>, PredictError> {
     let uki = &boot.uki.measured;
-    let line = uki.text(".cmdline").map(|section| utf16::command_line(uki.stub().release, section));
+    let line = uki
+        .text(".cmdline")
+        .map(|section| utf16::command_line(uki.stub().release, section));
     Ok(line.transpose()?)
 }
 
 fn options(banks: &[Bank], pcr: u32, kind: EventKind, what: &str, line: &str) -> Event {
-    Event::of(banks, pcr, kind, format!("{what}, in UTF-16 with a NUL: {line:?}"), &utf16::with_nul(line))
+    Event::of(
+        banks,
+        pcr,
+        kind,
+        format!("{what}, in UTF-16 with a NUL: {line:?}"),
+        &utf16::with_nul(line),
+    )
 }
 
 /// Stub 262 looks for `console=` at the front or behind a space, and adds a console where it finds none.
@@ -80,13 +108,23 @@ fn pieces(boot: &BootPath) -> String {
     let uki = &boot.uki.measured;
     let mut pieces = Vec::new();
     for name in [".ucode", ".initrd"] {
-        if let Some(section) = uki.sections().iter().find(|section| section.name == name && section.len > 0) {
+        if let Some(section) = uki
+            .sections()
+            .iter()
+            .find(|section| section.name == name && section.len > 0)
+        {
             pieces.push(format!("{name} ({} bytes)", section.len));
         }
     }
     if uki.stub().release > Release::V252 {
-        let extra = EXTRA_FILES.iter().filter_map(|(section, _)| Some((section, uki.text(section)?)));
-        pieces.extend(extra.map(|(section, text)| format!("{section} ({} bytes) in a cpio archive", text.len())));
+        let extra = EXTRA_FILES
+            .iter()
+            .filter_map(|(section, _)| Some((section, uki.text(section)?)));
+        pieces.extend(
+            extra.map(|(section, text)| {
+                format!("{section} ({} bytes) in a cpio archive", text.len())
+            }),
+        );
     }
     pieces.join(", ")
 }
