@@ -54,6 +54,15 @@ pub trait Programs {
 
 impl Programs for Root {
     fn command(&self, program: &str, folder: &Path) -> anyhow::Result<Command> {
-        self.visit().bind(folder).command(program)
+        let visit = self.visit().bind(folder).command(program)?;
+        // A refused machine waits for ever: it has to go even when this process is killed outright.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        command.arg(visit.get_program()).args(visit.get_args());
+        command.env_clear();
+        for (name, value) in visit.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        Ok(command)
     }
 }
