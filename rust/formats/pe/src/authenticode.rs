@@ -11,7 +11,7 @@ use std::ops::Range;
 use digest::{Digest, Output};
 use sha2::Sha256;
 
-use crate::image::CHECKSUM;
+use crate::header::CHECKSUM;
 use crate::io::{stream, zeros};
 use crate::{Image, ReadError};
 

@@ -10,7 +10,7 @@ use goblin::pe::certificate_table::{AttributeCertificateRevision, AttributeCerti
 use scroll::{LE, Pread};
 
 use crate::authenticode::padding;
-use crate::image::CHECKSUM;
+use crate::header::CHECKSUM;
 use crate::io::read_at;
 use crate::{Image, ReadError, WriteError};
 

@@ -4,12 +4,10 @@ use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use goblin::pe::header::{self, CoffHeader};
-use goblin::pe::optional_header::{MAGIC_32, MAGIC_64, OptionalHeader};
-use goblin::pe::section_table::SIZEOF_SECTION_TABLE;
-use scroll::{LE, Pread};
+use goblin::pe::header as numbers;
 
-use crate::io::{read_at, stream};
+use crate::header::{self, Fields};
+use crate::io::stream;
 use crate::{ReadError, SectionName};
 
 /// The processor architecture that an image is for.
@@ -32,11 +30,11 @@ pub enum Machine {
 impl From<u16> for Machine {
     fn from(number: u16) -> Self {
         match number {
-            header::COFF_MACHINE_X86_64 => Self::X86_64,
-            header::COFF_MACHINE_ARM64 => Self::Aarch64,
-            header::COFF_MACHINE_X86 => Self::Ia32,
-            header::COFF_MACHINE_RISCV64 => Self::Riscv64,
-            header::COFF_MACHINE_LOONGARCH64 => Self::LoongArch64,
+            numbers::COFF_MACHINE_X86_64 => Self::X86_64,
+            numbers::COFF_MACHINE_ARM64 => Self::Aarch64,
+            numbers::COFF_MACHINE_X86 => Self::Ia32,
+            numbers::COFF_MACHINE_RISCV64 => Self::Riscv64,
+            numbers::COFF_MACHINE_LOONGARCH64 => Self::LoongArch64,
             other => Self::Other(other),
         }
     }
@@ -103,35 +101,6 @@ pub struct Image {
     pub(crate) sections: Vec<Section>,
 }
 
-/// The header fields that this crate uses, and where the ones lie that it changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fields {
-    pub coff_offset: u64,
-    pub optional_offset: u64,
-    /// Where the certificate table's data directory entry lies, if the headers have one.
-    pub certificate_entry: Option<u64>,
-    pub certificate_table: Option<(u32, u32)>,
-    pub section_table: u64,
-    pub size_of_headers: u32,
-    pub size_of_initialized_data: u32,
-    pub section_alignment: u32,
-    pub file_alignment: u32,
-    pub dll_characteristics: u16,
-    /// `PointerToSymbolTable` and `NumberOfSymbols`.
-    pub symbols: (u32, u32),
-    /// Where the COFF symbol and string tables end, if there are any.
-    pub symbols_end: Option<u64>,
-}
-
-/// From the optional header's start, for PE32 and PE32+ alike.
-pub(crate) const CHECKSUM: u64 = 64;
-/// Which data directory names the certificate table.
-const CERTIFICATE_DIRECTORY: u32 = 4;
-/// Where the data directories begin, from the optional header's start: PE32, PE32+.
-const DIRECTORIES: (u64, u64) = (96, 112);
-const DOS_HEADER: usize = 64;
-const SIZEOF_SYMBOL: u64 = 18;
-
 impl Image {
     /// Reads the headers of `source`. Total: any bytes give an image or an error, in memory bounded by
     /// the section table (65535 rows).
@@ -148,49 +117,14 @@ impl Image {
         if len > u64::from(u32::MAX) {
             return Err(ReadError::TooLarge(len));
         }
-        let pe_offset = pe_offset(source, len)?;
-        let coff_offset = pe_offset + header::SIZEOF_PE_MAGIC as u64;
-        let coff = read_at(
-            source,
-            coff_offset,
-            header::SIZEOF_COFF_HEADER,
-            "the COFF header",
-        )?;
-        let coff = CoffHeader::parse(&coff, &mut 0).map_err(malformed)?;
-
-        let optional_offset = coff_offset + header::SIZEOF_COFF_HEADER as u64;
-        let optional_size = usize::from(coff.size_of_optional_header);
-        let bytes = read_at(
-            source,
-            optional_offset,
-            optional_size,
-            "the optional header",
-        )?;
-        let section_table = optional_offset + optional_size as u64;
-        let fields = fields(&coff, &bytes, coff_offset, section_table)?;
-
-        let count = usize::from(coff.number_of_sections);
-        let table = read_at(
-            source,
-            section_table,
-            count * SIZEOF_SECTION_TABLE,
-            "the section table",
-        )?;
-        let sections = sections(&table)?;
-        let table_end = section_table + table.len() as u64;
-        if u64::from(fields.size_of_headers) < table_end {
-            return Err(ReadError::Malformed(
-                "SizeOfHeaders ends before the section table".into(),
-            ));
-        }
-        let mut image = Self {
+        let headers = header::read(source, len)?;
+        let image = Self {
             len,
-            machine: coff.machine.into(),
-            fields,
-            sections,
+            machine: headers.machine.into(),
+            fields: headers.fields,
+            sections: headers.sections,
         };
         image.check_bounds()?;
-        image.fields.symbols_end = image.find_symbols_end(source)?;
         Ok(image)
     }
 
@@ -307,128 +241,4 @@ impl Image {
             _ => Ok(()),
         }
     }
-
-    /// The symbol table's end: behind its symbols stands the string table, which begins with its length.
-    fn find_symbols_end<S: Read + Seek + ?Sized>(
-        &self,
-        source: &mut S,
-    ) -> Result<Option<u64>, ReadError> {
-        let (start, count) = self.fields.symbols;
-        let end = u64::from(start) + u64::from(count) * SIZEOF_SYMBOL;
-        if start == 0 || end > self.len {
-            return Ok(None);
-        }
-        if end + 4 > self.len {
-            return Ok(Some(end));
-        }
-        // A source that holds the headers only has no symbols either.
-        let Ok(strings) = read_at(source, end, 4, "the string table") else {
-            return Ok(None);
-        };
-        let strings: u32 = strings.pread_with(0, LE).map_err(malformed)?;
-        Ok(Some(end + u64::from(strings)))
-    }
-}
-
-fn malformed(error: impl fmt::Display) -> ReadError {
-    ReadError::Malformed(error.to_string())
-}
-
-fn pe_offset<S: Read + Seek + ?Sized>(source: &mut S, len: u64) -> Result<u64, ReadError> {
-    if len < DOS_HEADER as u64 {
-        return Err(ReadError::NotPe("the file is shorter than a DOS header"));
-    }
-    let dos = read_at(source, 0, DOS_HEADER, "the DOS header")?;
-    if dos.pread_with::<u16>(0, LE).map_err(malformed)? != header::DOS_MAGIC {
-        return Err(ReadError::NotPe("it does not begin with \"MZ\""));
-    }
-    let offset: u32 = dos
-        .pread_with(header::PE_POINTER_OFFSET as usize, LE)
-        .map_err(malformed)?;
-    if u64::from(offset) + 4 > len {
-        return Err(ReadError::NotPe(
-            "its DOS header points outside of the file",
-        ));
-    }
-    let magic = read_at(
-        source,
-        u64::from(offset),
-        header::SIZEOF_PE_MAGIC,
-        "the PE signature",
-    )?;
-    if magic.pread_with::<u32>(0, LE).map_err(malformed)? != header::PE_MAGIC {
-        return Err(ReadError::NotPe(
-            "no \"PE\" signature where its DOS header points",
-        ));
-    }
-    Ok(u64::from(offset))
-}
-
-fn fields(
-    coff: &CoffHeader,
-    bytes: &[u8],
-    coff_offset: u64,
-    section_table: u64,
-) -> Result<Fields, ReadError> {
-    let magic: u16 = bytes
-        .pread_with(0, LE)
-        .map_err(|_| ReadError::Truncated("the optional header"))?;
-    let directories = match magic {
-        MAGIC_32 => DIRECTORIES.0,
-        MAGIC_64 => DIRECTORIES.1,
-        other => {
-            return Err(ReadError::Malformed(format!(
-                "unknown optional header {other:#06x}"
-            )));
-        }
-    };
-    let optional: OptionalHeader = bytes.pread_with(0, LE).map_err(malformed)?;
-    let windows = optional.windows_fields;
-    let optional_offset = coff_offset + header::SIZEOF_COFF_HEADER as u64;
-    let has_entry = windows.number_of_rva_and_sizes > CERTIFICATE_DIRECTORY;
-    let entry = optional_offset + directories + 8 * u64::from(CERTIFICATE_DIRECTORY);
-    let table = optional.data_directories.get_certificate_table();
-    let initialized = optional.standard_fields.size_of_initialized_data;
-    Ok(Fields {
-        coff_offset,
-        optional_offset,
-        certificate_entry: has_entry.then_some(entry),
-        certificate_table: table
-            .filter(|table| table.size > 0)
-            .map(|table| (table.virtual_address, table.size)),
-        section_table,
-        size_of_headers: windows.size_of_headers,
-        size_of_initialized_data: u32::try_from(initialized).map_err(malformed)?,
-        section_alignment: windows.section_alignment,
-        file_alignment: windows.file_alignment,
-        dll_characteristics: windows.dll_characteristics,
-        symbols: (coff.pointer_to_symbol_table, coff.number_of_symbol_table),
-        symbols_end: None,
-    })
-}
-
-fn sections(table: &[u8]) -> Result<Vec<Section>, ReadError> {
-    table
-        .chunks_exact(SIZEOF_SECTION_TABLE)
-        .enumerate()
-        .map(|(index, row)| section(index, row))
-        .collect()
-}
-
-fn section(index: usize, row: &[u8]) -> Result<Section, ReadError> {
-    let field = |offset: usize| row.pread_with::<u32>(offset, LE).map_err(malformed);
-    let name: [u8; 8] = row
-        .pread_with::<u64>(0, LE)
-        .map_err(malformed)?
-        .to_le_bytes();
-    let name = SectionName::from_table(name)
-        .ok_or_else(|| ReadError::Malformed(format!("the name of section {index} is no UTF-8")))?;
-    Ok(Section {
-        name,
-        virtual_size: field(8)?,
-        virtual_address: field(12)?,
-        raw_size: field(16)?,
-        raw_offset: field(20)?,
-        characteristics: field(36)?,
-    })
 }

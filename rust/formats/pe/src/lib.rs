@@ -12,6 +12,7 @@
 pub mod authenticode;
 pub mod certificates;
 mod error;
+mod header;
 mod image;
 mod io;
 pub mod layout;

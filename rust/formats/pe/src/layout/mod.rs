@@ -80,6 +80,9 @@ pub enum PlanError {
         "the base image has {0} bytes behind its last section, which would be lost or misplaced"
     )]
     TrailingData(u64),
+    /// A COFF symbol table that is not the last thing in the file.
+    #[error("the base image has a symbol table that is not at its end: strip it")]
+    SymbolTable,
     /// An alignment that is no power of two, or headers that do not keep it.
     #[error("the base image's {0} is {1:#x}, no valid alignment")]
     Alignment(&'static str, u32),

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Content, Layout, Written};
 use crate::authenticode::{header_ranges, padding};
-use crate::image::CHECKSUM;
+use crate::header::CHECKSUM;
 use crate::io::{buffer, read_at, read_chunk, zeros};
 use crate::observe::{self, SectionObserver};
 use crate::{Image, ReadError, Section, SectionName, WriteError};
@@ -16,7 +16,6 @@ use crate::{Image, ReadError, Section, SectionName, WriteError};
 /// Fields of the COFF header, from its start.
 const NUMBER_OF_SECTIONS: u64 = 2;
 const POINTER_TO_SYMBOL_TABLE: u64 = 8;
-const CHARACTERISTICS: u64 = 18;
 /// Fields of the optional header, from its start; the same in PE32 and PE32+.
 const SIZE_OF_INITIALIZED_DATA: u64 = 8;
 const SIZE_OF_IMAGE: u64 = 56;
@@ -98,10 +97,6 @@ impl Layout<'_> {
         // `plan` bounds the count to 16 bits.
         bytes.pwrite_with(self.sections.len() as u16, coff(NUMBER_OF_SECTIONS), LE)?;
         if self.headers.strip_symbols {
-            let flags = coff(CHARACTERISTICS);
-            let stripped = goblin::pe::characteristic::IMAGE_FILE_LOCAL_SYMS_STRIPPED;
-            let old: u16 = scroll::Pread::pread_with(&*bytes, flags, LE)?;
-            bytes.pwrite_with(old | stripped, flags, LE)?;
             bytes.pwrite_with(0_u64, coff(POINTER_TO_SYMBOL_TABLE), LE)?;
         }
         bytes.pwrite_with(

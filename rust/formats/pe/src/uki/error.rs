@@ -47,6 +47,9 @@ pub enum UkiError {
     /// An SBAT text that is none.
     #[error("the SBAT text {0}")]
     Sbat(SbatError),
+    /// A profile keeps the stub's SBAT, and gets lost with the stub when it is joined.
+    #[error("a profile takes no SBAT: give it to the UKI to which the profile is joined")]
+    SbatOfProfile,
     /// Two sections of one name.
     #[error("the section {0} is given twice: give it once")]
     DuplicateSection(SectionName),

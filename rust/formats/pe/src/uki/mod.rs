@@ -77,22 +77,24 @@ fn add_parts<'a>(
     stub: &Image,
     parts: UkiParts<'a>,
 ) -> Result<Options, UkiError> {
-    let (kernel, has_kernel) = match parts.linux {
-        Some(kernel) => (
-            Some(kernel.inspect(stub.machine(), parts.uname == Uname::Detect)?),
-            true,
-        ),
-        None => (None, false),
+    let has_kernel = parts.linux.is_some();
+    let is_profile = parts.is_profile();
+    let (linux, facts) = match parts.linux {
+        Some(kernel) => {
+            let (content, facts) = kernel.inspect(stub.machine(), parts.uname == Uname::Detect)?;
+            (Some(content), facts)
+        }
+        None => (None, kernel::Facts::default()),
     };
-    let (linux, facts) = kernel.map_or((None, None), |(linux, facts)| (Some(linux), Some(facts)));
-    let facts = facts.unwrap_or_default();
     let uname = match parts.uname {
         Uname::Given(version) => Some(version),
         Uname::Detect => facts.uname,
         Uname::Omit => None,
     };
-    let initrd =
-        (!parts.initrds.is_empty()).then(|| Content::joined(parts.initrds, INITRD_ALIGNMENT));
+    let initrd = match parts.initrds {
+        none if none.is_empty() => None,
+        some => Some(Content::joined(some, INITRD_ALIGNMENT)),
+    };
 
     sections.text(".profile", parts.profile)?;
     sections.bytes(".osrel", parts.os_release)?;
@@ -110,13 +112,12 @@ fn add_parts<'a>(
     for (name, content) in parts.extra {
         sections.add(name, Some(content), DATA)?;
     }
-
-    sbat.extend(facts.sbat);
-    sbat.extend(user_sbat(&parts.sbat, has_kernel)?);
-    sections.content(
-        ".sbat",
-        Some(Content::bytes(sbat::merge(sbat, parts.compat))),
-    )?;
+    // A profile is joined to a UKI that has the merged text.
+    if !is_profile {
+        sbat.extend(facts.sbat);
+        sbat.extend(user_sbat(&parts.sbat, has_kernel)?);
+        sections.bytes(".sbat", Some(sbat::merge(sbat, parts.compat)))?;
+    }
     Ok(Options {
         clear_nx_compat: facts.lacks_nx_compat,
     })

@@ -41,7 +41,7 @@ pub struct UkiParts<'a> {
     pub dtbauto: Vec<Content<'a>>,
     /// `.pcrpkey`, a public key in PEM.
     pub pcrpkey: Option<Content<'a>>,
-    /// `.profile`: this image is a profile.
+    /// `.profile`: this image is a profile, to be joined to a UKI. It keeps the stub's `.sbat` as it is.
     pub profile: Option<String>,
     /// More sections, behind all others but `.sbat`.
     pub extra: Vec<(SectionName, Content<'a>)>,
@@ -50,10 +50,17 @@ pub struct UkiParts<'a> {
 }
 
 impl UkiParts<'_> {
+    pub(super) fn is_profile(&self) -> bool {
+        self.profile.as_deref().is_some_and(|text| !text.is_empty())
+    }
+
     /// The checks that need no other file.
     pub(super) fn check(&self) -> Result<(), UkiError> {
         if let Some(at) = self.cmdline.as_deref().and_then(|text| text.find('\0')) {
             return Err(UkiError::CmdlineNul(at));
+        }
+        if self.is_profile() && !self.sbat.is_empty() {
+            return Err(UkiError::SbatOfProfile);
         }
         check_os_release(self.os_release.as_deref().unwrap_or_default())?;
         match &self.uname {
