@@ -1,2 +1,33 @@
-//! .
+//! One generation's boot artifacts: assemble, sign, predict, list, bind together.
+//!
+//! Each module holds one operation: its request (as it stands in a request file), its answer, and the function that performs it.
+//! The functions act on the world only through the paths of the request and the [`Context`] of the caller, and write every output
+//! whole or not at all ([`output`]).
 #![forbid(unsafe_code)]
+
+pub mod bootspec;
+pub mod error;
+pub mod generation;
+pub mod keys;
+pub mod manifest;
+pub mod output;
+pub mod predict;
+pub mod progress;
+pub mod sign;
+pub mod source;
+pub mod uki;
+
+pub use error::Error;
+pub use progress::Progress;
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+/// What a door lends to an operation: where progress goes, and which keys may be used where it runs.
+pub struct Context<'a> {
+    /// Where phases and byte counts are reported.
+    pub progress: &'a dyn Progress,
+    /// Which private keys may be opened.
+    pub keys: sign::KeyPolicy,
+}

@@ -21,6 +21,14 @@ pub enum CertificateError {
     NotDer,
 }
 
+/// The DER form of a certificate.
+///
+/// # Errors
+/// When a part of it is longer than DER can express.
+pub fn to_der(certificate: &Certificate) -> Result<Vec<u8>, der::Error> {
+    der::Encode::to_der(certificate)
+}
+
 /// The certificate in `bytes`; the first where there are several.
 ///
 /// # Errors

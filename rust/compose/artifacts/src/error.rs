@@ -1,0 +1,199 @@
+//! Why an operation was refused: what happened, to which file, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// The failure of an operation. The cause keeps the type that its room gave it; the file and its role are added here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An input is missing, not readable, or no regular file.
+    #[error("the {role} cannot be read: {source}")]
+    Open {
+        /// What the file is for.
+        role: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// A text input has the wrong form.
+    #[error("the {role} is not usable: {fact}")]
+    Text {
+        /// What the text is for.
+        role: &'static str,
+        /// The file it was read from.
+        file: PathBuf,
+        /// What is wrong with it.
+        fact: String,
+    },
+    /// An input is no PE image, or a damaged one.
+    #[error("the {role} is not usable: {source}")]
+    Pe {
+        /// What the image is for.
+        role: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What the reader found.
+        source: touchstone_pe::ReadError,
+    },
+    /// The parts do not make a UKI.
+    #[error("{source}")]
+    Uki {
+        /// The file that is at fault, where one is.
+        file: Option<PathBuf>,
+        /// The rule that is broken.
+        source: touchstone_pe::uki::UkiError,
+    },
+    /// The image could not be written.
+    #[error("the image cannot be written: {source}")]
+    WriteImage {
+        /// The output.
+        file: PathBuf,
+        /// What went wrong.
+        source: touchstone_pe::WriteError,
+    },
+    /// An output cannot be written.
+    #[error("the output cannot be written: {source}")]
+    Write {
+        /// The output.
+        file: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// An output folder exists already.
+    #[error("the output exists already")]
+    Exists {
+        /// The output.
+        file: PathBuf,
+    },
+    /// A key cannot be used.
+    #[error("the signing key cannot be used: {fact}")]
+    Key {
+        /// The key's file or URI (never its content).
+        key: String,
+        /// Why.
+        fact: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// Signing failed.
+    #[error("signing failed: {source}")]
+    Sign {
+        /// The file that was to be signed.
+        file: PathBuf,
+        /// Why.
+        source: touchstone_sign::SignError,
+    },
+    /// A certificate or signature list has the wrong form.
+    #[error("the {role} is not usable: {fact}")]
+    SignatureData {
+        /// What it is for.
+        role: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        fact: String,
+    },
+    /// No exact prediction can be made.
+    #[error("no exact prediction can be made: {source}")]
+    Predict {
+        /// The file at fault, where one is.
+        file: Option<PathBuf>,
+        /// The reason.
+        source: crate::predict::NoPrediction,
+    },
+    /// The manifest cannot be made.
+    #[error("the manifest cannot be made: {source}")]
+    Manifest {
+        /// The file at fault, where one is.
+        file: Option<PathBuf>,
+        /// The reason.
+        source: crate::manifest::ManifestError,
+    },
+    /// The Bootspec document cannot be made.
+    #[error("the Bootspec document is refused: {source}")]
+    Bootspec {
+        /// The rule that is broken.
+        source: touchstone_bootspec::EmitError,
+    },
+    /// The request contradicts itself.
+    #[error("the request is refused: {fact}")]
+    Request {
+        /// The contradiction.
+        fact: String,
+        /// What to do.
+        help: &'static str,
+    },
+}
+
+impl Error {
+    /// A stable name of the kind of failure, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "input.unreadable",
+            Self::Text { .. } => "input.text",
+            Self::Pe { .. } => "input.not-pe",
+            Self::Uki { .. } => "uki.refused",
+            Self::WriteImage { .. } | Self::Write { .. } => "output.failed",
+            Self::Exists { .. } => "output.exists",
+            Self::Key { .. } => "key.refused",
+            Self::Sign { .. } => "sign.failed",
+            Self::SignatureData { .. } => "input.signature-data",
+            Self::Predict { .. } => "predict.refused",
+            Self::Manifest { .. } => "manifest.refused",
+            Self::Bootspec { .. } => "bootspec.refused",
+            Self::Request { .. } => "request.refused",
+        }
+    }
+
+    /// The file (or key) that the failure is about.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Open { file, .. }
+            | Self::Text { file, .. }
+            | Self::Pe { file, .. }
+            | Self::WriteImage { file, .. }
+            | Self::Write { file, .. }
+            | Self::Exists { file }
+            | Self::Sign { file, .. }
+            | Self::SignatureData { file, .. } => Some(file),
+            Self::Key { key, .. } => Some(Path::new(key)),
+            Self::Uki { file, .. } | Self::Predict { file, .. } | Self::Manifest { file, .. } => {
+                file.as_deref()
+            }
+            Self::Bootspec { .. } | Self::Request { .. } => None,
+        }
+    }
+
+    /// What the person who reads this can do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => {
+                "check that the path is spelt right and that the file is there and readable"
+            }
+            Self::Text { .. } => "correct the text, or name another file",
+            Self::Pe { .. } => {
+                "name a PE file: a systemd stub, a systemd-boot loader or a kernel with an EFI stub"
+            }
+            Self::Uki { .. } => "correct the named part; nothing was written",
+            Self::WriteImage { .. } | Self::Write { .. } => {
+                "check that the output's folder exists, is writable and has space; what stood there before is unchanged"
+            }
+            Self::Exists { .. } => {
+                "name a path where nothing stands: a folder of artifacts is published whole"
+            }
+            Self::Key { help, .. } | Self::Request { help, .. } => help,
+            Self::Sign { .. } => "check that key and certificate belong together",
+            Self::SignatureData { .. } => {
+                "name a certificate (PEM or DER) or a signature list (ESL) as `touchstone keys generate` makes them"
+            }
+            Self::Predict { .. } => {
+                "ask for PCRs that follow from the given files alone, or use a stub and loader whose behaviour is known"
+            }
+            Self::Manifest { .. } => {
+                "pass the whole closure of the toplevel, as exportReferencesGraph lists it"
+            }
+            Self::Bootspec { .. } => "correct the named field of the generation's description",
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `manifest.create` and `manifest.sign`: the closure's store paths, their NAR hashes, and Nix signatures on them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use touchstone_store::{Manifest, SecretKey, StorePath};
+
+use crate::sign::KeyPolicy;
+use crate::source::read_small;
+use crate::{Context, Error, output};
+
+/// The request of `manifest.create`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CreateManifest {
+    /// The toplevel whose closure is listed.
+    pub toplevel: String,
+    /// The list that Nix' `exportReferencesGraph` gives: path, narHash, narSize and references of each path of the closure.
+    pub closure: Value,
+    /// Where the manifest is written.
+    pub output: PathBuf,
+}
+
+/// The request of `manifest.sign`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SignManifest {
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// The file of a Nix secret key, as `nix-store --generate-binary-cache-key` writes it. Never a store path.
+    pub key: PathBuf,
+    /// Where the signed manifest is written.
+    pub output: PathBuf,
+}
+
+/// The answer of `manifest.create` and `manifest.sign`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestSummary {
+    /// The toplevel.
+    pub toplevel: String,
+    /// How many store paths are listed.
+    pub paths: usize,
+    /// The sum of their NAR sizes in bytes.
+    pub nar_size: u64,
+    /// The names of the keys by which every path is signed.
+    pub signed_by: Vec<String>,
+}
+
+impl CreateManifest {
+    /// Performs the operation.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] when the list is no complete closure of the toplevel, [`Error::Write`].
+    pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
+        context.progress.phase("listing the closure");
+        let manifest = of_closure(&self.toplevel, &self.closure)?;
+        publish(&manifest, &self.output)
+    }
+}
+
+impl SignManifest {
+    /// Performs the operation.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] when the file is no manifest, [`Error::Key`], [`Error::Write`].
+    pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
+        let bytes = read_small("manifest", &self.manifest, MANIFEST_LIMIT)?;
+        let mut manifest = Manifest::read(&bytes).map_err(|source| Error::Manifest {
+            file: Some(self.manifest.clone()),
+            source: source.into(),
+        })?;
+        let key = open_key(&self.key, context.keys)?;
+        context.progress.phase("signing the closure");
+        manifest.sign(&key);
+        publish(&manifest, &self.output)
+    }
+}
+
+/// Why there is no manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The toplevel is no store path.
+    #[error("the toplevel: {0}")]
+    Toplevel(#[from] touchstone_store::StorePathError),
+    /// The list is no closure.
+    #[error(transparent)]
+    Source(#[from] touchstone_store::manifest::SourceError),
+    /// The document is no manifest.
+    #[error(transparent)]
+    Document(#[from] touchstone_store::manifest::ReadError),
+}
+
+/// A manifest has at most this many bytes: some 500 000 paths.
+const MANIFEST_LIMIT: u64 = 1 << 28;
+const KEY_LIMIT: u64 = 1 << 12;
+/// In a Nix build only keys whose name begins so are opened.
+const TEST_KEY_PREFIX: &str = "touchstone-test-";
+
+/// The manifest of the toplevel's closure.
+///
+/// # Errors
+/// [`Error::Manifest`].
+pub(crate) fn of_closure(toplevel: &str, closure: &Value) -> Result<Manifest, Error> {
+    let refused = |source| Error::Manifest { file: None, source };
+    let toplevel = StorePath::parse(toplevel).map_err(|error| refused(error.into()))?;
+    Manifest::from_references_graph(toplevel, closure.clone())
+        .map_err(|error| refused(error.into()))
+}
+
+/// Opens a Nix secret key.
+///
+/// # Errors
+/// [`Error::Key`] when it lies in the store, is malformed, or is refused by `policy`.
+pub(crate) fn open_key(path: &Path, policy: KeyPolicy) -> Result<SecretKey, Error> {
+    let refused = |fact: String, help| Error::Key {
+        key: path.display().to_string(),
+        fact,
+        help,
+    };
+    crate::sign::refuse_store_path(path)?;
+    let text = read_small("Nix signing key", path, KEY_LIMIT)?;
+    let key = std::str::from_utf8(&text)
+        .map_err(|_| "it is not text".to_owned())
+        .and_then(|text| SecretKey::parse(text.trim_end()).map_err(|error| error.to_string()))
+        .map_err(|fact| {
+            refused(
+                fact,
+                "name a file that nix-store --generate-binary-cache-key wrote",
+            )
+        })?;
+    if policy == KeyPolicy::TestKeysOnly && !key.name().starts_with(TEST_KEY_PREFIX) {
+        return Err(refused(
+            "a private key must not enter a Nix build, and this one is not named as a test key"
+                .to_owned(),
+            "sign the manifest outside of the build with `touchstone run`, or name the key touchstone-test-…",
+        ));
+    }
+    Ok(key)
+}
+
+/// Writes the manifest and says what it holds.
+///
+/// # Errors
+/// [`Error::Write`].
+pub(crate) fn publish(manifest: &Manifest, path: &Path) -> Result<ManifestSummary, Error> {
+    output::bytes(path, manifest.to_json().as_bytes())?;
+    let mut signed_by: Option<BTreeSet<&str>> = None;
+    for entry in manifest.entries() {
+        let names = entry
+            .signatures
+            .iter()
+            .map(|signature| signature.key_name())
+            .collect();
+        signed_by = Some(match signed_by {
+            Some(all) => all.intersection(&names).copied().collect(),
+            None => names,
+        });
+    }
+    Ok(ManifestSummary {
+        toplevel: manifest.toplevel().to_string(),
+        paths: manifest.entries().len(),
+        nar_size: manifest.entries().map(|entry| entry.nar_size).sum(),
+        signed_by: signed_by
+            .unwrap_or_default()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    })
+}

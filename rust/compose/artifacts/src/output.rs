@@ -1,0 +1,80 @@
+//! Outputs that appear whole or not at all.
+//!
+//! A file is written under a temporary name in the folder of its destination, synced, and renamed into place; when anything fails
+//! before the rename, the temporary file is removed and what stood at the destination is untouched.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Writes the file `path` through `write`, and publishes it only when `write` succeeds.
+///
+/// # Errors
+/// [`Error::Write`] when the folder is missing or not writable, and whatever `write` returns.
+pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -> Result<T, Error> {
+    let failed = |source| Error::Write {
+        file: path.to_owned(),
+        source,
+    };
+    let folder = parent(path);
+    let mut staged = tempfile::Builder::new()
+        .prefix(".touchstone-")
+        .permissions(permissions(0o644))
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    let answer = write(staged.as_file_mut())?;
+    staged.as_file().sync_all().map_err(failed)?;
+    staged.persist(path).map_err(|error| failed(error.error))?;
+    Ok(answer)
+}
+
+/// Writes `bytes` as the file `path`, with [`file`].
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    file(path, |out| {
+        std::io::Write::write_all(out, bytes).map_err(|source| Error::Write {
+            file: path.to_owned(),
+            source,
+        })
+    })
+}
+
+/// Fills a folder through `fill`, and publishes it as `path` only when `fill` succeeds.
+///
+/// # Errors
+/// [`Error::Exists`] when something stands at `path` already, [`Error::Write`], and whatever `fill` returns.
+pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T, Error>) -> Result<T, Error> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(Error::Exists {
+            file: path.to_owned(),
+        });
+    }
+    let failed = |source| Error::Write {
+        file: path.to_owned(),
+        source,
+    };
+    let staged = tempfile::Builder::new()
+        .prefix(".touchstone-")
+        .permissions(permissions(0o755))
+        .tempdir_in(parent(path))
+        .map_err(failed)?;
+    let answer = fill(staged.path())?;
+    fs::rename(staged.path(), path).map_err(failed)?;
+    // Renamed away: there is nothing left for the guard to remove.
+    let _: PathBuf = staged.keep();
+    Ok(answer)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn permissions(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
+}

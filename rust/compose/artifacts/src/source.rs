@@ -1,0 +1,124 @@
+//! The inputs of a request: files that are opened once, and texts that stand in the request or in a file.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use touchstone_pe::Image;
+use touchstone_pe::layout::Content;
+
+use crate::Error;
+
+/// A text, or the file that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Text {
+    /// The text itself.
+    Inline(String),
+    /// The file whose whole content is the text.
+    File(TextFile),
+}
+
+/// The file of a [`Text`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TextFile {
+    /// Its path.
+    pub file: PathBuf,
+}
+
+/// The largest text that is read from a file: 1 MiB.
+const TEXT_LIMIT: u64 = 1 << 20;
+
+impl Text {
+    /// The text, read from its file where it has one.
+    ///
+    /// # Errors
+    /// [`Error::Open`], or [`Error::Text`] when the file is over 1 MiB or not UTF-8.
+    pub fn read(&self, role: &'static str) -> Result<String, Error> {
+        match self {
+            Self::Inline(text) => Ok(text.clone()),
+            Self::File(TextFile { file }) => {
+                let bytes = read_small(role, file, TEXT_LIMIT)?;
+                String::from_utf8(bytes).map_err(|error| Error::Text {
+                    role,
+                    file: file.clone(),
+                    fact: format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()),
+                })
+            }
+        }
+    }
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// [`Error::Open`], or [`Error::Text`] when it is larger.
+pub fn read_small(role: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Open {
+        role,
+        file: path.to_owned(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = open(role, path)?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, limit + 1), &mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::Text {
+            role,
+            file: path.to_owned(),
+            fact: format!("it is larger than {limit} bytes"),
+        });
+    }
+    Ok(bytes)
+}
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+/// [`Error::Open`]: missing, not readable, or no regular file.
+pub fn open(role: &'static str, path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::Open {
+        role,
+        file: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("it is not a regular file")));
+    }
+    Ok(file)
+}
+
+/// Opens a PE file and reads its headers.
+///
+/// # Errors
+/// [`Error::Open`], or [`Error::Pe`] when it is no PE file.
+pub fn open_image(role: &'static str, path: &Path) -> Result<(File, Image), Error> {
+    let mut file = open(role, path)?;
+    let image = Image::read(&mut file).map_err(|source| Error::Pe {
+        role,
+        file: path.to_owned(),
+        source,
+    })?;
+    Ok((file, image))
+}
+
+/// The content of a file, to be read once while the image is written.
+///
+/// # Errors
+/// [`Error::Open`].
+pub fn content(role: &'static str, path: &Path) -> Result<Content<'static>, Error> {
+    let file = open(role, path)?;
+    let len = file
+        .metadata()
+        .map_err(|source| Error::Open {
+            role,
+            file: path.to_owned(),
+            source,
+        })?
+        .len();
+    Ok(Content::reader(len, Box::new(file)))
+}
