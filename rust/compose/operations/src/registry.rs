@@ -1,0 +1,168 @@
+//! The list of operations, and how a request finds its own.
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
+use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
+use touchstone_artifacts::keys::{GenerateKeys, GeneratedKeys};
+use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
+use touchstone_artifacts::predict::{
+    DigestPe, MeasureUki, PeDigest, PredictPcrs, Prediction, UkiPcrs,
+};
+use touchstone_artifacts::sign::{SignPe, SignedPe};
+use touchstone_artifacts::uki::{AssembleUki, AssembledUki};
+use touchstone_artifacts::{Context, Error};
+
+use crate::Failure;
+
+/// A request type: what it is called, what it answers, and who performs it.
+pub trait Operation: DeserializeOwned + JsonSchema {
+    /// The name in the request's `operation` field.
+    const NAME: &'static str;
+    /// What the operation does, in a line.
+    const ABOUT: &'static str;
+    /// The answer.
+    type Answer: Serialize + JsonSchema;
+    /// Performs the operation.
+    ///
+    /// # Errors
+    /// Whatever the operation refuses.
+    fn run(&self, context: &Context<'_>) -> Result<Self::Answer, Error>;
+}
+
+macro_rules! operation {
+    ($name:literal, $request:ty => $answer:ty, $about:literal) => {
+        impl Operation for $request {
+            const NAME: &'static str = $name;
+            const ABOUT: &'static str = $about;
+            type Answer = $answer;
+            fn run(&self, context: &Context<'_>) -> Result<$answer, Error> {
+                <$request>::run(self, context)
+            }
+        }
+    };
+}
+
+operation!("bootspec.emit", EmitBootspec => EmittedBootspec,
+    "the Bootspec document of a generation, v2 beside v1");
+operation!("uki.assemble", AssembleUki => AssembledUki,
+    "a unified kernel image from a stub and its parts, signed if asked");
+operation!("pe.sign", SignPe => SignedPe,
+    "an Authenticode signature on a PE image");
+operation!("pe.digest", DigestPe => PeDigest,
+    "the Authenticode digest of a PE image");
+operation!("measure.uki", MeasureUki => UkiPcrs,
+    "the PCR 11 values of a unified kernel image, by phase");
+operation!("measure.predict", PredictPcrs => Prediction,
+    "the PCR values that a machine will have when it boots the given files");
+operation!("manifest.create", CreateManifest => ManifestSummary,
+    "the list of a closure's store paths and their NAR hashes");
+operation!("manifest.sign", SignManifest => ManifestSummary,
+    "Nix signatures on each path of a manifest");
+operation!("keys.generate", GenerateKeys => GeneratedKeys,
+    "test keys for Secure Boot, marked as such");
+operation!("boot.artifacts", BootArtifacts => MadeBootArtifacts,
+    "all boot artifacts of one generation and its specialisations");
+
+/// What is known of an operation without running it.
+pub struct Description {
+    /// The name in the request's `operation` field.
+    pub name: &'static str,
+    /// What the operation does, in a line.
+    pub about: &'static str,
+    request: fn() -> Schema,
+    answer: fn() -> Schema,
+    run: fn(Value, &Context<'_>) -> Result<Value, Failure>,
+}
+
+impl Description {
+    fn of<T: Operation>() -> Self {
+        Self {
+            name: T::NAME,
+            about: T::ABOUT,
+            request: || named_request(T::NAME, T::ABOUT, schema_for!(T)),
+            answer: || schema_for!(T::Answer),
+            run: |value, context| {
+                let request: T = serde_json::from_value(value)
+                    .map_err(|error| Failure::malformed(format!("{}: {error}", T::NAME)))?;
+                let answer = request.run(context)?;
+                serde_json::to_value(answer).map_err(|error| Failure::malformed(error.to_string()))
+            },
+        }
+    }
+
+    /// JSON Schema of the request, its `operation` field included.
+    pub fn request_schema(&self) -> Schema {
+        (self.request)()
+    }
+
+    /// JSON Schema of the answer.
+    pub fn answer_schema(&self) -> Schema {
+        (self.answer)()
+    }
+}
+
+/// Every operation, in the order of a generation's making.
+pub fn operations() -> Vec<Description> {
+    vec![
+        Description::of::<EmitBootspec>(),
+        Description::of::<AssembleUki>(),
+        Description::of::<SignPe>(),
+        Description::of::<DigestPe>(),
+        Description::of::<MeasureUki>(),
+        Description::of::<PredictPcrs>(),
+        Description::of::<CreateManifest>(),
+        Description::of::<SignManifest>(),
+        Description::of::<BootArtifacts>(),
+        Description::of::<GenerateKeys>(),
+    ]
+}
+
+/// Performs the request, a JSON object with an `operation` field.
+///
+/// # Errors
+/// [`Failure`] when the operation is not known, a field is missing, unknown or of the wrong type, or the operation refuses.
+pub fn dispatch(request: Value, context: &Context<'_>) -> Result<Value, Failure> {
+    let Value::Object(mut fields) = request else {
+        return Err(Failure::malformed("the request is not a JSON object"));
+    };
+    let Some(Value::String(name)) = fields.shift_remove("operation") else {
+        return Err(Failure::malformed(
+            "the request has no text field `operation`",
+        ));
+    };
+    let known = operations();
+    let Some(description) = known.iter().find(|known| known.name == name) else {
+        let names: Vec<_> = known.iter().map(|known| known.name).collect();
+        return Err(Failure::malformed(format!(
+            "there is no operation `{name}`; there are {}",
+            names.join(", ")
+        )));
+    };
+    (description.run)(Value::Object(fields), context)
+}
+
+/// Performs a request that a door has built itself: the typed form of [`dispatch`].
+///
+/// # Errors
+/// [`Failure`] when the operation refuses.
+pub fn perform<T: Operation>(request: &T, context: &Context<'_>) -> Result<T::Answer, Failure> {
+    Ok(request.run(context)?)
+}
+
+fn named_request(name: &str, about: &str, mut schema: Schema) -> Schema {
+    let object = schema.ensure_object();
+    object.insert("title".to_owned(), name.into());
+    object.insert("description".to_owned(), about.into());
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        properties.insert("operation".to_owned(), serde_json::json!({ "const": name }));
+    }
+    if let Some(Value::Array(required)) = object.get_mut("required") {
+        required.push("operation".into());
+    } else {
+        object.insert("required".to_owned(), serde_json::json!(["operation"]));
+    }
+    schema
+}
