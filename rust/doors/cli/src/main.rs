@@ -1,4 +1,24 @@
-//! .
+//! `touchstone`: the command line, and the builder of Touchstone's derivations.
+//!
+//! Exit status: 0 done; 1 refused or failed, with one error on standard error; 2 wrong usage; 3 looked at, and the answer is no.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod arguments;
+mod builder;
+mod commands;
+mod console;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    match commands::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("touchstone: error: {failure}");
+            ExitCode::from(1)
+        }
+    }
+}

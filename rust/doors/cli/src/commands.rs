@@ -1,0 +1,208 @@
+//! What each command does: make a request, perform it, print the answer.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use touchstone_artifacts::keys::GenerateKeys;
+use touchstone_artifacts::predict::{DigestPe, MeasureUki, PredictPcrs, Prediction};
+use touchstone_artifacts::sign::{KeyPolicy, SignPe, SigningKey};
+use touchstone_artifacts::uki::{AssembleUki, ExtraSection, Parts};
+use touchstone_artifacts::{Context, Progress};
+use touchstone_operations::{Failure, dispatch, operations, perform};
+
+use crate::arguments::{Arguments, Command, Keys, Measure, Pe, Uki, UkiBuild};
+use crate::{builder, console};
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`] of the operation, or of printing its answer.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if matches!(arguments.command, Command::Builder) {
+        return build();
+    }
+    let progress = console::of_the_command_line();
+    let context = Context {
+        progress: &*progress,
+        keys: KeyPolicy::Any,
+    };
+    match arguments.command {
+        Command::Builder => build(),
+        Command::Run { request } => print_json(&dispatch(read_request(&request)?, &context)?),
+        Command::Schema { operation } => schema(operation.as_deref()),
+        Command::Uki(Uki::Build(build)) => perform(&uki(*build), &context).map(drop),
+        Command::Pe(pe) => pe_command(pe, &context),
+        Command::Measure(measure) => measure_command(measure, &context),
+        Command::Keys(Keys::Generate { folder }) => {
+            perform(&GenerateKeys { output: folder }, &context).map(drop)
+        }
+    }
+}
+
+/// The builder door. Its answer is the derivation's output; what is printed is only the log.
+fn build() -> Result<(), Failure> {
+    let progress: &dyn Progress = &console::NixPhases::new();
+    let context = Context {
+        progress,
+        keys: KeyPolicy::TestKeysOnly,
+    };
+    dispatch(builder::request()?, &context).map(drop)
+}
+
+fn uki(build: UkiBuild) -> AssembleUki {
+    let sign = build
+        .key
+        .key
+        .zip(build.key.certificate)
+        .map(|(key, certificate)| SigningKey { key, certificate });
+    let parts = Parts {
+        stub: build.stub,
+        linux: build.linux,
+        initrds: build.initrd,
+        cmdline: build.cmdline.map(|text| text.0),
+        os_release: build.os_release.map(|text| text.0),
+        uname: build.uname,
+        sbat: build.sbat.into_iter().map(|text| text.0).collect(),
+        splash: build.splash,
+        ucode: build.ucode,
+        dtb: build.dtb,
+        pcrpkey: build.pcrpkey,
+        sections: build
+            .section
+            .into_iter()
+            .map(|section| ExtraSection {
+                name: section.name,
+                content: section.text,
+            })
+            .collect(),
+        compat: build.compat,
+    };
+    AssembleUki {
+        parts,
+        sign,
+        output: build.output,
+    }
+}
+
+fn pe_command(pe: Pe, context: &Context<'_>) -> Result<(), Failure> {
+    match pe {
+        Pe::Digest { file, json } => {
+            let answer = perform(&DigestPe { file: file.clone() }, context)?;
+            if json {
+                return print_json(&answer);
+            }
+            print_line(&format!("{}  {}", answer.sha256, file.display()))
+        }
+        Pe::Sign {
+            key,
+            certificate,
+            output,
+            file,
+        } => {
+            let sign = SigningKey { key, certificate };
+            perform(&SignPe { file, sign, output }, context).map(drop)
+        }
+    }
+}
+
+fn measure_command(measure: Measure, context: &Context<'_>) -> Result<(), Failure> {
+    match measure {
+        Measure::Uki {
+            file,
+            phase,
+            bank,
+            json,
+        } => {
+            let answer = perform(
+                &MeasureUki {
+                    file,
+                    phases: phase,
+                    banks: bank,
+                },
+                context,
+            )?;
+            if json {
+                return print_json(&answer);
+            }
+            for (pcr, banks) in &answer.pcrs {
+                for (bank, phases) in banks {
+                    for (phase, digest) in phases {
+                        print_line(&format!("{pcr}:{bank}={digest}  # {phase}"))?;
+                    }
+                }
+            }
+            Ok(())
+        }
+        Measure::Predict { request, json } => {
+            let request: PredictPcrs = serde_json::from_value(read_request(&request)?)
+                .map_err(|error| Failure::malformed(format!("measure.predict: {error}")))?;
+            let answer = perform(&request, context)?;
+            if json {
+                print_json(&answer)
+            } else {
+                print_prediction(&answer)
+            }
+        }
+    }
+}
+
+fn print_prediction(prediction: &Prediction) -> Result<(), Failure> {
+    for leaf in &prediction.leaves {
+        print_line(&leaf.path.join(" → "))?;
+        for (pcr, banks) in &leaf.pcrs {
+            for (bank, digest) in banks {
+                print_line(&format!("  {pcr}:{bank}={digest}"))?;
+            }
+        }
+    }
+    prediction
+        .assumptions
+        .iter()
+        .try_for_each(|text| print_line(&format!("assumed: {text}")))
+}
+
+fn schema(operation: Option<&str>) -> Result<(), Failure> {
+    let known = operations();
+    let Some(wanted) = operation else {
+        return known
+            .iter()
+            .try_for_each(|known| print_line(&format!("{:<18} {}", known.name, known.about)));
+    };
+    let Some(found) = known.iter().find(|known| known.name == wanted) else {
+        return Err(Failure::malformed(format!(
+            "there is no operation `{wanted}`"
+        )));
+    };
+    print_json(&json!({ "request": found.request_schema(), "answer": found.answer_schema() }))
+}
+
+fn read_request(path: &Path) -> Result<Value, Failure> {
+    let failed = |what: String| Failure {
+        file: Some(path.to_owned()),
+        ..Failure::malformed(what)
+    };
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|error| failed(format!("the request cannot be read: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| failed(format!("the request is no JSON: {error}")))
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::malformed(error.to_string()))?;
+    print_line(&text)
+}
+
+fn print_line(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure {
+        code: "output.failed".to_owned(),
+        what: format!("the answer cannot be printed: {error}"),
+        file: None,
+        help: "check where standard output goes".to_owned(),
+    })
+}
