@@ -1,0 +1,18 @@
+# What `nix flake check` builds: the generations of ./generations.nix, from nixpkgs' kernel and systemd, unsigned (a private key must
+# not enter a build) and with the PCRs that can be predicted without Secure Boot variables.
+{ self, nixpkgs, system }:
+
+let
+  pkgs = nixpkgs.legacyPackages.${system};
+  efi = { x86_64-linux = "x64"; aarch64-linux = "aa64"; }.${system};
+  generations = import ./generations.nix {
+    inherit system;
+    inherit (self.packages.${system}) touchstone probe;
+    kernel = "${pkgs.linuxPackages.kernel}/${pkgs.stdenv.hostPlatform.linux-kernel.target}";
+    stub = "${pkgs.systemd}/lib/systemd/boot/efi/linux${efi}.efi.stub";
+    loader = "${pkgs.systemd}/lib/systemd/boot/efi/systemd-boot${efi}.efi";
+  };
+in
+{
+  inherit (generations.artifacts) generation1 generation2;
+}

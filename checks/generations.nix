@@ -1,0 +1,90 @@
+# The generations of the boot checks: two, the second with a specialisation, each with kernel, initrd, init and closure made by Nix.
+# (They are generations in all that concerns booting; a whole NixOS needs nixpkgs.) Nothing but builtins and the given paths:
+#
+#   touchstone, probe   store paths or folders with bin/touchstone and bin/touchstone-probe, statically linked
+#   kernel              an x86-64 kernel image with an EFI stub
+#   stub, loader        systemd's linuxx64.efi.stub and systemd-bootx64.efi
+#   certificate, key    who signs: a certificate file, and the path of its test key as the sandbox shows it (a string); or null
+#   secureBoot          { PK, KEK, db }: signature lists (ESL), as they are enrolled; or null: then PCRs 4 and 7 are not predicted
+#   manifestKey         the path of a Nix signing key as the sandbox shows it, or null
+{ touchstone
+, probe
+, kernel
+, stub
+, loader
+, certificate ? null
+, key ? null
+, secureBoot ? null
+, manifestKey ? null
+, system ? "x86_64-linux"
+}:
+
+let
+  lib = import ../nix-plugin/lib { inherit touchstone system; };
+
+  # One file as a store path of its own.
+  file = name: path: builtins.path { inherit name path; };
+
+  probed = name: attributes: derivation (attributes // {
+    inherit name system;
+    builder = "${probe}/bin/touchstone-probe";
+    __structuredAttrs = true;
+  });
+
+  linux = file "linux.efi" kernel;
+
+  core = { generation, label, extraParams ? [ ], specialisations ? { } }: rec {
+    inherit label system;
+    kernel = linux;
+    kernelParams = [ "console=ttyS0" "panic=-1" "oops=panic" "touchstone.generation=${generation}" ] ++ extraParams;
+    initrds = [ "${probed "initrd-${generation}" { mode = "initrd"; inherit generation; }}/initrd" ];
+    init = "${toplevel}/init";
+    toplevel = "${probed "touchstone-system-${generation}" {
+      mode = "toplevel";
+      kernel = linux;
+      initrd = builtins.head initrds;
+      init = "${probe}/bin/touchstone-probe";
+      nixosVersion = label;
+      specialisations = builtins.mapAttrs (_: specialisation: specialisation.toplevel) specialisations;
+      inherit kernelParams system;
+    }}";
+  };
+
+  rescue = core {
+    generation = "2-rescue";
+    label = "Touchstone check, generation 2 (rescue)";
+    extraParams = [ "touchstone.rescue" ];
+  };
+
+  bootspecs = {
+    generation1 = core { generation = "1"; label = "Touchstone check, generation 1"; };
+    generation2 = core
+      {
+        generation = "2";
+        label = "Touchstone check, generation 2";
+        specialisations = { inherit rescue; };
+      } // { specialisations = { inherit rescue; }; };
+  };
+
+  osRelease = ''
+    ID=touchstone-check
+    NAME="Touchstone check"
+    PRETTY_NAME="Touchstone check"
+    VERSION_ID=1
+  '';
+
+  artifactsOf = name: bootspec: lib.mkBootArtifacts {
+    name = "${name}-boot-artifacts";
+    inherit bootspec osRelease manifestKey;
+    stub = file "stub.efi" stub;
+    loader = file "loader.efi" loader;
+    sign = if key == null then null else { inherit key; certificate = file "db.pem" certificate; };
+    measure =
+      if secureBoot == null then { pcrs = [ 9 11 12 ]; }
+      else { secureBoot = builtins.mapAttrs (name: file "${name}.esl") secureBoot; };
+  };
+in
+{
+  inherit bootspecs lib;
+  artifacts = builtins.mapAttrs artifactsOf bootspecs;
+}

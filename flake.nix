@@ -1,0 +1,40 @@
+{
+  description = "Touchstone: the declarative boot-trust library for NixOS";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
+  outputs = { self, nixpkgs }:
+    let
+      systems = [ "x86_64-linux" "aarch64-linux" ];
+      forEachSystem = make: builtins.listToAttrs (map (system: { name = system; value = make system; }) systems);
+      package = system: import ./nix-plugin/package.nix { pkgs = nixpkgs.legacyPackages.${system}; };
+    in
+    {
+      # The static binary: the command line, and the builder of everything below.
+      packages = forEachSystem (system: rec {
+        inherit (package system) touchstone probe;
+        default = touchstone;
+      });
+
+      # Touchstone's Nix functions, by system: mkBootspec, mkUki, signPe, predictPcrs, mkManifest, signManifest, mkBootArtifacts,
+      # and for NixOS configurations bootspecOf and bootArtifactsOf.
+      lib = forEachSystem (system:
+        import ./nix-plugin/lib { inherit system; inherit (self.packages.${system}) touchstone; }
+        // import ./nix-plugin/lib/nixos.nix);
+
+      overlays.default = final: prev: {
+        inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone;
+      };
+
+      # Boot artifacts of real generations, made from nixpkgs' kernel and systemd; `cargo xtask test` makes the same from Debian's.
+      checks = forEachSystem (system: import ./checks/flake-checks.nix { inherit self nixpkgs system; });
+
+      apps = forEachSystem (system: {
+        demo = {
+          type = "app";
+          program = "${import ./nix-plugin/demo.nix { pkgs = nixpkgs.legacyPackages.${system}; }}/bin/touchstone-demo";
+          meta.description = "In a checkout: build, boot and compare predicted with measured PCRs";
+        };
+      });
+    };
+}

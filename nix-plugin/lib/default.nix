@@ -1,0 +1,121 @@
+# Touchstone's Nix functions: each returns a derivation whose builder is the static `touchstone` binary itself, so that no shell and
+# no other program runs in the build. Made of builtins alone: nixpkgs is not needed.
+#
+#   touchstone   a store path (or package) with bin/touchstone, statically linked
+#   system       where the builds run, such as "x86_64-linux"
+#
+# Every function takes one attribute set. An attribute that is null is as good as absent; a wrong or unknown attribute is refused by
+# the operation (`touchstone schema OPERATION` lists them). Private keys are *strings* naming an absolute path outside of the store,
+# for a path value would copy the key into it.
+{ touchstone, system }:
+
+let
+  inherit (builtins) attrNames filter isPath isString listToAttrs map removeAttrs substring;
+
+  withoutNulls = attrs:
+    listToAttrs (map (name: { inherit name; value = attrs.${name}; })
+      (filter (name: attrs.${name} != null) (attrNames attrs)));
+
+  output = { "$output" = "out"; };
+  closure = { "$attribute" = "closure"; };
+
+  # A derivation that performs `operation`. With `closureOf`, the whole closure of that path, with its NAR hashes, reaches the
+  # request as the attribute `closure`.
+  perform = { operation, name, request, closureOf ? null }:
+    derivation ({
+      inherit name system;
+      builder = "${touchstone}/bin/touchstone";
+      args = [ "builder" ];
+      __structuredAttrs = true;
+      request = withoutNulls request // { inherit operation output; };
+    } // (if closureOf == null then { } else {
+      exportReferencesGraph.closure = [ closureOf ];
+    }));
+
+  keyString = what: key:
+    if isPath key then
+      throw "touchstone: ${what} is a Nix path, which would copy the private key into the store; write it as a string"
+    else if !(isString key) then
+      throw "touchstone: ${what} must be a string: an absolute path outside of the store"
+    else if substring 0 (builtins.stringLength builtins.storeDir) key == builtins.storeDir then
+      throw "touchstone: ${what} lies in the store, which everybody can read; keep the private key outside of it"
+    else
+      key;
+
+  signing = sign:
+    if sign == null then null else sign // { key = keyString "sign.key" sign.key; };
+
+in
+{
+  # mkBootspec { toplevel, init, initrds, kernel, kernelParams, label, system ? …, specialisations ? { }, extensions ? { }, … }
+  #   → the file boot.json, Bootspec v2 beside v1.
+  # The fields are those of `org.nixos.bootspec.v2`; `specialisations` maps names to the same fields.
+  mkBootspec = { name ? "boot.json", ... }@generation:
+    perform {
+      inherit name;
+      operation = "bootspec.emit";
+      request = { inherit system; } // removeAttrs generation [ "name" ];
+    };
+
+  # mkUki { stub, linux, initrds ? [ ], cmdline ? null, osRelease ? null, …, sign ? null }
+  #   → a unified kernel image (a file).
+  # Texts are strings or { file = path; }. `sign = { key = "/absolute/path"; certificate = ./db.pem; }`.
+  mkUki = { name ? "uki.efi", sign ? null, ... }@parts:
+    perform {
+      inherit name;
+      operation = "uki.assemble";
+      request = removeAttrs parts [ "name" ] // { sign = signing sign; };
+    };
+
+  # signPe { file, sign } → the image with a signature appended (a file).
+  signPe = { name ? "signed.efi", file, sign }:
+    perform {
+      inherit name;
+      operation = "pe.sign";
+      request = { inherit file; sign = signing sign; };
+    };
+
+  # predictPcrs { loader, uki, measure = { secureBoot = { PK, KEK, db }; pcrs ? …, banks ? …, phases ? …; } }
+  #   → a JSON file: { leaves = [ { path, pcrs, measurements } ]; assumptions }.
+  predictPcrs = { name ? "pcrs.json", ... }@request:
+    perform {
+      inherit name;
+      operation = "measure.predict";
+      request = removeAttrs request [ "name" ];
+    };
+
+  # mkManifest { toplevel } → manifest.json: every path of the toplevel's closure with its NAR hash, size and references.
+  mkManifest = { name ? "manifest.json", toplevel }:
+    perform {
+      inherit name;
+      operation = "manifest.create";
+      request = { inherit toplevel closure; };
+      closureOf = toplevel;
+    };
+
+  # signManifest { manifest, key } → the manifest with a Nix signature on each path; `key` names a file made by
+  # `nix-store --generate-binary-cache-key`, outside of the store.
+  signManifest = { name ? "manifest.json", manifest, key }:
+    perform {
+      inherit name;
+      operation = "manifest.sign";
+      request = { inherit manifest; key = keyString "key" key; };
+    };
+
+  # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, measure ? null, manifestKey ? null, … }
+  #   → a folder with all boot artifacts of a generation (docs/boot-artifacts.md):
+  #     boot.json, uki.efi, specialisation/<name>/uki.efi, loader.efi, pcrs.json, manifest.json.
+  # `bootspec` has the fields of mkBootspec.
+  mkBootArtifacts = { name ? "boot-artifacts", bootspec, sign ? null, manifestKey ? null, ... }@generation:
+    perform {
+      inherit name;
+      operation = "boot.artifacts";
+      request = removeAttrs generation [ "name" ] // {
+        bootspec = { inherit system; } // bootspec;
+        sign = signing sign;
+        manifestKey = if manifestKey == null then null else keyString "manifestKey" manifestKey;
+        inherit closure;
+      };
+      closureOf = bootspec.toplevel;
+    };
+}
