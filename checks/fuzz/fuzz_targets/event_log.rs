@@ -1,0 +1,28 @@
+//! Event logs: any bytes are read or refused, and what was read can be explained and replayed.
+//!
+//! Seeds: `crypto-agile` has two banks and one event of each type that is explained, `tpm-1.2` is in the old format,
+//! `locality` notes the startup locality and announces an algorithm that cannot be replayed; made by hand after the
+//! TCG PC Client Platform Firmware Profile.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use touchstone_measure::{Bank, eventlog};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(log) = eventlog::parse(bytes) else {
+        return;
+    };
+    // Every event has at least 16 bytes, and its content comes out of the log: memory stays bounded by the input.
+    let content: usize = log.events.iter().map(|event| event.data.len() + 16).sum();
+    assert!(content <= bytes.len());
+    for event in &log.events {
+        assert!(!event.describe().contains(char::is_control));
+        assert!(!event.type_name().is_empty());
+    }
+    for bank in Bank::ALL {
+        match log.replay(bank) {
+            Ok(pcrs) => assert!(pcrs.values().all(|value| value.bank() == bank)),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+});
