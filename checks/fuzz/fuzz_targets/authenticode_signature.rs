@@ -1,7 +1,9 @@
-//! Authenticode signatures: any bytes are judged, and nothing is accepted for an image that nobody signed.
+//! Authenticode signatures: any bytes are judged, and nothing is accepted for an image that nobody
+//! signed.
 //!
-//! Seeds: `trusted-certificate` is a P-256 authority (openssl, its key thrown away), `authority` and `issued` are our signatures of
-//! `SIGNED` with its key and with one that it certified, `sbsign` and `osslsigncode` are theirs of another image.
+//! Seeds: `trusted-certificate` is a P-256 authority (openssl, its key thrown away), `authority`
+//! and `issued` are our signatures of `SIGNED` with its key and with one that it certified,
+//! `sbsign` and `osslsigncode` are theirs of another image.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,6 +1,8 @@
-//! EFI signature lists: any bytes are read or refused, and what was read is written so that it is read again.
+//! EFI signature lists: any bytes are read or refused, and what was read is written so that it is
+//! read again.
 //!
-//! Seeds: `certificate` and `two-certificates` from cert-to-efi-sig-list, `digests` from hash-to-efi-sig-list, `mixed` both.
+//! Seeds: `certificate` and `two-certificates` from cert-to-efi-sig-list, `digests` from
+//! hash-to-efi-sig-list, `mixed` both.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

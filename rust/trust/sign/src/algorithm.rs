@@ -1,4 +1,5 @@
-//! Signature algorithms: those we sign with, and the wider set that a certificate or a foreign signature may name.
+//! Signature algorithms: those we sign with, and the wider set that a certificate or a foreign
+//! signature may name.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ use der::Any;
 use der::asn1::ObjectIdentifier;
 use spki::AlgorithmIdentifierOwned;
 
-/// What a [`Signer`](crate::Signer) signs with. The digest is SHA-256 in every case: it is what every firmware accepts.
+/// What a [`Signer`](crate::Signer) signs with. The digest is SHA-256 in every case: it is what
+/// every firmware accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017); the signature is as long as the modulus.
@@ -23,8 +25,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The `signatureAlgorithm` of a CMS SignerInfo: `rsaEncryption` with NULL (as sbsign and osslsigncode write it), or
-    /// `ecdsa-with-SHA256` without parameters (RFC 5754 section 3).
+    /// The `signatureAlgorithm` of a CMS SignerInfo: `rsaEncryption` with NULL (as sbsign and
+    /// osslsigncode write it), or `ecdsa-with-SHA256` without parameters (RFC 5754 section 3).
     pub(crate) fn identifier(self) -> AlgorithmIdentifierOwned {
         match self {
             Self::RsaSha256 => AlgorithmIdentifierOwned {
@@ -66,7 +68,8 @@ pub(crate) enum Hash {
 }
 
 impl Hash {
-    /// The digest that an algorithm identifier names; `None` for those that we refuse (SHA-1, MD5) or do not know.
+    /// The digest that an algorithm identifier names; `None` for those that we refuse (SHA-1, MD5)
+    /// or do not know.
     pub(crate) fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
         match oid {
             ID_SHA_256 => Some(Self::Sha256),
@@ -85,7 +88,8 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
-    /// The scheme that a signature algorithm names. `digest` is the one named beside it, which only the bare `rsaEncryption` needs.
+    /// The scheme that a signature algorithm names. `digest` is the one named beside it, which only
+    /// the bare `rsaEncryption` needs.
     pub(crate) fn from_oid(oid: ObjectIdentifier, digest: Option<Hash>) -> Option<Self> {
         match oid {
             RSA_ENCRYPTION => digest.map(Self::Rsa),

@@ -1,7 +1,8 @@
 //! Authenticode: the signature that firmware asks of a PE image.
 //!
-//! It is a CMS SignedData over the image's Authenticode digest ("Windows Authenticode Portable Executable Signature Format",
-//! 2008; RFC 2315 and 5652). The digest itself is computed by `touchstone_pe`.
+//! It is a CMS SignedData over the image's Authenticode digest ("Windows Authenticode Portable
+//! Executable Signature Format", 2008; RFC 2315 and 5652). The digest itself is computed by
+//! `touchstone_pe`.
 
 mod indirect_data;
 mod verify;
@@ -23,11 +24,11 @@ use crate::signer::{SignError, Signer, sign_checked};
 
 pub use verify::{VerifyError, verify};
 
-/// The signature of an image with the Authenticode SHA-256 `digest`: the DER of a ContentInfo, to be stored in the image's
-/// certificate table.
+/// The signature of an image with the Authenticode SHA-256 `digest`: the DER of a ContentInfo, to
+/// be stored in the image's certificate table.
 ///
-/// There is no signing time in it: with RSA or a key file the same digest and signer always give the same bytes. The signature has been
-/// verified with the signer's certificate.
+/// There is no signing time in it: with RSA or a key file the same digest and signer always give
+/// the same bytes. The signature has been verified with the signer's certificate.
 ///
 /// # Errors
 /// When the signer does not sign, or what it makes does not verify.
@@ -52,8 +53,8 @@ pub fn signature(digest: &[u8; 32], signer: &dyn Signer) -> Result<Vec<u8>, Sign
     Ok(content_info.to_der()?)
 }
 
-/// Content type and message digest, and nothing else. The message digest is over the contents of the SEQUENCE: neither its tag nor
-/// its length (RFC 2315 section 9.3).
+/// Content type and message digest, and nothing else. The message digest is over the contents of
+/// the SEQUENCE: neither its tag nor its length (RFC 2315 section 9.3).
 fn signed_attributes(content: &Any) -> Result<SignedAttributes, der::Error> {
     let digest = OctetString::new(Sha256::digest(content.value()).to_vec())?;
     SetOfVec::try_from(vec![
@@ -74,7 +75,8 @@ fn attribute(oid: ObjectIdentifier, value: Any) -> Result<Attribute, der::Error>
 
 fn signer_info(attributes: SignedAttributes, signer: &dyn Signer) -> Result<SignerInfo, SignError> {
     let certificate = signer.certificate().tbs_certificate();
-    // What is signed is the SET OF, not the [0] that stands in its place in the SignerInfo (RFC 5652 section 5.4).
+    // What is signed is the SET OF, not the [0] that stands in its place in the SignerInfo (RFC
+    // 5652 section 5.4).
     let signature = sign_checked(signer, &attributes.to_der()?)?;
     Ok(SignerInfo {
         version: CmsVersion::V1,

@@ -40,7 +40,8 @@ pub fn read(bytes: &[u8]) -> Result<Certificate, CertificateError> {
         .ok_or(CertificateError::NotACertificate)
 }
 
-/// All certificates in `bytes`: one or more PEM blocks (other blocks and text are passed over), or one in DER. Never empty.
+/// All certificates in `bytes`: one or more PEM blocks (other blocks and text are passed over), or
+/// one in DER. Never empty.
 ///
 /// # Errors
 /// When there is none, or one of them is damaged or not in canonical DER.

@@ -12,8 +12,9 @@ use crate::signer::{self, SignError, Signer};
 
 /// Signs with a private key that lies in memory: RSA of 2048 to 4096 bits, P-256 or P-384.
 ///
-/// The key is wiped when the signer is dropped; wiping the bytes it was read from is up to the caller. Neither `Debug` nor any error
-/// shows it. Some firmware verifies RSA only: RSA is the safe choice.
+/// The key is wiped when the signer is dropped (intermediate numbers of the `rsa` crate are not);
+/// wiping the bytes it was read from is up to the caller. Neither `Debug` nor any error shows it.
+/// Some firmware verifies RSA only: RSA is the safe choice.
 pub struct FileSigner {
     key: PrivateKey,
     public_key: PublicKey,
@@ -22,12 +23,13 @@ pub struct FileSigner {
 }
 
 impl FileSigner {
-    /// Reads the key (PKCS#8 or PKCS#1, PEM or DER) and its certificate (PEM or DER). Certificates after the first are the
-    /// chain that goes into signatures.
+    /// Reads the key (PKCS#8 or PKCS#1, PEM or DER) and its certificate (PEM or DER). Certificates
+    /// after the first are the chain that goes into signatures.
     ///
     /// # Errors
-    /// When one of the two cannot be read ([`SignError::Certificate`] is about the certificate, the others about the key), the key
-    /// is of a kind or size that firmware does not verify, or the two do not belong together.
+    /// When one of the two cannot be read ([`SignError::Certificate`] is about the certificate, the
+    /// others about the key), the key is of a kind or size that firmware does not verify, or the
+    /// two do not belong together.
     pub fn new(key: &[u8], certificate: &[u8]) -> Result<Self, SignError> {
         let key = PrivateKey::read(key)?;
         let mut chain = certificate::read_all(certificate)?;

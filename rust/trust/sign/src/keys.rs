@@ -1,4 +1,5 @@
-//! Test keys: made on the spot, marked so that nobody trusts them by mistake. The only place whose output is random.
+//! Test keys: made on the spot, marked so that nobody trusts them by mistake. The only place whose
+//! output is random.
 
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ pub struct TestKeyRequest<'a> {
     pub common_name: &'a str,
     /// Size of the RSA key.
     pub size: RsaSize,
-    /// Beginning of the certificate's validity, in seconds since 1970-01-01 UTC. Firmware ignores it, other verifiers do not.
+    /// Beginning of the certificate's validity, in seconds since 1970-01-01 UTC. Firmware ignores
+    /// it, other verifiers do not.
     pub not_before: u64,
     /// End of the certificate's validity, in seconds since 1970-01-01 UTC.
     pub not_after: u64,
@@ -79,12 +81,15 @@ pub enum KeysError {
     Certificate(#[from] builder::Error),
 }
 
-/// A new RSA key with a self-signed certificate that carries [`TEST_KEY_MARK`], good for PK, KEK and db.
+/// A new RSA key with a self-signed certificate that carries [`TEST_KEY_MARK`], good for PK, KEK
+/// and db.
 ///
-/// The certificate is version 3 with a subject key identifier; it is no certificate authority and may be used for signatures only.
+/// The certificate is version 3 with a subject key identifier; it is no certificate authority and
+/// may be used for signatures only.
 ///
 /// # Errors
-/// When common name or validity are not possible in a certificate, or the system has no random numbers.
+/// When common name or validity are not possible in a certificate, or the system has no random
+/// numbers.
 pub fn generate_test(request: &TestKeyRequest<'_>) -> Result<TestKey, KeysError> {
     let mut random = rand::rng();
     let subject = subject(request.common_name)?;
@@ -172,7 +177,8 @@ impl BuilderProfile for SelfSigned {
     }
 }
 
-/// OU and CN; built by hand, as the mark has a comma in it, which the text form of names would split at.
+/// OU and CN; built by hand, as the mark has a comma in it, which the text form of names would
+/// split at.
 fn subject(common_name: &str) -> Result<Name, KeysError> {
     let length = common_name.chars().count();
     if !(1..=64).contains(&length) {

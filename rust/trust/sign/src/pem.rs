@@ -1,4 +1,5 @@
-//! Finding the blocks of a PEM file (RFC 7468): openssl writes text before them and several after one another.
+//! Finding the blocks of a PEM file (RFC 7468): openssl writes text before them and several after
+//! one another.
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";

@@ -1,4 +1,5 @@
-//! Reading private keys and signing with them. Nothing here derives or implements `Debug`: a key has no text form.
+//! Reading private keys and signing with them. Nothing here derives or implements `Debug`: a key
+//! has no text form.
 
 use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1};
 use der::asn1::ObjectIdentifier;
@@ -17,7 +18,8 @@ use crate::signer::SignError;
 /// The sizes of RSA keys that firmware is known to verify, in bits.
 pub(crate) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
 
-/// A private key. All three kinds are wiped from memory when dropped.
+/// A private key, wiped from memory when dropped, so far as its crate does it: `rsa` 0.10.0-rc.20
+/// leaves copies of what it computes on the way (the CRT coefficient among them) to the allocator.
 pub(crate) enum PrivateKey {
     Rsa(Box<pkcs1v15::SigningKey<Sha256>>),
     P256(p256::ecdsa::SigningKey),
@@ -43,7 +45,8 @@ impl PrivateKey {
         }
     }
 
-    /// The signature of the SHA-256 of `message`. RSA PKCS#1 v1.5 and RFC 6979: the same message gives the same signature.
+    /// The signature of the SHA-256 of `message`. RSA PKCS#1 v1.5 and RFC 6979: the same message
+    /// gives the same signature.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
         let digest = Sha256::digest(message);
         Ok(match self {

@@ -21,7 +21,8 @@ pub(crate) enum PublicKey {
 }
 
 impl PublicKey {
-    /// The key of `certificate`, or the object identifier of the algorithm when it is none of ours (or damaged).
+    /// The key of `certificate`, or the object identifier of the algorithm when it is none of ours
+    /// (or damaged).
     pub(crate) fn of(certificate: &Certificate) -> Result<Self, ObjectIdentifier> {
         let info = certificate
             .tbs_certificate()
@@ -44,7 +45,8 @@ impl PublicKey {
         }
     }
 
-    /// Is `signature` this key's signature of `message`? No as well when scheme and key do not fit together.
+    /// Is `signature` this key's signature of `message`? No as well when scheme and key do not fit
+    /// together.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         match (self, scheme) {
             (Self::Rsa(key), Scheme::Rsa(Hash::Sha256)) => {

@@ -11,13 +11,15 @@ pub trait Signer: Send + Sync {
     /// The certificate of the key that signs.
     fn certificate(&self) -> &Certificate;
 
-    /// Further certificates to put into the signature, between this one and a trusted one; not the signer's own.
+    /// Further certificates to put into the signature, between this one and a trusted one; not the
+    /// signer's own.
     fn chain(&self) -> &[Certificate];
 
     /// What [`sign`](Self::sign) makes.
     fn algorithm(&self) -> Algorithm;
 
-    /// The signature of `message` (which is hashed here, whole): raw bytes for RSA, a DER `Ecdsa-Sig-Value` for ECDSA.
+    /// The signature of `message` (which is hashed here, whole): raw bytes for RSA, a DER
+    /// `Ecdsa-Sig-Value` for ECDSA.
     ///
     /// # Errors
     /// When the holder of the key does not sign; the message never shows the secret.
@@ -87,8 +89,8 @@ pub enum SignError {
     Encode(#[from] der::Error),
 }
 
-/// Lets `signer` sign and verifies what it made with its certificate: tokens are known to fail now and then, and a faulty RSA
-/// computation would give the key away.
+/// Lets `signer` sign and verifies what it made with its certificate: tokens are known to fail now
+/// and then, and a faulty RSA computation would give the key away.
 ///
 /// # Errors
 /// The signer's own, or [`SignError::WrongSignature`].

@@ -1,4 +1,5 @@
-//! Keys and certificates for the unit tests: RSA generated once a run, elliptic curves from fixed numbers.
+//! Keys and certificates for the unit tests: RSA generated once a run, elliptic curves from fixed
+//! numbers.
 
 use std::str::FromStr;
 use std::sync::LazyLock;

@@ -19,7 +19,8 @@ pub(super) const CONTENT_TYPE: ObjectIdentifier =
 /// `SPC_PE_IMAGE_DATAOBJ`: what has the digest is a PE image.
 const PE_IMAGE_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.15");
 
-/// `SpcPeImageData`, as sbsign writes it: no flags, and the file name that the specification asks for.
+/// `SpcPeImageData`, as sbsign writes it: no flags, and the file name that the specification asks
+/// for.
 #[rustfmt::skip]
 const PE_IMAGE_VALUE: &[u8] = &[
     0x30, 0x25,                          // SEQUENCE
@@ -64,20 +65,18 @@ pub(super) fn encode(digest: &[u8; 32]) -> Result<Any, der::Error> {
     })
 }
 
-/// Why a statement does not give a SHA-256 digest of a PE image.
+/// Why a statement does not give a SHA-256 digest.
 pub(super) enum NoDigest {
-    /// It cannot be decoded, or is about something else.
-    NotAboutAnImage,
+    /// It cannot be decoded, or the digest is of another length.
+    Malformed,
     /// It gives a digest of another algorithm.
     OtherAlgorithm(ObjectIdentifier),
 }
 
-/// The digest that a statement gives. Flags and file name are not looked at: firmware does not, either.
+/// The digest that a statement gives. What it says to be about is not looked at: firmware does not,
+/// and pesign names `1.3.6.1.4.1.311.2.1.21` in the place of a PE image.
 pub(super) fn digest(content: &Any) -> Result<[u8; 32], NoDigest> {
-    let statement: IndirectData = content.decode_as().map_err(|_| NoDigest::NotAboutAnImage)?;
-    if statement.data.kind != PE_IMAGE_DATA {
-        return Err(NoDigest::NotAboutAnImage);
-    }
+    let statement: IndirectData = content.decode_as().map_err(|_| NoDigest::Malformed)?;
     let DigestInfo { algorithm, digest } = statement.message_digest;
     if algorithm.oid != ID_SHA_256 {
         return Err(NoDigest::OtherAlgorithm(algorithm.oid));
@@ -85,5 +84,5 @@ pub(super) fn digest(content: &Any) -> Result<[u8; 32], NoDigest> {
     digest
         .as_bytes()
         .try_into()
-        .map_err(|_| NoDigest::NotAboutAnImage)
+        .map_err(|_| NoDigest::Malformed)
 }

@@ -338,6 +338,29 @@ fn refuses_other_digests_than_sha256_of_the_image_and_weak_ones_anywhere() {
 }
 
 #[test]
+fn refuses_a_digest_of_another_length() {
+    let short = altered(|data| {
+        let mut content: Vec<u8> = data
+            .encap_content_info
+            .econtent
+            .take()
+            .unwrap()
+            .value()
+            .to_vec();
+        // The last TLV is the digest: shorten it and the two SEQUENCEs that hold it by a byte.
+        let length = content.len();
+        content.pop();
+        content[length - 33] -= 1;
+        content[length - 50] -= 1;
+        data.encap_content_info.econtent = Some(Any::new(Tag::Sequence, content).unwrap());
+    });
+    assert_eq!(
+        refusal(&short),
+        VerifyError::NotAuthenticode("what is signed is not the digest of an image")
+    );
+}
+
+#[test]
 fn ignores_the_padding_of_the_certificate_table_and_nothing_else() {
     let followed_by = |rest: &[u8]| [&signed(), rest].concat();
     assert_eq!(verify(&followed_by(&[0; 7]), &DIGEST, &trusted()), Ok(()));

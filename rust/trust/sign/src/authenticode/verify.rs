@@ -27,7 +27,10 @@ pub enum VerifyError {
     )]
     Algorithm(ObjectIdentifier),
     /// The signature is of another image, or the image was changed after it was signed.
-    #[error("the image was changed after it was signed: its digest is {}, the signature is of {}", hex(.image), hex(.signed))]
+    #[error(
+        "the image was changed after it was signed: its digest is {}, the signature is of {}",
+        hex(.image), hex(.signed)
+    )]
     DigestMismatch {
         /// The Authenticode digest of the image.
         image: [u8; 32],
@@ -52,11 +55,11 @@ pub enum VerifyError {
 
 const MALFORMED: VerifyError = VerifyError::NotAuthenticode("it is no CMS SignedData in DER");
 
-/// Checks the signature `pkcs7` (a ContentInfo in DER, which zeros to a multiple of 8 bytes may follow) of an image with the
-/// Authenticode SHA-256 `digest`.
+/// Checks the signature `pkcs7` (a ContentInfo in DER, which zeros to a multiple of 8 bytes may
+/// follow) of an image with the Authenticode SHA-256 `digest`.
 ///
-/// As firmware does, it ignores time. The signer's certificate must be one of `trusted` or be issued directly by one of them that is a
-/// certificate authority; longer chains are not followed.
+/// As firmware does, it ignores time. The signer's certificate must be one of `trusted` or be
+/// issued directly by one of them that is a certificate authority; longer chains are not followed.
 ///
 /// # Errors
 /// The reason why a verifier that trusts `trusted` refuses it.
@@ -80,7 +83,8 @@ struct Signed {
     certificates: Vec<Certificate>,
     signer: SignerInfo,
     attributes: SignedAttributes,
-    /// The signed attributes as they stand in the file, with the tag of a SET OF. Others do not always sort them, and decoding would.
+    /// The signed attributes as they stand in the file, with the tag of a SET OF. Others do not
+    /// always sort them, and decoding would.
     signed_bytes: Vec<u8>,
 }
 
@@ -127,11 +131,12 @@ impl Signed {
         })
     }
 
-    /// Is it a statement about an image with this digest, and is this statement the one that is signed?
+    /// Is it a statement about an image with this digest, and is this statement the one that is
+    /// signed?
     fn check_digest(&self, image: &[u8; 32]) -> Result<(), VerifyError> {
         let signed = indirect_data::digest(&self.content).map_err(|reason| match reason {
-            NoDigest::NotAboutAnImage => {
-                VerifyError::NotAuthenticode("what is signed is not the digest of a PE image")
+            NoDigest::Malformed => {
+                VerifyError::NotAuthenticode("what is signed is not the digest of an image")
             }
             NoDigest::OtherAlgorithm(oid) => VerifyError::Algorithm(oid),
         })?;
@@ -205,7 +210,8 @@ fn identifies(id: &SignerIdentifier, certificate: &Certificate) -> bool {
             id.issuer == *certificate.issuer() && id.serial_number == *certificate.serial_number()
         }
         SignerIdentifier::SubjectKeyIdentifier(id) => {
-            matches!(certificate.get_extension::<SubjectKeyIdentifier>(), Ok(Some((_, key))) if key == *id)
+            let key = certificate.get_extension::<SubjectKeyIdentifier>();
+            matches!(key, Ok(Some((_, key))) if key == *id)
         }
     }
 }
@@ -236,7 +242,8 @@ fn issued(issuer: &Certificate, certificate: &Certificate) -> bool {
 /// A certificate authority, as its extensions say (RFC 5280 sections 4.2.1.3 and 4.2.1.9).
 fn may_issue(certificate: &Certificate) -> bool {
     let certificate = certificate.tbs_certificate();
-    let authority = matches!(certificate.get_extension::<BasicConstraints>(), Ok(Some((_, constraints))) if constraints.ca);
+    let constraints = certificate.get_extension::<BasicConstraints>();
+    let authority = matches!(constraints, Ok(Some((_, constraints))) if constraints.ca);
     let usage = match certificate.get_extension::<KeyUsage>() {
         Ok(Some((_, usage))) => usage.key_cert_sign(),
         Ok(None) => true,
@@ -245,7 +252,8 @@ fn may_issue(certificate: &Certificate) -> bool {
     authority && usage
 }
 
-/// The one structure in `bytes`. Up to seven zeros may follow: osslsigncode counts the padding of the certificate table in.
+/// The one structure in `bytes`. Up to seven zeros may follow: osslsigncode counts the padding of
+/// the certificate table in.
 fn without_padding(bytes: &[u8]) -> Result<&[u8], VerifyError> {
     let mut reader = SliceReader::new(bytes).map_err(|_| MALFORMED)?;
     let structure = reader.tlv_bytes().map_err(|_| MALFORMED)?;
@@ -257,7 +265,8 @@ fn without_padding(bytes: &[u8]) -> Result<&[u8], VerifyError> {
     }
 }
 
-/// Of the contents of a SignedData: the signed attributes of its first signer, exactly as they stand there, as a SET OF.
+/// Of the contents of a SignedData: the signed attributes of its first signer, exactly as they
+/// stand there, as a SET OF.
 fn signed_attribute_bytes(signed_data: &[u8]) -> Result<Vec<u8>, der::Error> {
     const SIGNED_ATTRIBUTES: Tag = Tag::ContextSpecific {
         constructed: true,
