@@ -157,6 +157,9 @@ fn check_base(base: &Image) -> Result<u64, PlanError> {
             return Err(PlanError::Alignment(what, value));
         }
     }
+    if fields.symbols.0 != 0 && !strips_symbols(base) {
+        return Err(PlanError::SymbolTable);
+    }
     let headers =
         u64::from(fields.size_of_headers).next_multiple_of(u64::from(fields.file_alignment));
     let end = base.contiguous_from(headers)?;

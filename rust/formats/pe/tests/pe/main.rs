@@ -1,0 +1,12 @@
+//! Claims about `touchstone-pe`, on images that `builder` makes.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
+
+mod authenticode;
+mod builder;
+mod certificates;
+mod kernel;
+mod layout;
+mod properties;
+mod read;
+mod sbat;
+mod uki;
