@@ -1,6 +1,7 @@
 //! Nix keys, signatures, hashes and store paths: any text is read or refused; what was read prints as the same text, and a key that was read signs and verifies.
 //!
-//! Seeds: `public` and `signature` from the NixOS cache, `secret` a key made of sevens, `hash-*` the three forms of the hash of "abc", `path` and `file` of a store.
+//! Seeds: `public` and `signature` from the NixOS cache, `secret` a key made of sevens, `hash-*` the three forms of the hash of "abc", `path` and `file` of a store; `padding-inside`, found by
+//! fuzzing, a second spelling of 32 bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -348,6 +348,17 @@ fn refuses_a_key_that_comes_twice() {
     assert!(error.to_string().contains("`label` comes twice"), "{error}");
 }
 
+#[test]
+fn keeps_fractions_to_the_last_digit() {
+    let text = full().to_string().replace("1.5", "5.555555555555555e90");
+    assert!(
+        Document::read(text.as_bytes())
+            .unwrap()
+            .to_json()
+            .contains("5.555555555555555e+90")
+    );
+}
+
 fn files() -> impl Strategy<Value = StoreFile> {
     "[a-z][a-z0-9.]{0,6}(/[a-zA-Z0-9_ ]{1,5}){0,2}"
         .prop_map(|name| StoreFile::parse(&store(&name)).unwrap())

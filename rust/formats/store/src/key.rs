@@ -10,6 +10,8 @@ use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
+use crate::text;
+
 /// Why a text is no key or signature. Never holds the text of a secret key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -59,7 +61,7 @@ impl SecretKey {
             name: name.to_owned(),
             bytes: 64,
         };
-        let bytes = Zeroizing::new(BASE64.decode(payload.as_bytes()).map_err(|_| wrong())?);
+        let bytes = Zeroizing::new(text::base64(payload).ok_or_else(wrong)?);
         let pair: &[u8; 64] = bytes.as_slice().try_into().map_err(|_| wrong())?;
         let key =
             SigningKey::from_keypair_bytes(pair).map_err(|_| KeyError::Halves(name.to_owned()))?;
@@ -133,7 +135,7 @@ impl PublicKey {
             name: name.to_owned(),
             bytes: 32,
         };
-        let bytes = decode(payload).ok_or_else(wrong)?;
+        let bytes = text::base64_array(payload).ok_or_else(wrong)?;
         let key = VerifyingKey::from_bytes(&bytes)
             .ok()
             .filter(|key| !key.is_weak())
@@ -208,7 +210,7 @@ impl Signature {
         };
         Ok(Self {
             name: name.to_owned(),
-            bytes: decode(payload).ok_or_else(wrong)?,
+            bytes: text::base64_array(payload).ok_or_else(wrong)?,
         })
     }
 
@@ -270,10 +272,6 @@ fn check_name(name: &str, kind: &'static str) -> Result<(), KeyError> {
     } else {
         Err(KeyError::Name(kind))
     }
-}
-
-fn decode<const N: usize>(payload: &str) -> Option<[u8; N]> {
-    BASE64.decode(payload.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Types that are one checked string: how they travel through JSON.
+//! Types that are one checked string: how they travel through JSON, and base 64 with one spelling.
 
 /// Gives a type with `Display` and `FromStr` its JSON form (a string) and that form's schema.
 macro_rules! json_string {
@@ -27,3 +27,16 @@ macro_rules! json_string {
     };
 }
 pub(crate) use json_string;
+
+/// Decodes base 64 of which each value has one spelling. The library alone would take padding inside, as in two texts put together.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    if text.trim_end_matches('=').contains('=') {
+        return None;
+    }
+    data_encoding::BASE64.decode(text.as_bytes()).ok()
+}
+
+/// Decodes base 64 of so many bytes.
+pub(crate) fn base64_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    base64(text)?.try_into().ok()
+}

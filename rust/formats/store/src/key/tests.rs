@@ -134,3 +134,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn refuses_a_second_spelling_of_the_same_bytes() {
+    // 2 and 30 bytes apart, as long as 32 together: padding stands inside.
+    let pieces = format!("a:{}{}", BASE64.encode(&[9; 2]), BASE64.encode(&[9; 30]));
+    assert!(matches!(
+        PublicKey::parse(&pieces),
+        Err(KeyError::Payload { .. })
+    ));
+}
