@@ -25,7 +25,11 @@ pub fn this_binary_enters() -> Result<()> {
     Ok(())
 }
 
-fn entering_binary() -> Result<PathBuf> {
+/// The binary with the subcommand `enter`: this one, or the one that the environment names.
+///
+/// # Errors
+/// When neither is known.
+pub fn entering_binary() -> Result<PathBuf> {
     if let Some(path) = THIS_BINARY.get() {
         return Ok(path.clone());
     }

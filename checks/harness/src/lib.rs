@@ -12,12 +12,17 @@ pub mod enter;
 mod index;
 pub mod inputs;
 mod namespace;
+pub mod nix;
 pub mod progress;
 pub mod roots;
 pub mod setup;
+pub mod stand_in;
+pub mod systemd;
 pub mod wanted;
 
 pub use enter::Root;
 pub use index::index;
 pub use inputs::{Inputs, inputs};
 pub use namespace::enter_and_wait;
+pub use nix::Nix;
+pub use systemd::{Systemd, systemds};

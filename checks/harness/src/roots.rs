@@ -13,17 +13,19 @@ use crate::debian::Package;
 use crate::progress::Stage;
 
 /// Raised when what unpacking does to a root changes, so that roots are made anew.
-pub const LAYOUT: &str = "3";
+pub const LAYOUT: &str = "4";
 
 /// Top-level names that Debian merges into `/usr`.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
-/// How Nix runs in a root: offline, in its sandbox or not at all.
-const NIX_CONF: &str = "\
+/// How Nix runs: offline, in its sandbox or not at all, with nothing of the machine in that sandbox (Debian's
+/// Nix puts a shell there).
+pub(crate) const NIX_CONF: &str = "\
 experimental-features = nix-command flakes
 build-users-group =
 substituters =
 sandbox = true
+sandbox-paths =
 sandbox-fallback = false
 ";
 

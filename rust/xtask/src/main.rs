@@ -7,7 +7,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod format;
+mod fuzz;
+mod order;
 mod setup;
+mod stages;
+mod test;
+mod toolchain;
 
 #[derive(Parser)]
 #[command(
@@ -28,6 +34,22 @@ enum Task {
         #[arg(long)]
         refresh: bool,
     },
+    /// Run every check: form, lints, documentation, licences, tests, fuzzing
+    Test {
+        /// Leave out licences, fuzzing and whole-machine boots
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Fuzz the parsers and keep what is found in the cache
+    Fuzz {
+        /// One target of checks/fuzz (else all)
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// Bring every Rust and Nix file into its form
+    Format,
     /// Run a program inside an unpacked root (used by the harness, through `unshare`)
     #[command(hide = true)]
     Enter {
@@ -50,6 +72,11 @@ fn run(task: Task) -> Result<ExitCode> {
     touchstone_harness::enter::this_binary_enters()?;
     match task {
         Task::Setup { refresh } => setup::run(refresh).map(|_| ExitCode::SUCCESS),
+        Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
+        Task::Fuzz { target, seconds } => {
+            fuzz::long(target.as_deref(), seconds).map(|()| ExitCode::SUCCESS)
+        }
+        Task::Format => format::write().map(|()| ExitCode::SUCCESS),
         Task::Enter { arguments } => {
             let code = touchstone_harness::enter_and_wait(arguments)?;
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))

@@ -8,6 +8,8 @@ use touchstone_harness::cache::{self, Cache};
 use touchstone_harness::setup::Setup;
 use touchstone_harness::{Inputs, Root};
 
+use crate::toolchain;
+
 /// The programs that must run inside the trixie root, and how they say that they do.
 const TRIXIE_PROGRAMS: [(&str, &str); 8] = [
     ("nix", "--version"),
@@ -33,7 +35,10 @@ pub fn run(refresh: bool) -> Result<(PathBuf, Inputs)> {
     for note in &unpacked.notes {
         eprintln!("note: {note}");
     }
-    let inputs = touchstone_harness::index(&unpacked)?;
+    let mut inputs = touchstone_harness::index(&unpacked)?;
+    let binaries = toolchain::static_binaries()?;
+    inputs.touchstone = Some(binaries.touchstone);
+    inputs.probe = Some(binaries.probe);
     try_programs(&inputs.trixie(), &TRIXIE_PROGRAMS)?;
     if let Some(sid) = inputs.sid() {
         try_programs(&sid, &SID_PROGRAMS)?;

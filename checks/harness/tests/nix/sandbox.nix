@@ -1,0 +1,5 @@
+derivation {
+  name = "sandbox";
+  system = "x86_64-linux";
+  builder = "${./builder}";
+}

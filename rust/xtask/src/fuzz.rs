@@ -1,0 +1,175 @@
+//! `cargo xtask fuzz`: the fuzz targets of `checks/fuzz`, with libFuzzer and the pinned compiler.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use touchstone_harness::cache;
+use touchstone_harness::nix::output;
+use touchstone_harness::progress::Stage;
+
+use crate::stages::Findings;
+use crate::toolchain::{cargo, checkout, metadata};
+
+/// libFuzzer is given its coverage by LLVM's own pass: these are what `cargo fuzz` sets, without a sanitizer.
+const INSTRUMENTATION: [&str; 8] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cforce-frame-pointers=yes",
+    "--cfg",
+    "fuzzing",
+];
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// How far one target is driven.
+#[derive(Clone, Copy)]
+enum Length {
+    /// The same inputs every time, as long as they take less than the seconds that are the bound.
+    Runs(u32),
+    /// For this many seconds, from another seed every time.
+    Seconds(u32),
+}
+
+/// A short run of every target, as part of `cargo xtask test`: seeds first, then the same mutations every time.
+pub fn short() -> Result<Findings> {
+    let (folder, targets) = build()?;
+    let mut failed = 0;
+    for target in &targets {
+        let scratch = tempfile::tempdir()?;
+        if let Err(error) = drive(&folder, target, scratch.path(), Length::Runs(20_000)) {
+            eprintln!("error: {error:#}");
+            failed += 1;
+        }
+    }
+    let what = format!("{} targets, 20000 inputs each at most", targets.len());
+    Ok(Findings {
+        passed: targets.len() - failed,
+        failed,
+        what,
+    })
+}
+
+/// A run of one target, or of all, that keeps what it finds.
+pub fn long(only: Option<&str>, seconds: u32) -> Result<()> {
+    let (folder, targets) = build()?;
+    let chosen: Vec<_> = targets
+        .iter()
+        .filter(|name| only.is_none_or(|only| only == name.as_str()))
+        .collect();
+    if chosen.is_empty() {
+        bail!(
+            "there is no such fuzz target; there are: {}",
+            targets.join(", ")
+        );
+    }
+    for target in chosen {
+        let kept = cache::location()?.join("fuzz").join(target);
+        fs::create_dir_all(&kept)?;
+        drive(&folder, target, &kept, Length::Seconds(seconds))?;
+    }
+    Ok(())
+}
+
+/// Builds all targets; the answer is where they are and their names.
+fn build() -> Result<(PathBuf, Vec<String>)> {
+    let manifest = checkout()?.join("checks/fuzz/Cargo.toml");
+    let targets = names(&manifest)?;
+    let target_folder = metadata()?
+        .target_directory
+        .into_std_path_buf()
+        .join("fuzz");
+    let mut command = cargo()?;
+    command
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--target",
+            TARGET,
+            "--manifest-path",
+        ])
+        .arg(&manifest);
+    command
+        .arg("--target-dir")
+        .arg(&target_folder)
+        .env("RUSTFLAGS", INSTRUMENTATION.join(" "));
+    let stage = Stage::begin("Building the fuzz targets");
+    output(command).context("fuzz targets need a C++ compiler (Debian: g++)")?;
+    stage.done(&targets.join(", "));
+    Ok((target_folder.join(TARGET).join("release"), targets))
+}
+
+/// The targets that the manifest declares; a file that it does not declare is an error, for it would never run.
+fn names(manifest: &Path) -> Result<Vec<String>> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()?;
+    let declared = metadata
+        .packages
+        .iter()
+        .flat_map(|package| &package.targets)
+        .filter(|target| target.is_bin());
+    let names: Vec<String> = declared.map(|target| target.name.clone()).collect();
+    for entry in fs::read_dir(manifest.with_file_name("fuzz_targets"))? {
+        let path = entry?.path();
+        let declared = path
+            .file_stem()
+            .is_some_and(|stem| names.iter().any(|name| stem == name.as_str()));
+        if !declared {
+            bail!("{} is no [[bin]] of {}", path.display(), manifest.display());
+        }
+    }
+    Ok(names)
+}
+
+/// Drives one target from its seeds; `found` takes what it finds on the way.
+fn drive(folder: &Path, target: &str, found: &Path, length: Length) -> Result<()> {
+    let seeds = checkout()?.join("checks/fuzz/corpus").join(target);
+    if !seeds.is_dir() {
+        bail!(
+            "the fuzz target {target} has no seeds in {}",
+            seeds.display()
+        );
+    }
+    let breaking = cache::location()?.join("fuzz/breaking").join(target);
+    fs::create_dir_all(&breaking)?;
+    let mut command = Command::new(folder.join(target));
+    match length {
+        Length::Runs(runs) => command.args([
+            "-seed=1".to_owned(),
+            format!("-runs={runs}"),
+            "-max_total_time=15".to_owned(),
+        ]),
+        Length::Seconds(seconds) => command.arg(format!("-max_total_time={seconds}")),
+    };
+    command.args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
+    command
+        .arg(format!("-artifact_prefix={}/", breaking.display()))
+        .arg(found)
+        .arg(seeds);
+    let stage = Stage::begin(format!("Fuzzing {target}"));
+    let run = command
+        .output()
+        .with_context(|| format!("starting {target}"))?;
+    let said = String::from_utf8_lossy(&run.stderr);
+    if !run.status.success() {
+        let end: Vec<&str> = said.lines().rev().take(30).collect();
+        let end: Vec<&str> = end.into_iter().rev().collect();
+        bail!(
+            "{target} broke; the input is in {}:\n{}",
+            breaking.display(),
+            end.join("\n")
+        );
+    }
+    let inputs = said
+        .lines()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    stage.done(&format!("{} inputs", inputs.unwrap_or("?").trim()));
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! `cargo xtask test`: every check, in the order in which a mistake is cheapest to find.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use touchstone_harness::{enter, inputs};
+
+use crate::stages::{Findings, Stages};
+use crate::toolchain::{cargo, checkout, metadata, run, tool};
+use crate::{format, fuzz, order, setup};
+
+/// Runs the checks; `quick` leaves out licences, fuzzing and whole-machine boots.
+pub fn test(quick: bool) -> Result<()> {
+    let mut stages = Stages::default();
+    stages.run("form of Rust", || {
+        format::check_rust().map(|()| Findings::one("rustfmt"))
+    });
+    stages.run("form of Nix", || {
+        Ok(Findings::one(format!(
+            "nixpkgs-fmt, {} files",
+            format::check_nix()?
+        )))
+    });
+    stages.run("order of the wings", || {
+        let metadata = metadata()?;
+        order::check(&metadata)?;
+        Ok(Findings::one(format!("{} crates", metadata.packages.len())))
+    });
+    stages.run("lints", || {
+        clippy().map(|()| Findings::one("clippy, all targets, no warning"))
+    });
+    stages.run("documentation", || {
+        rustdoc().map(|()| Findings::one("rustdoc, no warning"))
+    });
+    if !quick {
+        stages.run("licences", || {
+            deny().map(|()| Findings::one("cargo-deny: licences, bans"))
+        });
+    }
+    let mut index = None;
+    let ready = stages.run("set-up", || {
+        let (path, inputs) = setup::run(false)?;
+        index = Some(path);
+        let sid = if inputs.roots.sid.is_some() {
+            "trixie and sid"
+        } else {
+            "trixie alone: sid was not available"
+        };
+        Ok(Findings::one(sid))
+    });
+    if let (true, Some(index)) = (ready, index) {
+        stages.run("tests", || tests(&index, quick));
+    }
+    if !quick {
+        stages.run("fuzzing", fuzz::short);
+    }
+    stages.finish()
+}
+
+fn clippy() -> Result<()> {
+    let mut command = cargo()?;
+    command.args([
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    run(command)
+}
+
+fn rustdoc() -> Result<()> {
+    let mut command = cargo()?;
+    command
+        .args(["doc", "--quiet", "--locked", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    run(command)
+}
+
+fn deny() -> Result<()> {
+    let mut command = Command::new(tool("cargo-deny", "0.20.2")?);
+    command
+        .current_dir(checkout()?)
+        .args(["--log-level", "error", "check", "licenses", "bans"]);
+    run(command)
+}
+
+/// The tests of all crates, with what they need of the outside world.
+fn tests(index: &Path, quick: bool) -> Result<Findings> {
+    let nextest = tool("cargo-nextest", "0.9.151")?;
+    let mut command = Command::new(nextest);
+    command.current_dir(checkout()?).args([
+        "nextest",
+        "run",
+        "--locked",
+        "--workspace",
+        "--no-fail-fast",
+    ]);
+    if quick {
+        command.args(["--filterset", "not test(/^boots_/)"]);
+    }
+    command
+        .env(inputs::VARIABLE, index)
+        .env(enter::XTASK_VARIABLE, enter::entering_binary()?);
+    // nextest tells its findings on standard error: it is shown as it comes and read for the last line.
+    let mut child = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting cargo-nextest")?;
+    let mut summary = None;
+    if let Some(pipe) = child.stderr.take() {
+        for line in std::io::BufRead::lines(std::io::BufReader::new(pipe)) {
+            let line = line?;
+            eprintln!("{line}");
+            summary = summary_of(&line).or(summary);
+        }
+    }
+    let status = child.wait()?;
+    let (passed, failed) =
+        summary.with_context(|| format!("cargo-nextest ended with {status} and no summary"))?;
+    let failed = if status.success() {
+        failed
+    } else {
+        failed.max(1)
+    };
+    Ok(Findings {
+        passed,
+        failed,
+        what: format!("{} tests", passed + failed),
+    })
+}
+
+/// The numbers of nextest's line `Summary [ 1.2s] 25 tests run: 23 passed, 2 failed, 0 skipped`.
+fn summary_of(line: &str) -> Option<(usize, usize)> {
+    let counts = line
+        .trim_start()
+        .strip_prefix("Summary ")?
+        .split_once("run:")?
+        .1;
+    let count = |word: &str| -> usize {
+        let part = counts
+            .split(',')
+            .find(|part| part.trim_end().ends_with(word) || part.contains(&format!(" {word} ")));
+        part.and_then(|part| part.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0)
+    };
+    Some((count("passed"), count("failed") + count("timed out")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_numbers_of_a_test_run() {
+        let line = "     Summary [   0.067s] 25 tests run: 23 passed (1 slow), 2 failed, 4 skipped";
+        assert_eq!(summary_of(line), Some((23, 2)));
+        assert_eq!(summary_of("        PASS [   0.005s] a"), None);
+    }
+}
