@@ -6,6 +6,7 @@
 #   stub, loader        systemd's linuxx64.efi.stub and systemd-bootx64.efi
 #   certificate, key    who signs: a certificate file, and the path of its test key as the sandbox shows it (a string); or null
 #   secureBoot          { PK, KEK, db }: signature lists (ESL), as they are enrolled; or null: then PCRs 4 and 7 are not predicted
+#   enforced            whether the firmware of the predictions enforces signatures
 #   manifestKey         the path of a Nix signing key as the sandbox shows it, or null
 { touchstone
 , probe
@@ -15,6 +16,7 @@
 , certificate ? null
 , key ? null
 , secureBoot ? null
+, enforced ? true
 , manifestKey ? null
 , system ? "x86_64-linux"
 }:
@@ -81,7 +83,7 @@ let
     sign = if key == null then null else { inherit key; certificate = file "db.pem" certificate; };
     measure =
       if secureBoot == null then { pcrs = [ 9 11 12 ]; }
-      else { secureBoot = builtins.mapAttrs (name: file "${name}.esl") secureBoot; };
+      else { secureBoot = builtins.mapAttrs (name: file "${name}.esl") secureBoot // { enabled = enforced; }; };
   };
 in
 {

@@ -9,6 +9,7 @@ pub mod boot;
 pub mod cache;
 pub mod debian;
 pub mod enter;
+pub mod generations;
 mod index;
 pub mod inputs;
 mod namespace;
@@ -21,6 +22,7 @@ pub mod systemd;
 pub mod wanted;
 
 pub use enter::Root;
+pub use generations::{Flavour, Generations};
 pub use index::index;
 pub use inputs::{Inputs, inputs};
 pub use namespace::enter_and_wait;

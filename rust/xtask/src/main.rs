@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod boot;
+mod compare;
+mod demo;
 mod format;
 mod fuzz;
 mod order;
@@ -33,6 +36,14 @@ enum Task {
         /// Ask the mirror for newer packages even where the cache is complete
         #[arg(long)]
         refresh: bool,
+    },
+    /// The main job: build generations with Nix, boot them, compare predicted with measured PCRs
+    Demo,
+    /// Boot what real firmware must start and what it must refuse
+    Boot {
+        /// Every stub and Secure Boot setting whose behaviour is known
+        #[arg(long)]
+        all: bool,
     },
     /// Run every check: form, lints, documentation, licences, tests, fuzzing
     Test {
@@ -72,6 +83,8 @@ fn run(task: Task) -> Result<ExitCode> {
     touchstone_harness::enter::this_binary_enters()?;
     match task {
         Task::Setup { refresh } => setup::run(refresh).map(|_| ExitCode::SUCCESS),
+        Task::Demo => demo::run(),
+        Task::Boot { all } => boot_checks(all),
         Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
         Task::Fuzz { target, seconds } => {
             fuzz::long(target.as_deref(), seconds).map(|()| ExitCode::SUCCESS)
@@ -82,4 +95,11 @@ fn run(task: Task) -> Result<ExitCode> {
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
         }
     }
+}
+
+fn boot_checks(all: bool) -> Result<ExitCode> {
+    let (_, inputs) = setup::run(false)?;
+    let outcome = boot::run(&inputs, all)?;
+    println!("{} passed, {} failed", outcome.passed, outcome.failed.len());
+    Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))
 }

@@ -1,0 +1,226 @@
+//! The generations of the boot checks (`checks/generations.nix`), built by real Nix in its sandbox, with keys made on the spot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::boot::Variables;
+use crate::inputs::Inputs;
+use crate::nix::{Nix, output};
+
+/// Where the sandbox of a build shows the test keys.
+const KEYS_IN_SANDBOX: &str = "/touchstone-test-keys";
+
+/// Which generations are built.
+#[derive(Debug, Clone)]
+pub struct Flavour {
+    /// The suite whose stub and systemd-boot are used.
+    pub suite: &'static str,
+    /// Whether the firmware of the prediction enforces signatures.
+    pub secure_boot: bool,
+}
+
+impl Default for Flavour {
+    /// Debian 13's systemd under Secure Boot.
+    fn default() -> Flavour {
+        Flavour {
+            suite: "trixie",
+            secure_boot: true,
+        }
+    }
+}
+
+/// Keys, and what was signed by them.
+#[derive(Debug)]
+pub struct Generations {
+    keys: PathBuf,
+    nix: Nix,
+    generation1: PathBuf,
+    generation2: PathBuf,
+}
+
+impl Generations {
+    /// Makes keys in `folder` and builds both generations into a Nix store there.
+    ///
+    /// # Errors
+    /// When an input is missing or a build fails, with what Nix said.
+    pub fn build(
+        inputs: &Inputs,
+        checkout: &Path,
+        folder: &Path,
+        flavour: &Flavour,
+    ) -> Result<Generations> {
+        let touchstone = inputs
+            .touchstone
+            .as_ref()
+            .context("the static binary is not built: run `cargo xtask setup`")?;
+        let probe = inputs
+            .probe
+            .as_ref()
+            .context("the static probe is not built: run `cargo xtask setup`")?;
+        let keys = folder.join("keys");
+        make_keys(touchstone, &keys)?;
+        let nix = Nix::new(inputs, folder.join("store"))?
+            .show(checkout)
+            .bind(folder)
+            .show(package_folder(inputs)?);
+        make_manifest_key(&nix, &keys)?;
+        let mut arguments = vec![
+            checkout
+                .join("checks/generations.nix")
+                .display()
+                .to_string(),
+            "--option".to_owned(),
+            "extra-sandbox-paths".to_owned(),
+            format!("{KEYS_IN_SANDBOX}={}", keys.display()),
+        ];
+        for (name, value) in [
+            ("touchstone", package(folder, touchstone)?),
+            ("probe", package(folder, probe)?),
+            (
+                "kernel",
+                input(inputs.kernel.get("amd64").map(|kernel| &kernel.vmlinuz))?,
+            ),
+            (
+                "stub",
+                input(
+                    inputs
+                        .stub
+                        .get(flavour.suite)
+                        .and_then(|by_arch| by_arch.get("x64")),
+                )?,
+            ),
+            (
+                "loader",
+                input(
+                    inputs
+                        .boot
+                        .get(flavour.suite)
+                        .and_then(|by_arch| by_arch.get("x64")),
+                )?,
+            ),
+            ("certificate", keys.join("db.pem")),
+        ] {
+            arguments.extend([
+                "--arg".to_owned(),
+                name.to_owned(),
+                value.display().to_string(),
+            ]);
+        }
+        let variable =
+            |name: &str| format!("{name} = {};", keys.join(format!("{name}.esl")).display());
+        let variables = ["PK", "KEK", "db"].map(variable).join(" ");
+        for (name, value) in [
+            ("key", format!("\"{KEYS_IN_SANDBOX}/db.key\"")),
+            ("manifestKey", format!("\"{KEYS_IN_SANDBOX}/nix.secret\"")),
+            ("secureBoot", format!("{{ {variables} }}")),
+            ("enforced", flavour.secure_boot.to_string()),
+        ] {
+            arguments.extend(["--arg".to_owned(), name.to_owned(), value]);
+        }
+        let built = |name: &str| -> Result<PathBuf> {
+            let attribute = format!("artifacts.{name}");
+            let paths = nix.build(
+                arguments
+                    .iter()
+                    .map(String::as_str)
+                    .chain(["-A", &attribute]),
+            )?;
+            let path = paths.first().context("nix-build named no output")?;
+            Ok(nix.on_host(path))
+        };
+        let (generation1, generation2) = (built("generation1")?, built("generation2")?);
+        Ok(Generations {
+            keys,
+            nix,
+            generation1,
+            generation2,
+        })
+    }
+
+    /// The folder of test keys: PK, KEK and db, each as `.key`, `.pem` and `.esl`.
+    #[must_use]
+    pub fn keys(&self) -> &Path {
+        &self.keys
+    }
+
+    /// The Nix that built them.
+    #[must_use]
+    pub fn nix(&self) -> &Nix {
+        &self.nix
+    }
+
+    /// The boot artifacts of generation 1.
+    #[must_use]
+    pub fn generation1(&self) -> &Path {
+        &self.generation1
+    }
+
+    /// The boot artifacts of generation 2, which has the specialisation `rescue`.
+    #[must_use]
+    pub fn generation2(&self) -> &Path {
+        &self.generation2
+    }
+
+    /// The keys as the firmware is given them.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn variables(&self, secure_boot: bool) -> Result<Variables> {
+        let read = |name: &str| {
+            let path = self.keys.join(format!("{name}.esl"));
+            fs::read(&path).with_context(|| format!("reading {}", path.display()))
+        };
+        Ok(Variables {
+            pk: read("PK")?,
+            kek: read("KEK")?,
+            db: read("db")?,
+            dbx: Vec::new(),
+            secure_boot,
+        })
+    }
+}
+
+/// Makes test keys with the program under test.
+///
+/// # Errors
+/// When it refuses.
+pub fn make_keys(touchstone: &Path, folder: &Path) -> Result<()> {
+    let mut command = Command::new(touchstone);
+    command.args(["keys", "generate"]).arg(folder);
+    output(command).map(drop)
+}
+
+fn make_manifest_key(nix: &Nix, keys: &Path) -> Result<()> {
+    let mut command = nix.command("nix-store")?;
+    command.args(["--generate-binary-cache-key", "touchstone-test-1"]);
+    command
+        .arg(keys.join("nix.secret"))
+        .arg(keys.join("nix.public"));
+    output(command).map(drop)
+}
+
+/// A folder with `bin/PROGRAM`, as Nix wants a package to be.
+fn package(folder: &Path, program: &Path) -> Result<PathBuf> {
+    let name = program.file_name().context("a program without a name")?;
+    let package = folder.join(name);
+    fs::create_dir_all(package.join("bin"))?;
+    fs::copy(program, package.join("bin").join(name))
+        .with_context(|| format!("copying {}", program.display()))?;
+    Ok(package)
+}
+
+fn input(path: Option<&PathBuf>) -> Result<PathBuf> {
+    path.cloned()
+        .context("a package is missing among the inputs: run `cargo xtask setup`")
+}
+
+/// The folder under which every unpacked package lies.
+fn package_folder(inputs: &Inputs) -> Result<PathBuf> {
+    let cache = inputs.roots.trixie.ancestors().nth(3);
+    cache
+        .map(|cache| cache.join("packages"))
+        .context("the trixie root is not in a cache")
+}

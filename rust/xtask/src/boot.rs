@@ -1,0 +1,193 @@
+//! `cargo xtask boot`: the claims that only a boot on real firmware can show.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use touchstone_harness::boot::{Firmware, Machine};
+use touchstone_harness::generations::make_keys;
+use touchstone_harness::nix::output;
+use touchstone_harness::progress::Stage;
+use touchstone_harness::{Flavour, Generations, Inputs};
+
+use crate::compare;
+use crate::{demo, toolchain};
+
+/// How many claims held, and what went wrong with the others.
+#[derive(Default)]
+pub struct Outcome {
+    /// Claims that held.
+    pub passed: usize,
+    /// Sentences about those that did not.
+    pub failed: Vec<String>,
+}
+
+impl Outcome {
+    fn add(&mut self, claim: &str, verdict: Result<()>) {
+        match verdict {
+            Ok(()) => {
+                println!("  held: {claim}");
+                self.passed += 1;
+            }
+            Err(error) => {
+                println!("  FAILED: {claim}: {error:#}");
+                self.failed.push(format!("{claim}: {error:#}"));
+            }
+        }
+    }
+}
+
+/// Boots what the firmware must start and what it must refuse; with `all`, every stub and setting whose behaviour is known.
+pub fn run(inputs: &Inputs, all: bool) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let folder = tempfile::tempdir()?;
+    let generations = built(inputs, folder.path(), &Flavour::default())?;
+    compare(inputs, &generations, &Flavour::default(), &mut outcome)?;
+    refusals(inputs, &generations, folder.path(), &mut outcome)?;
+    if all {
+        for flavour in matrix(inputs) {
+            let folder = tempfile::tempdir()?;
+            let generations = built(inputs, folder.path(), &flavour)?;
+            compare(inputs, &generations, &flavour, &mut outcome)?;
+        }
+    }
+    Ok(outcome)
+}
+
+fn built(inputs: &Inputs, folder: &Path, flavour: &Flavour) -> Result<Generations> {
+    let stage = Stage::begin(format!(
+        "Building generations with systemd of {}",
+        flavour.suite
+    ));
+    let generations = Generations::build(inputs, &toolchain::checkout()?, folder, flavour)?;
+    stage.done("built");
+    Ok(generations)
+}
+
+/// The flavours beyond the default one; a suite that could not be had is named.
+fn matrix(inputs: &Inputs) -> Vec<Flavour> {
+    let mut flavours = vec![Flavour {
+        suite: "trixie",
+        secure_boot: false,
+    }];
+    for suite in ["bookworm", "sid"] {
+        if inputs.stub.contains_key(suite) {
+            flavours.extend([true, false].map(|secure_boot| Flavour { suite, secure_boot }));
+        } else {
+            println!("  left out: {suite} does not answer");
+        }
+    }
+    flavours
+}
+
+fn compare(
+    inputs: &Inputs,
+    generations: &Generations,
+    flavour: &Flavour,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let setting = if flavour.secure_boot {
+        "under Secure Boot"
+    } else {
+        "without Secure Boot"
+    };
+    let comparisons = demo::boots(inputs, generations, flavour.secure_boot)?;
+    for comparison in &comparisons {
+        let claim = format!(
+            "{} with systemd of {} {setting} measures what was predicted",
+            comparison.name(),
+            flavour.suite
+        );
+        let verdict = match comparison.differences() {
+            0 => Ok(()),
+            _ => {
+                comparison.print();
+                Err(anyhow::anyhow!("{} PCRs differ", comparison.differences()))
+            }
+        };
+        outcome.add(&claim, verdict);
+    }
+    Ok(())
+}
+
+/// A UKI that was changed, signed by a stranger, or not signed: the firmware must refuse each.
+fn refusals(
+    inputs: &Inputs,
+    generations: &Generations,
+    folder: &Path,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let signed = std::fs::read(generations.generation1().join("uki.efi"))?;
+    let changed = folder.join("changed.efi");
+    std::fs::write(&changed, with_changed_byte(signed)?)?;
+    let (unsigned, foreign) = resigned(inputs, folder)?;
+    for (claim, uki) in [
+        (
+            "the firmware refuses a UKI changed by one byte after signing",
+            changed,
+        ),
+        (
+            "the firmware refuses a UKI signed with another key",
+            foreign,
+        ),
+        ("the firmware refuses an unsigned UKI", unsigned),
+    ] {
+        let stage = Stage::begin(format!("Booting: {claim}"));
+        let root = inputs.trixie();
+        let machine = Machine::new(&root, Firmware::of_debian(root.path())).refusal_expected();
+        let boot = compare::machine(
+            machine,
+            generations.generation1(),
+            "",
+            generations.variables(true)?,
+        )
+        .file("EFI/Linux/nixos-check.efi", uki)
+        .boot()?;
+        let verdict = boot.refused().map(|refusal| stage.done(&refusal.line));
+        outcome.add(claim, verdict);
+    }
+    Ok(())
+}
+
+/// Changes a byte of the kernel: the image stays a good PE file.
+fn with_changed_byte(mut image: Vec<u8>) -> Result<Vec<u8>> {
+    let middle = image.len() / 2;
+    let byte = image.get_mut(middle).context("an empty image")?;
+    *byte ^= 1;
+    Ok(image)
+}
+
+/// The same UKI without a signature, and with the signature of a key that is not enrolled.
+fn resigned(inputs: &Inputs, folder: &Path) -> Result<(PathBuf, PathBuf)> {
+    let touchstone = inputs
+        .touchstone
+        .as_ref()
+        .context("the static binary is not built")?;
+    let (unsigned, foreign) = (folder.join("unsigned.efi"), folder.join("foreign.efi"));
+    let kernel = inputs.kernel.get("amd64").context("no amd64 kernel")?;
+    let stub = inputs
+        .stub
+        .get("trixie")
+        .and_then(|by_arch| by_arch.get("x64"))
+        .context("no stub")?;
+    let mut build = Command::new(touchstone);
+    build
+        .args(["uki", "build", "--cmdline", "console=ttyS0", "--stub"])
+        .arg(stub);
+    build
+        .arg("--linux")
+        .arg(&kernel.vmlinuz)
+        .arg("--output")
+        .arg(&unsigned);
+    output(build)?;
+    let keys = folder.join("stranger");
+    make_keys(touchstone, &keys)?;
+    let mut sign = Command::new(touchstone);
+    sign.args(["pe", "sign", "--key"])
+        .arg(keys.join("db.key"))
+        .arg("--certificate")
+        .arg(keys.join("db.pem"));
+    sign.arg("--output").arg(&foreign).arg(&unsigned);
+    output(sign)?;
+    Ok((unsigned, foreign))
+}

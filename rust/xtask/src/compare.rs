@@ -1,0 +1,140 @@
+//! Predicted and measured PCR values of one boot, side by side.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use touchstone_harness::boot::{Boot, Machine, Variables};
+use touchstone_measure::{Bank, Leaf, Prediction, eventlog};
+
+/// The registers that are compared.
+const PCRS: [u32; 5] = [4, 7, 9, 11, 12];
+
+/// One boot of a UKI, with its prediction.
+pub struct Comparison {
+    name: String,
+    rows: Vec<Row>,
+    /// How long the machine took, in seconds.
+    pub seconds: f64,
+}
+
+struct Row {
+    pcr: u32,
+    predicted: String,
+    measured: String,
+    events: Vec<String>,
+}
+
+/// The machine that boots the UKI in `artifacts/inner` through the loader in `artifacts`.
+pub fn machine<'a>(
+    machine: Machine<'a>,
+    artifacts: &Path,
+    inner: &str,
+    variables: Variables,
+) -> Machine<'a> {
+    machine
+        .file("EFI/BOOT/BOOTX64.EFI", artifacts.join("loader.efi"))
+        .file(
+            "EFI/Linux/nixos-check.efi",
+            artifacts.join(inner).join("uki.efi"),
+        )
+        .file("loader/loader.conf", b"timeout 0\n".to_vec())
+        .variables(variables)
+}
+
+impl Comparison {
+    /// Sets a boot beside the prediction in `artifacts/inner/pcrs.json`.
+    pub fn of(name: &str, artifacts: &Path, inner: &str, boot: &Boot) -> Result<Comparison> {
+        boot.reached()?;
+        let path = artifacts.join(inner).join("pcrs.json");
+        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let prediction: Prediction = serde_json::from_slice(&text)?;
+        let leaf = prediction
+            .leaves
+            .first()
+            .context("the prediction has no leaf")?;
+        let measured = boot
+            .report
+            .pcrs
+            .get("sha256")
+            .context("the guest has no SHA-256 bank")?;
+        let log =
+            eventlog::parse(&boot.report.event_log).context("reading the guest's event log")?;
+        let row = |pcr: &u32| Row {
+            pcr: *pcr,
+            predicted: predicted(leaf, *pcr),
+            measured: measured
+                .get(pcr)
+                .cloned()
+                .unwrap_or_else(|| "not there".to_owned()),
+            events: log
+                .events
+                .iter()
+                .filter(|event| event.pcr == *pcr && event.extends())
+                .map(|event| {
+                    let digest = event
+                        .digest(Bank::Sha256)
+                        .map(|digest| digest.to_string())
+                        .unwrap_or_default();
+                    format!(
+                        "{} {}",
+                        digest.get(..16).unwrap_or_default(),
+                        event.describe()
+                    )
+                })
+                .collect(),
+        };
+        let rows = PCRS.iter().map(row).collect();
+        Ok(Comparison {
+            name: name.to_owned(),
+            rows,
+            seconds: boot.duration.as_secs_f64(),
+        })
+    }
+
+    /// What was booted.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many registers differ.
+    pub fn differences(&self) -> usize {
+        self.rows
+            .iter()
+            .filter(|row| row.predicted != row.measured)
+            .count()
+    }
+
+    /// How many registers were compared.
+    pub fn compared(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Prints the table.
+    pub fn print(&self) {
+        println!("\n{} (booted in {:.1} s)", self.name, self.seconds);
+        for row in &self.rows {
+            let verdict = if row.predicted == row.measured {
+                "equal"
+            } else {
+                "DIFFERENT"
+            };
+            println!("  PCR {:<2}  predicted {}", row.pcr, row.predicted);
+            println!("          measured {}  {verdict}", row.measured);
+            for event in &row.events {
+                println!("            {event}");
+            }
+            if row.events.is_empty() {
+                println!("            no event");
+            }
+        }
+    }
+}
+
+fn predicted(leaf: &Leaf, pcr: u32) -> String {
+    let value = leaf
+        .pcrs
+        .get(&pcr)
+        .and_then(|banks| banks.get(&Bank::Sha256));
+    value.map_or_else(|| "not predicted".to_owned(), ToString::to_string)
+}
