@@ -116,6 +116,8 @@ pub struct Loader {
     pub image: StartedImage,
     /// Its version, from `.sdmagic`.
     pub version: Version,
+    /// See [`Loader::without_boot_secret`].
+    pub(crate) no_boot_secret: bool,
 }
 
 impl Loader {
@@ -141,7 +143,22 @@ impl Loader {
                 authority,
             },
             version,
+            no_boot_secret: false,
         })
+    }
+
+    /// Says that the ESP which the loader is started from has a file `loader/boot-secret-mixin` of 1 to 31 bytes.
+    ///
+    /// Where the firmware has random numbers, stub 262 hands the initrd a secret of its own making, so that PCR 9 is
+    /// another on every machine; without this promise it is refused for that stub. The stub neither uses nor replaces
+    /// a file of that length, and then makes no secret (seen on real boots). systemd offers the secret to machines
+    /// without a TPM.
+    #[must_use]
+    pub fn without_boot_secret(self) -> Loader {
+        Loader {
+            no_boot_secret: true,
+            ..self
+        }
     }
 }
 
@@ -196,8 +213,7 @@ pub struct BootPath {
     pub loader: Loader,
     /// What the loader starts.
     pub uki: Uki,
-    /// Whether the ESP holds `loader/random-seed` (`bootctl install` and `bootctl random-seed` make it). From it stub
-    /// 262 derives a secret that it hands to the initrd, so that PCR 9 is another on every machine.
+    /// Decides nothing: see [`Loader::without_boot_secret`]. It goes when its last caller does.
     pub random_seed: bool,
 }
 

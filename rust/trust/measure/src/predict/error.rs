@@ -83,7 +83,7 @@ pub enum PredictError {
     Console,
     /// Stub 262 hands over a secret.
     #[error(
-        "stub 262 derives a secret from the ESP's loader/random-seed and puts it into the initrd, so PCR 9 is another on every machine: remove that file, or leave PCR 9 out"
+        "stub 262 puts a secret of the machine into the initrd, so PCR 9 is another on every machine: put a file loader/boot-secret-mixin of 1 to 31 bytes on the ESP, and say so, or leave PCR 9 out"
     )]
     BootSecret,
     /// The microcode came too late.

@@ -228,7 +228,7 @@ fn assumptions(boot: &BootPath, pcrs: &BTreeSet<u32>) -> Vec<String> {
         (
             &[9],
             release == Release::V262,
-            "The ESP holds no loader/random-seed, so that the stub derives no secret for the initrd.",
+            "The ESP holds a file loader/boot-secret-mixin of 1 to 31 bytes, so that stub 262 makes no secret for the initrd.",
         ),
         (
             &[4, 9, 12, 13],

@@ -18,7 +18,7 @@ pub(super) fn pcr9(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Predic
         if !names_a_console(&line) {
             return Err(PredictError::Console);
         }
-        if boot.random_seed {
+        if !boot.loader.no_boot_secret {
             return Err(PredictError::BootSecret);
         }
     }

@@ -1,0 +1,288 @@
+//! Predictions beside the registers of machines that really booted: stubs and loaders of systemd 252, 257 and 262, with
+//! Secure Boot and without.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use touchstone_harness::boot::{self, Firmware, Machine};
+use touchstone_harness::{Inputs, inputs};
+use touchstone_measure::{
+    Ask, Bank, BootPath, Loader, PhasePath, Prediction, Uki, Variables, eventlog, predict,
+};
+use touchstone_pe::{Image, certificates};
+use touchstone_sign::keys::{RsaSize, TestKeyRequest, generate_test};
+use touchstone_sign::{FileSigner, Signer, authenticode, esl};
+use uuid::Uuid;
+
+/// The banks of the machines' TPM.
+const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
+const OWNER: Uuid = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
+
+/// A machine to be, in a folder of its own.
+struct Bench {
+    inputs: Inputs,
+    folder: tempfile::TempDir,
+    signer: FileSigner,
+    db: Vec<u8>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let request = TestKeyRequest {
+            common_name: "db",
+            size: RsaSize::Bits2048,
+            not_before: 1_577_836_800,
+            not_after: 4_000_000_000,
+        };
+        let key = generate_test(&request).unwrap();
+        let signer =
+            FileSigner::new(key.key_pem.as_bytes(), key.certificate_pem.as_bytes()).unwrap();
+        let db = esl::of_certificates(OWNER, std::slice::from_ref(signer.certificate())).unwrap();
+        Bench {
+            inputs: inputs(),
+            folder: tempfile::tempdir().unwrap(),
+            signer,
+            db,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    /// A signed copy.
+    fn sign(&self, from: &Path, name: &str) -> PathBuf {
+        let to = self.path(name);
+        fs::copy(from, &to).unwrap();
+        let mut file = File::options().read(true).write(true).open(&to).unwrap();
+        let image = Image::read(&mut file).unwrap();
+        let digest = touchstone_pe::authenticode::sha256(&image, &mut file).unwrap();
+        let signature = authenticode::signature(&digest, &self.signer).unwrap();
+        certificates::append(&mut file, &image, &signature).unwrap();
+        to
+    }
+
+    /// The probe as `/init` in an initrd, whose length is no multiple of four.
+    fn initrd(&self) -> PathBuf {
+        let out = self.path("initrd");
+        let attributes = serde_json::json!({ "mode": "initrd", "outputs": { "out": out } });
+        let attributes = self.file("attributes.json", attributes.to_string().as_bytes());
+        let probe = self
+            .inputs
+            .probe
+            .as_ref()
+            .expect("the index names no probe: run `cargo xtask test`");
+        assert!(
+            Command::new(probe)
+                .env("NIX_ATTRS_JSON_FILE", attributes)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut initrd = fs::read(out.join("initrd")).unwrap();
+        initrd.push(0);
+        self.file("initrd.cpio", &initrd)
+    }
+
+    /// A signed UKI by ukify, with these options beside kernel, stub and initrd.
+    fn uki(&self, suite: &str, options: &[(&str, PathBuf)]) -> PathBuf {
+        let (stub, kernel) = (
+            &self.inputs.stub[suite]["x64"],
+            &self.inputs.kernel["amd64"].vmlinuz,
+        );
+        let (initrd, output) = (self.initrd(), self.path("unsigned.efi"));
+        let root = self.inputs.trixie();
+        let visit = root
+            .visit()
+            .bind(self.folder.path())
+            .show(stub)
+            .show(kernel);
+        let mut command = visit.command("ukify").unwrap();
+        command.arg("build");
+        let given = [
+            ("--stub=", stub),
+            ("--linux=", kernel),
+            ("--initrd=", &initrd),
+            ("--output=", &output),
+        ];
+        for (option, path) in given
+            .into_iter()
+            .chain(options.iter().map(|(option, path)| (*option, path)))
+        {
+            command.arg(format!("{option}{}", path.display()));
+        }
+        let output_of = command.output().unwrap();
+        assert!(
+            output_of.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output_of.stderr)
+        );
+        self.sign(&output, "uki.efi")
+    }
+
+    /// Predicts, boots, and compares every register in both banks; then replays the machine's own log.
+    fn compare(&self, suite: &str, secure_boot: bool, uki: &Path) {
+        let loader = self.sign(&self.inputs.boot[suite]["x64"], "loader.efi");
+        let root = self.inputs.trixie();
+        let machine = Machine::new(&root, Firmware::of_debian(root.path()))
+            .file("EFI/BOOT/BOOTX64.EFI", loader.as_path())
+            .file("EFI/Linux/generation-1.efi", uki)
+            .file("loader/boot-secret-mixin", vec![b'-'])
+            .variables(boot::Variables {
+                pk: self.db.clone(),
+                kek: self.db.clone(),
+                db: self.db.clone(),
+                dbx: Vec::new(),
+                secure_boot,
+            });
+        let predicted = self.predict(secure_boot, &loader, uki);
+        let boot = machine.boot().unwrap();
+        boot.reached().unwrap();
+        assert_eq!(boot.report.secure_boot, Some(secure_boot));
+        let log = eventlog::parse(&boot.report.event_log).unwrap();
+        let what = format!("systemd of {suite}, Secure Boot {secure_boot}");
+        for bank in BANKS {
+            let measured = &boot.report.pcrs[bank.name()];
+            for (pcr, values) in &predicted.leaves[0].pcrs {
+                assert_eq!(
+                    values[&bank].to_string(),
+                    measured[pcr],
+                    "{what}, PCR {pcr} {bank}\n{}",
+                    explain(*pcr, &predicted, &log)
+                );
+            }
+            for (pcr, value) in log.replay(bank).unwrap() {
+                assert_eq!(
+                    value.to_string(),
+                    measured[&pcr],
+                    "{what}, replay of PCR {pcr} {bank}"
+                );
+            }
+        }
+    }
+
+    fn predict(&self, secure_boot: bool, loader: &Path, uki: &Path) -> Prediction {
+        let list = self.db.clone();
+        let variables = Variables {
+            pk: list.clone(),
+            kek: list.clone(),
+            db: list,
+            dbx: Vec::new(),
+            secure_boot,
+        };
+        let certificate = esl::parse(&self.db).unwrap()[0].signatures[0].data.clone();
+        let authority = variables.authority(&certificate).ok();
+        let path = BootPath {
+            path: vec!["generation 1".into()],
+            variables,
+            loader: Loader::from_file(&mut File::open(loader).unwrap(), &BANKS, authority.clone())
+                .unwrap()
+                .without_boot_secret(),
+            uki: Uki::from_file("uki.efi", &mut File::open(uki).unwrap(), &BANKS, authority)
+                .unwrap(),
+            random_seed: false,
+        };
+        let ask = Ask {
+            pcrs: vec![4, 7, 9, 11, 12, 13],
+            banks: BANKS.to_vec(),
+            phases: vec![PhasePath::none()],
+        };
+        predict(&path, &ask).unwrap()
+    }
+}
+
+/// What was predicted for a register and what the machine logged, side by side.
+fn explain(pcr: u32, predicted: &Prediction, log: &eventlog::EventLog) -> String {
+    let ours = predicted.leaves[0]
+        .measurements
+        .iter()
+        .filter(|measurement| measurement.pcr == pcr);
+    let ours =
+        ours.map(|measurement| format!("predicted {} {}\n", measurement.digest, measurement.why));
+    let theirs = log
+        .events
+        .iter()
+        .filter(|event| event.pcr == pcr && event.extends());
+    let theirs = theirs.map(|event| {
+        format!(
+            "logged {:?} {} {}\n",
+            event.digest(Bank::Sha256),
+            event.type_name(),
+            event.describe()
+        )
+    });
+    ours.chain(theirs).collect()
+}
+
+fn plain(bench: &Bench) -> Vec<(&'static str, PathBuf)> {
+    vec![(
+        "--cmdline=@",
+        bench.file("cmdline", b"console=ttyS0 panic=-1 oops=panic\n"),
+    )]
+}
+
+/// Every section that may stand in a UKI of one profile.
+fn rich(bench: &Bench) -> Vec<(&'static str, PathBuf)> {
+    let mut options = plain(bench);
+    // An empty cpio archive: the kernel passes microcode that is none of its processor's over.
+    let trailer = format!("070701{}0000000b00000000TRAILER!!!\0\0\0\0", "0".repeat(88));
+    options.push((
+        "--os-release=@",
+        bench.file("os-release", b"ID=touchstone\nNAME=T\n"),
+    ));
+    options.push(("--microcode=", bench.file("microcode", trailer.as_bytes())));
+    options.push((
+        "--section=.pcrpkey:@",
+        bench.file("key.pem", b"a public key\n"),
+    ));
+    options.push(("--section=.pcrsig:@", bench.file("signature.json", b"{}\n")));
+    options
+}
+
+#[test]
+fn boots_252_with_secure_boot() {
+    let bench = Bench::new();
+    bench.compare("bookworm", true, &bench.uki("bookworm", &plain(&bench)));
+}
+
+#[test]
+fn boots_252_without_secure_boot() {
+    let bench = Bench::new();
+    bench.compare("bookworm", false, &bench.uki("bookworm", &plain(&bench)));
+}
+
+#[test]
+fn boots_257_with_secure_boot_and_every_section() {
+    let bench = Bench::new();
+    bench.compare("trixie", true, &bench.uki("trixie", &rich(&bench)));
+}
+
+#[test]
+fn boots_257_without_secure_boot() {
+    let bench = Bench::new();
+    bench.compare("trixie", false, &bench.uki("trixie", &plain(&bench)));
+}
+
+#[test]
+fn boots_262_with_secure_boot_and_every_section() {
+    let bench = Bench::new();
+    bench.compare("sid", true, &bench.uki("sid", &rich(&bench)));
+}
+
+#[test]
+fn boots_262_without_secure_boot() {
+    let bench = Bench::new();
+    bench.compare("sid", false, &bench.uki("sid", &plain(&bench)));
+}
