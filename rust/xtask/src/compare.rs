@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use touchstone_harness::boot::{Boot, Machine, Variables};
-use touchstone_measure::{Bank, Leaf, Prediction, eventlog};
+use touchstone_measure::eventlog::{self, LoggedEvent};
+use touchstone_measure::{Bank, Leaf, Prediction};
 
 /// The registers that are compared.
 const PCRS: [u32; 5] = [4, 7, 9, 11, 12];
@@ -71,17 +72,7 @@ impl Comparison {
                 .events
                 .iter()
                 .filter(|event| event.pcr == *pcr && event.extends())
-                .map(|event| {
-                    let digest = event
-                        .digest(Bank::Sha256)
-                        .map(|digest| digest.to_string())
-                        .unwrap_or_default();
-                    format!(
-                        "{} {}",
-                        digest.get(..16).unwrap_or_default(),
-                        event.describe()
-                    )
-                })
+                .map(|event| explained(event, leaf))
                 .collect(),
         };
         let rows = PCRS.iter().map(row).collect();
@@ -129,6 +120,23 @@ impl Comparison {
             }
         }
     }
+}
+
+/// An event of the log: the beginning of its digest, and why it was predicted, or what it is where it was not.
+fn explained(event: &LoggedEvent, leaf: &Leaf) -> String {
+    let Some(digest) = event.digest(Bank::Sha256) else {
+        return event.describe();
+    };
+    let known = leaf
+        .measurements
+        .iter()
+        .find(|known| known.pcr == event.pcr && known.digest == digest);
+    let why = known.map_or_else(
+        || format!("NOT PREDICTED: {}", event.describe()),
+        |known| known.why.clone(),
+    );
+    let digest = digest.to_string();
+    format!("{} {why}", digest.get(..16).unwrap_or_default())
 }
 
 fn predicted(leaf: &Leaf, pcr: u32) -> String {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod boot;
 mod compare;
 mod demo;
@@ -45,6 +46,8 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
+    /// Time UKI assembly beside ukify and a plain copy
+    Bench,
     /// Run every check: form, lints, documentation, licences, tests, fuzzing
     Test {
         /// Leave out licences, fuzzing and whole-machine boots
@@ -83,6 +86,10 @@ fn run(task: Task) -> Result<ExitCode> {
     touchstone_harness::enter::this_binary_enters()?;
     match task {
         Task::Setup { refresh } => setup::run(refresh).map(|_| ExitCode::SUCCESS),
+        Task::Bench => {
+            let (_, inputs) = setup::run(false)?;
+            bench::run(&inputs).map(|()| ExitCode::SUCCESS)
+        }
         Task::Demo => demo::run(),
         Task::Boot { all } => boot_checks(all),
         Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
