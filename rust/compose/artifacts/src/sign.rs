@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,12 @@ impl SigningKey {
 /// # Errors
 /// [`Error::Key`].
 pub(crate) fn refuse_store_path(key: &Path) -> Result<(), Error> {
-    if !key.starts_with("/nix/store") {
+    // As it is written, and where it leads: a link outside of the store makes no key in it private.
+    let leads_to = std::fs::canonicalize(key).unwrap_or_default();
+    if ![without_detours(key), leads_to]
+        .iter()
+        .any(|path| path.starts_with("/nix/store"))
+    {
         return Ok(());
     }
     Err(Error::Key {
@@ -86,6 +91,20 @@ pub(crate) fn refuse_store_path(key: &Path) -> Result<(), Error> {
         fact: "it lies in the Nix store, which every user and every build can read".to_owned(),
         help: "keep the key outside of the store and name it by an absolute path in a string; make a new key, this one is public",
     })
+}
+
+/// The path with each `name/..` left out.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// The request of `pe.sign`.
