@@ -2,7 +2,7 @@
 //!
 //! Seeds: `stub`, `addon-stub` and `kernel` (with SBAT and an x86 setup header) are what a UKI is made of, `uki` is
 //! one, `signed` has two certificates, `ia32` is PE32, `symbols` ends with a COFF symbol table; made by the image
-//! builder of `touchstone-pe`'s tests.
+//! builder of `touchstone-pe`'s tests. `unaligned-end` was found here: a base whose last section would leave a gap.
 #![no_main]
 
 use std::io::Cursor;

@@ -2,8 +2,8 @@
 //!
 //! Source: "Windows Authenticode Portable Executable Signature Format", "Calculating the PE Image
 //! Hash"; UEFI specification 2.11 section 32.2.4. Hashed are: the headers without `CheckSum` and
-//! without the certificate table's data directory entry, the sections by their place in the file, what
-//! follows them without the certificate table, and zeros up to a multiple of 8 bytes.
+//! without the certificate table's data directory entry, the sections by their place in the file,
+//! what follows them without the certificate table, and zeros up to a multiple of 8 bytes.
 
 use std::io::{Read, Seek};
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! The certificate table: signatures at the end of an image.
 //!
 //! Source: "PE Format", "The Attribute Certificate Table". An entry is a `WIN_CERTIFICATE`: length
-//! (4 bytes, the header's 8 included), revision 0x0200, type 2 (PKCS#7 SignedData), data; entries are
-//! 8-aligned.
+//! (4 bytes, the header's 8 included), revision 0x0200, type 2 (PKCS#7 SignedData), data; entries
+//! are 8-aligned.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
@@ -63,8 +63,8 @@ fn entry(table: &[u8]) -> Result<(Option<&[u8]>, &[u8]), ReadError> {
     Ok((is_signature.then(|| without_padding(data)), next))
 }
 
-/// Some signers count the padding as data: cuts `data` to the DER value at its start, if what follows
-/// is nothing but padding.
+/// Some signers count the padding as data: cuts `data` to the DER value at its start, if what
+/// follows is nothing but padding.
 fn without_padding(data: &[u8]) -> &[u8] {
     let Some(len) = der_length(data) else {
         return data;

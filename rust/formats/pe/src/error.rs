@@ -24,7 +24,8 @@ pub enum ReadError {
     TooLarge(u64),
     /// A section's bytes lie outside of the file.
     #[error(
-        "the section {name} ends at byte {end}, the file at byte {len}: the file is cut off or damaged"
+        "the section {name} ends at byte {end}, the file at byte {len}: the file is cut off or \
+         damaged"
     )]
     SectionOutside {
         /// The section.
@@ -47,7 +48,8 @@ pub enum ReadError {
     /// Bytes that belong to no section, or to two: firmware and signing tools disagree about their
     /// Authenticode digest, so that none is computed.
     #[error(
-        "sections and headers do not follow one another without gap or overlap (at {at}, byte {offset}): \
+        "sections and headers do not follow one another without gap or overlap (at {at}, byte \
+         {offset}): \
          firmware and signing tools disagree about the Authenticode digest of such an image"
     )]
     NotContiguous {
@@ -58,7 +60,8 @@ pub enum ReadError {
     },
     /// The certificate table is not the last thing in the file.
     #[error(
-        "the certificate table is not an 8-aligned block at the end of the file: sign the image afresh"
+        "the certificate table is not an 8-aligned block at the end of the file: sign the image \
+         afresh"
     )]
     CertificateTablePlace,
     /// An entry of the certificate table is malformed.
@@ -85,7 +88,8 @@ pub enum WriteError {
     },
     /// A content had another length than it was said to have when the layout was planned.
     #[error(
-        "the content of section {section} changed while it was read: {planned} bytes were announced; try again"
+        "the content of section {section} changed while it was read: {planned} bytes were \
+         announced; try again"
     )]
     ContentChanged {
         /// The section.
@@ -98,7 +102,8 @@ pub enum WriteError {
     BaseChanged,
     /// The headers hold something where new section headers would go.
     #[error(
-        "the base image uses the room behind its section table for something else: no section can be added"
+        "the base image uses the room behind its section table for something else: no section \
+         can be added"
     )]
     HeaderRoomInUse,
     /// The image has no data directory entry for a certificate table.

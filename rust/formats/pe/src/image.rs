@@ -90,8 +90,8 @@ impl Section {
 
 /// A PE image's headers and section table; never the data of a section.
 ///
-/// What is checked once, here: every header lies in the file, every section's bytes lie in the file,
-/// a certificate table lies in the file. Whether sections overlap is checked where it matters
+/// What is checked once, here: every header lies in the file, every section's bytes lie in the
+/// file, a certificate table lies in the file. Whether sections overlap is checked where it matters
 /// ([`crate::authenticode`], [`crate::layout`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
@@ -102,8 +102,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads the headers of `source`. Total: any bytes give an image or an error, in memory bounded by
-    /// the section table (65535 rows).
+    /// Reads the headers of `source`. Total: any bytes give an image or an error, in memory bounded
+    /// by the section table (65535 rows).
     pub fn read<S: Read + Seek + ?Sized>(source: &mut S) -> Result<Self, ReadError> {
         let len = source.seek(SeekFrom::End(0))?;
         Self::read_headers(source, len)
@@ -162,8 +162,8 @@ impl Image {
         Some(u64::from(start)..u64::from(start) + u64::from(size))
     }
 
-    /// A section as it lies in memory: exactly `VirtualSize` bytes, those that the file does not store
-    /// being zero. Refuses sections of more than `limit` bytes.
+    /// A section as it lies in memory: exactly `VirtualSize` bytes, those that the file does not
+    /// store being zero. Refuses sections of more than `limit` bytes.
     pub fn section_bytes<S: Read + Seek + ?Sized>(
         &self,
         source: &mut S,

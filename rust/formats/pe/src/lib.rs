@@ -1,12 +1,12 @@
 //! PE images for UEFI: a checked reader, the Authenticode digest, and a writer that plans a layout
 //! first and writes bytes second.
 //!
-//! Nothing here holds a section's data: images are [`Image`]s (headers and section table), and bytes
-//! pass through `Read + Seek` sources in chunks of [`CHUNK`] bytes. Others see the bytes of sections
-//! pass through a [`SectionObserver`].
+//! Nothing here holds a section's data: images are [`Image`]s (headers and section table), and
+//! bytes pass through `Read + Seek` sources in chunks of [`CHUNK`] bytes. Others see the bytes of
+//! sections pass through a [`SectionObserver`].
 //!
-//! Sources: Microsoft's "PE Format" and "Windows Authenticode Portable Executable Signature Format",
-//! UEFI specification 2.11 section 32.2.4, UAPI.5 (Unified Kernel Image).
+//! Sources: Microsoft's "PE Format" and "Windows Authenticode Portable Executable Signature
+//! Format", UEFI specification 2.11 section 32.2.4, UAPI.5 (Unified Kernel Image).
 #![forbid(unsafe_code)]
 
 pub mod authenticode;

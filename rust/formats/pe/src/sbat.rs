@@ -1,8 +1,8 @@
 //! Merging SBAT texts: which generations of which components an image contains.
 //!
-//! Source: shim's `SBAT.md`. The merged text is byte-identical to what `ukify` writes, established by
-//! comparing outputs of ukify 257 and 262: one header line, then the other lines of each text in order,
-//! then a newline. The two differ at the end, and so in a section's `VirtualSize`.
+//! Source: shim's `SBAT.md`. The merged text is byte-identical to what `ukify` writes, established
+//! by comparing outputs of ukify 257 and 262: one header line, then the other lines of each text in
+//! order, then a newline. The two differ at the end, and so in a section's `VirtualSize`.
 
 use crate::uki::Compat;
 
@@ -21,7 +21,8 @@ pub const DEFAULT_ADDON: &str = "sbat,\nuki-addon,1,UKI Addon,addon,1,\
 /// Why a text is no SBAT.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SbatError {
-    /// No header line: shim would not understand it (and `ukify` would leave it out without an error).
+    /// No header line: shim would not understand it (and `ukify` would leave it out without an
+    /// error).
     #[error("does not begin with a \"sbat,…\" line: put \"{HEADER}\" first")]
     NoHeader,
     /// Neither text nor NUL padding.

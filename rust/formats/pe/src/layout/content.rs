@@ -35,7 +35,8 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Contents one after another, each but an only one padded with zeros to a multiple of `alignment`.
+    /// Contents one after another, each but an only one padded with zeros to a multiple of
+    /// `alignment`.
     pub fn joined(contents: Vec<Self>, alignment: u64) -> Self {
         let alone = contents.len() == 1;
         let padded = contents.into_iter().map(|mut content| {

@@ -5,10 +5,11 @@
 //! Authenticode digest and showing every section to observers as the bytes go by.
 //!
 //! Layout rules (those of `ukify`, established by comparing outputs): sections are added behind the
-//! last one, in memory at the next multiple of `SectionAlignment`, in the file at the next multiple of
-//! `FileAlignment`; a section that the base image already has is overwritten in place, zero-padded, its
-//! `VirtualSize` set to the new length; `SizeOfInitializedData` grows by each added section's
-//! `VirtualSize`; `CheckSum` becomes 0; a COFF symbol table at the end of the file is left out.
+//! last one, in memory at the next multiple of `SectionAlignment`, in the file at the next multiple
+//! of `FileAlignment`; a section that the base image already has is overwritten in place,
+//! zero-padded, its `VirtualSize` set to the new length; `SizeOfInitializedData` grows by each
+//! added section's `VirtualSize`; `CheckSum` becomes 0; a COFF symbol table at the end of the file
+//! is left out.
 
 mod content;
 mod write;
@@ -80,6 +81,9 @@ pub enum PlanError {
         "the base image has {0} bytes behind its last section, which would be lost or misplaced"
     )]
     TrailingData(u64),
+    /// The last section does not fill its last file block.
+    #[error("the base image's last section ends at byte {0}, no multiple of FileAlignment")]
+    UnalignedEnd(u64),
     /// A COFF symbol table that is not the last thing in the file.
     #[error("the base image has a symbol table that is not at its end: strip it")]
     SymbolTable,
@@ -88,7 +92,8 @@ pub enum PlanError {
     Alignment(&'static str, u32),
     /// The section table cannot grow: there is no room before `SizeOfHeaders`.
     #[error(
-        "the base image has room for {free} more sections, {wanted} are wanted: use a stub with larger headers"
+        "the base image has room for {free} more sections, {wanted} are wanted: use a stub with \
+         larger headers"
     )]
     NoHeaderRoom {
         /// How many section headers still fit.
@@ -110,14 +115,15 @@ pub enum PlanError {
     },
     /// The image, in the file or in memory, would be larger than 4 GiB.
     #[error(
-        "the image would be larger than 4 GiB (at section {0}), which no PE image can be: give smaller parts"
+        "the image would be larger than 4 GiB (at section {0}), which no PE image can be: give \
+         smaller parts"
     )]
     TooLarge(SectionName),
 }
 
 impl<'a> Layout<'a> {
-    /// Plans `base` with `new` sections. Of a name that `base` has, the first new section overwrites the
-    /// existing one; all others are added in order.
+    /// Plans `base` with `new` sections. Of a name that `base` has, the first new section
+    /// overwrites the existing one; all others are added in order.
     pub fn plan(
         base: &Image,
         new: Vec<NewSection<'a>>,
@@ -163,6 +169,10 @@ fn check_base(base: &Image) -> Result<u64, PlanError> {
     let headers =
         u64::from(fields.size_of_headers).next_multiple_of(u64::from(fields.file_alignment));
     let end = base.contiguous_from(headers)?;
+    // An added section would leave a gap.
+    if !end.is_multiple_of(u64::from(fields.file_alignment)) {
+        return Err(PlanError::UnalignedEnd(end));
+    }
     let kept = if strips_symbols(base) {
         u64::from(fields.symbols.0)
     } else {

@@ -28,7 +28,8 @@ impl Layout<'_> {
     /// Writes the image to `out` from where `out` stands at its start.
     ///
     /// `base` is the image for which the layout was planned. `observers` see every section;
-    /// `progress` is told how many bytes are written so far. Nothing is written if the base changed.
+    /// `progress` is told how many bytes are written so far. Nothing is written if the base
+    /// changed.
     pub fn write<S: Read + Seek + ?Sized, W: Write + Seek + ?Sized>(
         mut self,
         base: &mut S,

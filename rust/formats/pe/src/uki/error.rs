@@ -18,7 +18,8 @@ pub enum UkiError {
     StubSigned,
     /// A PE image, but no stub of systemd.
     #[error(
-        "the stub is no systemd stub ({found}): give linux<arch>.efi.stub, or for an addon addon<arch>.efi.stub"
+        "the stub is no systemd stub ({found}): give linux<arch>.efi.stub, or for an addon \
+         addon<arch>.efi.stub"
     )]
     NotAStub {
         /// What it says in `.sdmagic`.
@@ -41,7 +42,8 @@ pub enum UkiError {
     },
     /// A version with white space or control characters.
     #[error(
-        "the kernel version {0:?} contains white space or a control character: give what `uname -r` prints"
+        "the kernel version {0:?} contains white space or a control character: give what `uname \
+         -r` prints"
     )]
     Uname(String),
     /// An SBAT text that is none.
@@ -63,7 +65,8 @@ pub enum UkiError {
     SectionName(#[from] SectionNameError),
     /// No room for more section headers in the stub.
     #[error(
-        "the stub has room for {free} more sections, {wanted} are wanted: use a newer stub or fewer sections"
+        "the stub has room for {free} more sections, {wanted} are wanted: use a newer stub or \
+         fewer sections"
     )]
     NoHeaderRoom {
         /// How many section headers still fit.

@@ -27,7 +27,8 @@ pub(super) struct Facts {
     pub lacks_nx_compat: bool,
 }
 
-/// The Linux/x86 boot protocol: the magic number `HdrS`, and where the version's text lies, from 0x200.
+/// The Linux/x86 boot protocol: the magic number `HdrS`, and where the version's text lies, from
+/// 0x200.
 const SETUP_MAGIC: (u64, &[u8]) = (0x202, b"HdrS");
 const SETUP_VERSION: (u64, u64) = (0x20e, 0x200);
 /// Longer than any version text (its parts have at most 64 bytes each).

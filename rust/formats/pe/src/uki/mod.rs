@@ -1,7 +1,7 @@
 //! Unified kernel images and addons: which sections, in which order, under which rules.
 //!
-//! Source: UAPI.5 (Unified Kernel Image), `ukify(1)`, `systemd-stub(7)`. The images are byte-identical
-//! to those of `ukify build` of the version that [`Compat`] names.
+//! Source: UAPI.5 (Unified Kernel Image), `ukify(1)`, `systemd-stub(7)`. The images are
+//! byte-identical to those of `ukify build` of the version that [`Compat`] names.
 
 mod error;
 mod kernel;

@@ -41,7 +41,8 @@ pub struct UkiParts<'a> {
     pub dtbauto: Vec<Content<'a>>,
     /// `.pcrpkey`, a public key in PEM.
     pub pcrpkey: Option<Content<'a>>,
-    /// `.profile`: this image is a profile, to be joined to a UKI. It keeps the stub's `.sbat` as it is.
+    /// `.profile`: this image is a profile, to be joined to a UKI. It keeps the stub's `.sbat` as
+    /// it is.
     pub profile: Option<String>,
     /// More sections, behind all others but `.sbat`.
     pub extra: Vec<(SectionName, Content<'a>)>,
@@ -74,8 +75,8 @@ impl UkiParts<'_> {
     }
 }
 
-/// What `ukify` makes of a command line that is given as an argument: its words, joined by one space.
-/// One that is given as a file stays as it is.
+/// What `ukify` makes of a command line that is given as an argument: its words, joined by one
+/// space. One that is given as a file stays as it is.
 pub fn cmdline_from_words(argument: &str) -> String {
     argument.split_whitespace().collect::<Vec<_>>().join(" ")
 }

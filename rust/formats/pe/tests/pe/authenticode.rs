@@ -5,7 +5,8 @@ use touchstone_pe::{ReadError, authenticode};
 
 use crate::builder::{self, Builder, CHECKSUM};
 
-/// The digest by the specification's words, on bytes in memory: `end` is where the certificates begin.
+/// The digest by the specification's words, on bytes in memory: `end` is where the certificates
+/// begin.
 pub fn expected(file: &[u8], certificate_entry: usize, end: usize) -> [u8; 32] {
     let mut hashed = file[..CHECKSUM].to_vec();
     hashed.extend(&file[CHECKSUM + 4..certificate_entry]);

@@ -146,7 +146,7 @@ fn refuses_more_sections_than_the_headers_have_room_for() {
     assert!(plan(&base, sections(free)).is_ok());
     let refused = plan(&base, sections(free + 1)).err().unwrap();
     assert!(
-        matches!(refused, PlanError::NoHeaderRoom { free: f, wanted } if f == free && wanted == free + 1)
+        matches!(refused, PlanError::NoHeaderRoom { free: f, wanted: w } if (f, w) == (free, free + 1))
     );
 }
 
@@ -191,11 +191,23 @@ fn refuses_alignments_that_are_no_power_of_two() {
         for value in [0_u32, 0x300] {
             let mut base = Builder::stub().build();
             base[OPTIONAL + field..][..4].copy_from_slice(&value.to_le_bytes());
-            assert!(
-                matches!(plan(&base, Vec::new()).err(), Some(PlanError::Alignment(_, v)) if v == value)
-            );
+            let refused = plan(&base, Vec::new()).err();
+            assert!(matches!(refused, Some(PlanError::Alignment(_, v)) if v == value));
         }
     }
+}
+
+#[test]
+fn refuses_a_base_whose_last_section_would_leave_a_gap() {
+    let builder = Builder::stub();
+    let mut base = builder.build();
+    let size = builder.section_table() + 3 * 40 + 16;
+    base[size..size + 4].copy_from_slice(&0x204_u32.to_le_bytes());
+    base.resize(base.len() + 4, 0);
+    assert!(matches!(
+        plan(&base, Vec::new()).err(),
+        Some(PlanError::UnalignedEnd(_))
+    ));
 }
 
 #[test]

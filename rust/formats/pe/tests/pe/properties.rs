@@ -88,7 +88,8 @@ proptest! {
         let file = out.into_inner();
         let image = builder::read(&file);
         prop_assert_eq!(&image, &written.image);
-        let expected = crate::authenticode::expected(&file, builder.certificate_entry(), file.len());
+        let entry = builder.certificate_entry();
+        let expected = crate::authenticode::expected(&file, entry, file.len());
         prop_assert_eq!(written.authenticode_sha256, expected);
         let digest = authenticode::sha256(&image, &mut Cursor::new(&file)).unwrap();
         prop_assert_eq!(digest, expected);

@@ -268,10 +268,10 @@ fn refuses_a_kernel_that_the_stub_cannot_start() {
         }
     };
     let arm = Builder::kernel().machine(AARCH64).build();
-    let (kernel, stub) = (Machine::Aarch64, Machine::X86_64);
+    let wanted = (Machine::Aarch64, Machine::X86_64);
     let refused = refusal(arm);
     assert!(
-        matches!(refused, KernelError::Architecture { kernel: k, stub: s } if k == kernel && s == stub)
+        matches!(refused, KernelError::Architecture { kernel: k, stub: s } if (k, s) == wanted)
     );
     assert!(matches!(
         refusal(b"\x7fELF".to_vec()),
