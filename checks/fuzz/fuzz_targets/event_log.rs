@@ -2,7 +2,7 @@
 //!
 //! Seeds: `crypto-agile` has two banks and one event of each type that is explained, `tpm-1.2` is in the old format,
 //! `locality` notes the startup locality and announces an algorithm that cannot be replayed; made by hand after the
-//! TCG PC Client Platform Firmware Profile.
+//! TCG PC Client Platform Firmware Profile. `ovmf-2025.02` is the log of a machine that the boot checks booted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
