@@ -99,6 +99,9 @@ pub enum KernelError {
     /// Compressed as a whole: the stub cannot start it.
     #[error("is compressed with {0}, so that no stub can start it: decompress it first")]
     Compressed(&'static str),
+    /// A zboot image: stubs start it, but its version is within the compressed part.
+    #[error("is a compressed zboot image, whose version cannot be read: give its `uname -r`")]
+    ZbootVersion,
     /// Neither a PE image nor a known wrapping.
     #[error("is {0}")]
     NotPe(ReadError),

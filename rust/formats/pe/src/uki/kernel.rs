@@ -31,6 +31,8 @@ pub(super) struct Facts {
 /// 0x200.
 const SETUP_MAGIC: (u64, &[u8]) = (0x202, b"HdrS");
 const SETUP_VERSION: (u64, u64) = (0x20e, 0x200);
+/// Linux, `drivers/firmware/efi/libstub/zboot-header.S`.
+const ZBOOT_MAGIC: (u64, &[u8]) = (4, b"zimg");
 /// Longer than any version text (its parts have at most 64 bytes each).
 const VERSION_LIMIT: usize = 512;
 /// What stands before the version in the kernel's banner.
@@ -95,8 +97,15 @@ impl<'a> Kernel<'a> {
     fn uname(&mut self) -> Result<Option<String>, KernelError> {
         match self.setup_version() {
             Some(version) => Ok(Some(version)),
+            None if self.is_zboot()? => Err(KernelError::ZbootVersion),
             None => Ok(self.banner_version()?),
         }
+    }
+
+    /// Whether the kernel is wrapped by the kernel's own EFI decompressor (`CONFIG_EFI_ZBOOT`).
+    fn is_zboot(&mut self) -> Result<bool, ReadError> {
+        let (at, magic) = ZBOOT_MAGIC;
+        Ok(read_at(&mut self.source, at, magic.len(), "the zboot header")? == magic)
     }
 
     /// From the x86 setup header.

@@ -2,10 +2,10 @@
 
 use std::io::Cursor;
 
-use touchstone_pe::uki::{Kernel, UkiParts};
+use touchstone_pe::uki::{Kernel, KernelError, UkiError, UkiParts, Uname};
 
 use crate::builder::Builder;
-use crate::uki::section;
+use crate::uki::{refusal, section};
 
 fn uname(kernel: Vec<u8>) -> Option<String> {
     let parts = UkiParts {
@@ -91,4 +91,24 @@ fn is_found_across_the_chunks_in_which_a_kernel_is_read() {
         let kernel = Builder::new().section(".text", &data).build();
         assert_eq!(uname(kernel).as_deref(), Some("6.1.2"), "{at}");
     }
+}
+
+#[test]
+fn must_be_given_for_a_zboot_image() {
+    let mut kernel = with_text(b"Linux version 6.1 (wrapper)");
+    kernel[4..8].copy_from_slice(b"zimg");
+    let parts = |uname| UkiParts {
+        linux: Some(Kernel::new(Cursor::new(kernel.clone()))),
+        uname,
+        ..UkiParts::default()
+    };
+    let refused = refusal(parts(Uname::Detect));
+    assert!(matches!(
+        refused,
+        UkiError::Kernel(KernelError::ZbootVersion)
+    ));
+    assert_eq!(
+        section(parts(Uname::Given("6.1".into())), ".uname").unwrap(),
+        b"6.1"
+    );
 }

@@ -145,9 +145,8 @@ fn refuses_more_sections_than_the_headers_have_room_for() {
     let sections = |count: usize| (0..count).map(|n| bytes(&format!(".n{n}"), b"x")).collect();
     assert!(plan(&base, sections(free)).is_ok());
     let refused = plan(&base, sections(free + 1)).err().unwrap();
-    assert!(
-        matches!(refused, PlanError::NoHeaderRoom { free: f, wanted: w } if (f, w) == (free, free + 1))
-    );
+    let counts = (free, free + 1);
+    assert!(matches!(refused, PlanError::NoHeaderRoom { free: f, wanted: w } if (f, w) == counts));
 }
 
 #[test]

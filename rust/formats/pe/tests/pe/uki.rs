@@ -31,7 +31,7 @@ fn build(stub: &[u8], parts: UkiParts<'_>) -> Result<Vec<u8>, UkiError> {
     Ok(out.into_inner())
 }
 
-fn refusal(parts: UkiParts<'_>) -> UkiError {
+pub fn refusal(parts: UkiParts<'_>) -> UkiError {
     build(&Builder::stub().build(), parts).unwrap_err()
 }
 
