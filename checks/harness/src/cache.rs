@@ -26,7 +26,10 @@ impl Cache {
         let root = location()?;
         fs::create_dir_all(&root).with_context(|| format!("making {}", root.display()))?;
         let lock = File::create(root.join("lock"))?;
-        flock(&lock, FlockOperation::LockExclusive).context("locking the cache")?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            eprintln!("Waiting for another set-up of {} …", root.display());
+            flock(&lock, FlockOperation::LockExclusive).context("locking the cache")?;
+        }
         Ok(Cache { root, _lock: lock })
     }
 

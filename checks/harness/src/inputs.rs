@@ -79,7 +79,7 @@ impl Inputs {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let partial = path.with_extension("partial");
+        let partial = path.with_extension(format!("{}.partial", std::process::id()));
         fs::write(&partial, serde_json::to_vec_pretty(self)?)?;
         fs::rename(&partial, path).with_context(|| format!("writing {}", path.display()))
     }

@@ -42,7 +42,7 @@ pub fn run(inputs: &Inputs) -> Result<()> {
     }
     files.compare()?;
     stage.done(&format!("{ROUNDS} rounds, outputs identical"));
-    let medians: Vec<f64> = times.iter_mut().map(median).collect();
+    let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
     let ours = medians.first().copied().context("nothing was timed")?;
     println!(
         "UKI assembly, {MIB} MiB, in {} (median of {ROUNDS}):",
@@ -159,7 +159,7 @@ impl Files {
     }
 }
 
-fn median(times: &mut Vec<f64>) -> f64 {
+fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }

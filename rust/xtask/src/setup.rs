@@ -36,13 +36,15 @@ pub fn run(refresh: bool) -> Result<(PathBuf, Inputs)> {
         eprintln!("note: {note}");
     }
     let mut inputs = touchstone_harness::index(&unpacked)?;
-    let binaries = toolchain::static_binaries()?;
-    inputs.touchstone = Some(binaries.touchstone);
-    inputs.probe = Some(binaries.probe);
     try_programs(&inputs.trixie(), &TRIXIE_PROGRAMS)?;
     if let Some(sid) = inputs.sid() {
         try_programs(&sid, &SID_PROGRAMS)?;
     }
+    // Others need not wait while cargo works.
+    drop(cache);
+    let binaries = toolchain::static_binaries()?;
+    inputs.touchstone = Some(binaries.touchstone);
+    inputs.probe = Some(binaries.probe);
     let index = cache::location()?.join("inputs.json");
     inputs.write(&index)?;
     Ok((index, inputs))

@@ -35,9 +35,15 @@ struct Line {
 #[derive(Default)]
 pub struct Stages {
     lines: Vec<Line>,
+    left_out: Option<&'static str>,
 }
 
 impl Stages {
+    /// Says in the summary what was not looked at.
+    pub fn leave_out(&mut self, what: &'static str) {
+        self.left_out = Some(what);
+    }
+
     /// Runs a stage; the answer is whether it passed.
     pub fn run(&mut self, name: &'static str, work: impl FnOnce() -> Result<Findings>) -> bool {
         eprintln!("── {name}");
@@ -89,6 +95,9 @@ impl Stages {
                 }
             };
             println!("  {mark} {name:<22} {:>7.1} s  {what}", took.as_secs_f64());
+        }
+        if let Some(what) = self.left_out {
+            println!("  – left out: {what}");
         }
         println!("{passed} passed, {failed} failed");
         if failed > 0 {
