@@ -13,6 +13,7 @@ use crate::{Context, Error, output};
 /// A generation: the fields of `org.nixos.bootspec.v2` and what stands beside them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)] // as `V2` does, which is given every field that is none of these
 pub struct DescribedGeneration {
     /// The core fields.
     #[serde(flatten)]
@@ -31,6 +32,7 @@ pub struct DescribedGeneration {
 /// A specialisation: the fields of `org.nixos.bootspec.v2` and its extensions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)] // as `V2` does, which is given every field that is none of these
 pub struct DescribedSpecialisation {
     /// The core fields.
     #[serde(flatten)]
@@ -71,6 +73,7 @@ impl DescribedGeneration {
 /// The request of `bootspec.emit`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)] // as `V2` does, which is given every field that is none of these
 pub struct EmitBootspec {
     /// The generation.
     #[serde(flatten)]

@@ -1,12 +1,16 @@
 //! `touchstone` on real inputs, beside its peers. The inputs come from `cargo xtask setup`: run these tests with `cargo xtask test`.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a failed step of a test fails the test"
 )]
 
+mod doors;
 mod measure;
+mod nix;
+mod real_nix;
 mod refusals;
 mod sign;
 mod support;

@@ -1,0 +1,64 @@
+# One derivation for each operation that a builder performs, made by the library's functions from real inputs.
+#   checkout    this repository
+#   inputs      the arguments of checks/generations.nix, and more files: osRelease, splash, realKey and realCertificate
+{ checkout, inputs }:
+
+let
+  generations = import (checkout + "/checks/generations.nix")
+    (removeAttrs inputs [ "osRelease" "splash" "realKey" "realCertificate" ]);
+  inherit (generations) lib;
+  generation = generations.bootspecs.generation2;
+
+  file = name: path: builtins.path { inherit name path; };
+  sign = { inherit (inputs) key; certificate = file "db.pem" inputs.certificate; };
+  stub = file "stub.efi" inputs.stub;
+
+  uki = lib.mkUki {
+    inherit stub sign;
+    linux = generation.kernel;
+    inherit (generation) initrds;
+    cmdline = "quiet  touchstone.door";
+    osRelease = { file = file "os-release" inputs.osRelease; };
+    uname = "6.1.0-given";
+    sbat = [ "sbat,1,SBAT Version,sbat,1,h\nmine,1,Mine,mine,1,h\n" ];
+    splash = file "splash.bmp" inputs.splash;
+    sections = [{ name = ".mine"; content = "some text"; }];
+    compat = 257;
+  };
+  loader = lib.signPe { file = file "loader.efi" inputs.loader; inherit sign; };
+  manifest = lib.mkManifest { inherit (generation) toplevel; };
+
+  derivations = {
+    "bootspec.emit" = lib.mkBootspec generation;
+    "uki.assemble" = uki;
+    "pe.sign" = loader;
+    "measure.predict" = lib.predictPcrs {
+      inherit loader uki;
+      measure = {
+        secureBoot = builtins.mapAttrs (name: file "${name}.esl") inputs.secureBoot;
+        banks = [ "sha256" "sha384" ];
+        phases = [ "" "enter-initrd" ];
+      };
+    };
+    "manifest.create" = manifest;
+    "manifest.sign" = lib.signManifest { inherit manifest; key = inputs.manifestKey; };
+    "boot.artifacts" = generations.artifacts.generation2;
+  };
+in
+{
+  inherit derivations;
+  inherit (generations) artifacts;
+  requests = builtins.mapAttrs (_: derivation: derivation.request) derivations;
+  toplevel = generation.toplevel;
+
+  # What must not build.
+  refused = {
+    realKey = lib.signPe {
+      file = stub;
+      sign = { key = inputs.realKey; certificate = file "real.pem" inputs.realCertificate; };
+    };
+    keyAsPath = lib.signPe { file = stub; sign = sign // { key = inputs.certificate; }; };
+    unknownAttribute = lib.mkUki { inherit stub; linux = generation.kernel; cmdlien = "quiet"; };
+    missingInitrd = lib.mkUki { inherit stub; linux = generation.kernel; initrds = [ "/missing-initrd" ]; };
+  };
+}

@@ -1,0 +1,430 @@
+//! The same request gives the same bytes through each door: a request file, the shorthand command, the Nix builder.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::real_nix::{RealNix, assert_same_tree};
+use crate::support::Work;
+
+/// By which doors an operation is reached.
+struct Doors {
+    operation: &'static str,
+    /// The shorthand command for a request, where there is one.
+    shorthand: Option<fn(&Value) -> Vec<String>>,
+    /// Whether a derivation's builder performs it (`doors.nix`).
+    builder: bool,
+}
+
+/// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
+const OPERATIONS: [Doors; 10] = [
+    Doors {
+        operation: "bootspec.emit",
+        shorthand: None,
+        builder: true,
+    },
+    Doors {
+        operation: "uki.assemble",
+        shorthand: Some(uki_build),
+        builder: true,
+    },
+    Doors {
+        operation: "pe.sign",
+        shorthand: Some(pe_sign),
+        builder: true,
+    },
+    Doors {
+        operation: "pe.digest",
+        shorthand: Some(pe_digest),
+        builder: false,
+    },
+    Doors {
+        operation: "measure.uki",
+        shorthand: Some(measure_uki),
+        builder: false,
+    },
+    Doors {
+        operation: "measure.predict",
+        shorthand: Some(measure_predict),
+        builder: true,
+    },
+    Doors {
+        operation: "manifest.create",
+        shorthand: None,
+        builder: true,
+    },
+    Doors {
+        operation: "manifest.sign",
+        shorthand: None,
+        builder: true,
+    },
+    Doors {
+        operation: "boot.artifacts",
+        shorthand: None,
+        builder: true,
+    },
+    Doors {
+        operation: "keys.generate",
+        shorthand: Some(keys_generate),
+        builder: false,
+    },
+];
+
+/// Where the doors write.
+const OUTPUT: &str = "output";
+
+fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    words.into_iter().map(str::to_owned).collect()
+}
+
+fn text<'a>(request: &'a Value, field: &str) -> &'a str {
+    request[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text field {field} in {request}"))
+}
+
+fn list<'a>(request: &'a Value, field: &str) -> Vec<&'a Value> {
+    request[field].as_array().into_iter().flatten().collect()
+}
+
+/// `TEXT` or `@FILE`.
+fn text_or_file(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        file => format!("@{}", text(file, "file")),
+    }
+}
+
+fn uki_build(request: &Value) -> Vec<String> {
+    let mut command = words(["uki", "build", "--output", text(request, "output")]);
+    let mut option = |name: &str, value: &str| command.extend(words([name, value]));
+    for (field, name) in [
+        ("stub", "--stub"),
+        ("linux", "--linux"),
+        ("uname", "--uname"),
+        ("splash", "--splash"),
+    ] {
+        option(name, text(request, field));
+    }
+    for initrd in list(request, "initrds") {
+        option("--initrd", initrd.as_str().unwrap());
+    }
+    for sbat in list(request, "sbat") {
+        option("--sbat", &text_or_file(sbat));
+    }
+    for section in list(request, "sections") {
+        let content = text_or_file(&section["content"]);
+        option("--section", &format!("{}:{content}", text(section, "name")));
+    }
+    option("--cmdline", &text_or_file(&request["cmdline"]));
+    option("--os-release", &text_or_file(&request["osRelease"]));
+    option("--compat", &request["compat"].to_string());
+    option("--key", text(&request["sign"], "key"));
+    option("--certificate", text(&request["sign"], "certificate"));
+    command
+}
+
+fn pe_sign(request: &Value) -> Vec<String> {
+    let sign = &request["sign"];
+    let key = [
+        "--key",
+        text(sign, "key"),
+        "--certificate",
+        text(sign, "certificate"),
+    ];
+    let files = ["--output", text(request, "output"), text(request, "file")];
+    words(["pe", "sign"].into_iter().chain(key).chain(files))
+}
+
+fn pe_digest(request: &Value) -> Vec<String> {
+    words(["pe", "digest", "--json", text(request, "file")])
+}
+
+fn measure_uki(request: &Value) -> Vec<String> {
+    let mut command = words(["measure", "uki", "--json", text(request, "file")]);
+    for bank in list(request, "banks") {
+        command.extend(words(["--bank", bank.as_str().unwrap()]));
+    }
+    command
+}
+
+/// The request is `request.json`, without the field `operation`.
+fn measure_predict(_request: &Value) -> Vec<String> {
+    words(["measure", "predict", "--json", "request.json"])
+}
+
+fn keys_generate(request: &Value) -> Vec<String> {
+    words(["keys", "generate", text(request, "output")])
+}
+
+/// The schemas that the program prints.
+struct Schemas {
+    request: jsonschema::Validator,
+    answer: jsonschema::Validator,
+}
+
+impl Schemas {
+    fn of(work: &Work, operation: &str) -> Schemas {
+        let schemas = work.json(["schema", operation]);
+        let validator = |schema: &Value| jsonschema::validator_for(schema).unwrap();
+        Schemas {
+            request: validator(&schemas["request"]),
+            answer: validator(&schemas["answer"]),
+        }
+    }
+}
+
+fn assert_valid(validator: &jsonschema::Validator, what: &str, value: &Value) {
+    let errors: Vec<String> = validator
+        .iter_errors(value)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{what}: {errors:?} in {value}");
+}
+
+/// Puts values in the place of what only a builder can resolve.
+fn resolved(request: &Value, output: &Path, closure: &Value) -> Value {
+    let mut request = request.clone();
+    let fields = request.as_object_mut().unwrap();
+    for (field, reference, value) in [
+        ("output", json!({ "$output": "out" }), json!(output)),
+        (
+            "closure",
+            json!({ "$attribute": "closure" }),
+            closure.clone(),
+        ),
+    ] {
+        if let Some(found) = fields.get_mut(field) {
+            assert_eq!(*found, reference, "{field}");
+            *found = value;
+        }
+    }
+    request
+}
+
+/// Runs the static program beside the store; the answer is what it printed.
+fn run(nix: &RealNix, arguments: &[String], input: &str) -> String {
+    let mut command = nix.touchstone_beside_store();
+    command.args(arguments).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(input.as_bytes()).unwrap();
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn remove_output(nix: &RealNix) {
+    let output = nix.work.path(OUTPUT);
+    if output.is_dir() {
+        std::fs::remove_dir_all(output).unwrap();
+    } else if output.exists() {
+        std::fs::remove_file(output).unwrap();
+    }
+}
+
+#[test]
+fn every_operation_is_tested_at_every_door() {
+    let work = Work::new();
+    let printed = work.done(["schema"]);
+    let mut known: Vec<&str> = printed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let mut tested = OPERATIONS.map(|doors| doors.operation);
+    known.sort_unstable();
+    tested.sort_unstable();
+    assert_eq!(known, tested);
+}
+
+#[test]
+fn the_same_request_gives_the_same_bytes_through_each_door() {
+    let nix = RealNix::new();
+    let requests = nix.evaluate("requests");
+    let built = OPERATIONS.iter().filter(|doors| doors.builder);
+    let attributes: Vec<String> = built
+        .clone()
+        .map(|doors| format!("derivations.\"{}\"", doors.operation))
+        .collect();
+    let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
+    let paths = nix.build("store", &attributes);
+    let closure = references_graph(&nix);
+    let output = nix.work.path(OUTPUT);
+
+    for (doors, path) in built.zip(paths) {
+        let operation = doors.operation;
+        let request = resolved(&requests[operation], &output, &closure);
+        let schemas = Schemas::of(&nix.work, operation);
+        assert_valid(&schemas.request, operation, &request);
+        assert_unknown_fields_are_refused(&nix, &schemas, &request);
+        let by_builder = nix.store("store").on_host(&path);
+
+        let answer = run(&nix, &words(["run", "-"]), &request.to_string());
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_valid(&schemas.answer, operation, &answer);
+        assert_same_tree(&format!("{operation}: run, builder"), &output, &by_builder);
+        remove_output(&nix);
+
+        let Some(shorthand) = doors.shorthand else {
+            continue;
+        };
+        let mut without_operation = request.clone();
+        without_operation
+            .as_object_mut()
+            .unwrap()
+            .shift_remove("operation");
+        nix.work
+            .write("request.json", without_operation.to_string());
+        let printed = run(&nix, &shorthand(&request), "");
+        if !printed.is_empty() {
+            let printed: Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(printed, answer, "{operation}");
+        }
+        assert_same_tree(
+            &format!("{operation}: shorthand, builder"),
+            &output,
+            &by_builder,
+        );
+        remove_output(&nix);
+    }
+}
+
+/// A misspelt field is never passed over: by the schema's word, and in fact.
+fn assert_unknown_fields_are_refused(nix: &RealNix, schemas: &Schemas, request: &Value) {
+    let mut misspelt = request.clone();
+    misspelt["noSuchField"] = json!(1);
+    assert!(!schemas.request.is_valid(&misspelt), "{misspelt}");
+    let mut command = nix.touchstone_beside_store();
+    nix.work.write("request.json", misspelt.to_string());
+    let output = command.args(["run", "request.json"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("noSuchField") && said.contains("[request.malformed]"),
+        "{said}"
+    );
+    assert!(!nix.work.path(OUTPUT).exists());
+}
+
+/// What `exportReferencesGraph` tells a builder, from what `nix path-info` tells a person.
+fn references_graph(nix: &RealNix) -> Value {
+    let toplevel = nix.evaluate("toplevel");
+    let fields = ["path", "narHash", "narSize", "references", "ca"];
+    let of_builder = |info: Value| -> Value {
+        let Value::Object(all) = info else {
+            panic!("{info} is no object")
+        };
+        let kept = all
+            .into_iter()
+            .filter(|(name, value)| fields.contains(&name.as_str()) && !value.is_null());
+        Value::Object(kept.collect())
+    };
+    nix.closure(toplevel.as_str().unwrap())
+        .into_iter()
+        .map(of_builder)
+        .collect()
+}
+
+#[test]
+fn the_same_question_gives_the_same_answer_through_each_door() {
+    let work = Work::with_kernel("amd64");
+    work.stub("trixie", "x64", "stub");
+    work.done([
+        "uki", "build", "--stub", "stub", "--linux", "vmlinuz", "--output", "uki.efi",
+    ]);
+    let requests = [
+        json!({ "operation": "pe.digest", "file": "uki.efi" }),
+        json!({ "operation": "measure.uki", "file": "uki.efi", "banks": ["sha1", "sha256"] }),
+    ];
+    for request in requests {
+        let operation = text(&request, "operation");
+        let doors = OPERATIONS
+            .iter()
+            .find(|doors| doors.operation == operation)
+            .unwrap();
+        let schemas = Schemas::of(&work, operation);
+        assert_valid(&schemas.request, operation, &request);
+        work.write("request.json", request.to_string());
+        let answer = work.json(["run", "request.json"]);
+        assert_valid(&schemas.answer, operation, &answer);
+        let shorthand = doors.shorthand.unwrap();
+        assert_eq!(work.json(shorthand(&request)), answer, "{operation}");
+    }
+}
+
+/// The one operation whose answer is random: both doors make the same files, and no two runs the same keys.
+#[test]
+fn keys_of_each_door_have_the_same_shape() {
+    let work = Work::new();
+    let schemas = Schemas::of(&work, "keys.generate");
+    let request = json!({ "operation": "keys.generate", "output": "by-request" });
+    assert_valid(&schemas.request, "keys.generate", &request);
+    work.write("request.json", request.to_string());
+    let answer = work.json(["run", "request.json"]);
+    assert_valid(&schemas.answer, "keys.generate", &answer);
+    work.done(keys_generate(&json!({ "output": "by-command" })));
+    let names = |folder: &str| -> Vec<_> {
+        let tree = crate::real_nix::tree(&work.path(folder));
+        tree.into_iter().map(|(name, _)| name).collect()
+    };
+    assert_eq!(names("by-request"), names("by-command"));
+    assert_eq!(names("by-request").len(), 9);
+    assert_ne!(
+        work.read("by-request/db.key"),
+        work.read("by-command/db.key")
+    );
+}
+
+/// A build is refused with the program's own error, and its output does not exist.
+#[test]
+fn the_builder_refuses_as_the_command_line_does() {
+    let nix = RealNix::new();
+    let request = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=real",
+        "-days",
+        "9",
+        "-keyout",
+        "keys/real.key",
+        "-out",
+        "keys/real.pem",
+    ];
+    assert!(nix.work.debian("openssl", &request).status.success());
+    let refused = |attribute: &str| -> String {
+        let arguments = [
+            nix.expressions(),
+            words(["-A", &format!("refused.{attribute}")]),
+        ];
+        let failed = nix.store("store").build(arguments.concat()).unwrap_err();
+        format!("{failed:#}")
+    };
+    for (attribute, facts) in [
+        (
+            "realKey",
+            ["a private key must not enter a Nix build", "[key.refused]"],
+        ),
+        ("keyAsPath", ["is a Nix path", "as a string"]),
+        ("unknownAttribute", ["cmdlien", "[request.malformed]"]),
+        (
+            "missingInitrd",
+            ["the initrd cannot be read", "/missing-initrd"],
+        ),
+    ] {
+        let said = refused(attribute);
+        assert!(
+            facts.iter().all(|fact| said.contains(fact)),
+            "{attribute}: {said}"
+        );
+        assert!(!said.contains("PRIVATE KEY"), "{attribute}");
+    }
+}
