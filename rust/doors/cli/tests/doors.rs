@@ -7,6 +7,9 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::real_nix::{RealNix, assert_same_tree};
+use crate::shorthand::{
+    keys_generate, measure_predict, measure_uki, pe_digest, pe_sign, text, uki_build, words,
+};
 use crate::support::Work;
 
 /// By which doors an operation is reached.
@@ -74,90 +77,6 @@ const OPERATIONS: [Doors; 10] = [
 
 /// Where the doors write.
 const OUTPUT: &str = "output";
-
-fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    words.into_iter().map(str::to_owned).collect()
-}
-
-fn text<'a>(request: &'a Value, field: &str) -> &'a str {
-    request[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text field {field} in {request}"))
-}
-
-fn list<'a>(request: &'a Value, field: &str) -> Vec<&'a Value> {
-    request[field].as_array().into_iter().flatten().collect()
-}
-
-/// `TEXT` or `@FILE`.
-fn text_or_file(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        file => format!("@{}", text(file, "file")),
-    }
-}
-
-fn uki_build(request: &Value) -> Vec<String> {
-    let mut command = words(["uki", "build", "--output", text(request, "output")]);
-    let mut option = |name: &str, value: &str| command.extend(words([name, value]));
-    for (field, name) in [
-        ("stub", "--stub"),
-        ("linux", "--linux"),
-        ("uname", "--uname"),
-        ("splash", "--splash"),
-    ] {
-        option(name, text(request, field));
-    }
-    for initrd in list(request, "initrds") {
-        option("--initrd", initrd.as_str().unwrap());
-    }
-    for sbat in list(request, "sbat") {
-        option("--sbat", &text_or_file(sbat));
-    }
-    for section in list(request, "sections") {
-        let content = text_or_file(&section["content"]);
-        option("--section", &format!("{}:{content}", text(section, "name")));
-    }
-    option("--cmdline", &text_or_file(&request["cmdline"]));
-    option("--os-release", &text_or_file(&request["osRelease"]));
-    option("--compat", &request["compat"].to_string());
-    option("--key", text(&request["sign"], "key"));
-    option("--certificate", text(&request["sign"], "certificate"));
-    command
-}
-
-fn pe_sign(request: &Value) -> Vec<String> {
-    let sign = &request["sign"];
-    let key = [
-        "--key",
-        text(sign, "key"),
-        "--certificate",
-        text(sign, "certificate"),
-    ];
-    let files = ["--output", text(request, "output"), text(request, "file")];
-    words(["pe", "sign"].into_iter().chain(key).chain(files))
-}
-
-fn pe_digest(request: &Value) -> Vec<String> {
-    words(["pe", "digest", "--json", text(request, "file")])
-}
-
-fn measure_uki(request: &Value) -> Vec<String> {
-    let mut command = words(["measure", "uki", "--json", text(request, "file")]);
-    for bank in list(request, "banks") {
-        command.extend(words(["--bank", bank.as_str().unwrap()]));
-    }
-    command
-}
-
-/// The request is `request.json`, without the field `operation`.
-fn measure_predict(_request: &Value) -> Vec<String> {
-    words(["measure", "predict", "--json", "request.json"])
-}
-
-fn keys_generate(request: &Value) -> Vec<String> {
-    words(["keys", "generate", text(request, "output")])
-}
 
 /// The schemas that the program prints.
 struct Schemas {

@@ -12,6 +12,7 @@ mod measure;
 mod nix;
 mod real_nix;
 mod refusals;
+mod shorthand;
 mod sign;
 mod support;
 mod ukify;

@@ -13,6 +13,12 @@ struct Refusal<'a> {
     facts: &'a [&'a str],
 }
 
+impl<'a> Refusal<'a> {
+    fn new(code: &'a str, file: &'a str, facts: &'a [&'a str]) -> Refusal<'a> {
+        Refusal { code, file, facts }
+    }
+}
+
 fn ready() -> Work {
     let work = Work::with_kernel("amd64");
     work.stub("trixie", "x64", "stub");
@@ -81,11 +87,7 @@ fn a_stub_that_is_no_pe_file() {
     refuses(
         &work,
         &arguments,
-        Refusal {
-            code: "uki.refused",
-            file: "notes.txt",
-            facts: &["the stub is"],
-        },
+        Refusal::new("uki.refused", "notes.txt", &["the stub is"]),
     );
 }
 
@@ -96,21 +98,13 @@ fn a_stub_that_is_a_pe_file_of_another_kind() {
     refuses(
         &work,
         &arguments,
-        Refusal {
-            code: "uki.refused",
-            file: "vmlinuz",
-            facts: &["no systemd stub"],
-        },
+        Refusal::new("uki.refused", "vmlinuz", &["no systemd stub"]),
     );
 }
 
 #[test]
 fn an_initrd_that_is_missing() {
-    let refusal = Refusal {
-        code: "input.unreadable",
-        file: "missing",
-        facts: &["initrd", "No such file"],
-    };
+    let refusal = Refusal::new("input.unreadable", "missing", &["initrd", "No such file"]);
     refuses(
         &ready(),
         &build(&["--initrd", "initrd", "--initrd", "missing"]),
@@ -125,11 +119,7 @@ fn an_initrd_that_is_a_folder() {
     refuses(
         &work,
         &build(&["--initrd", "folder"]),
-        Refusal {
-            code: "input.unreadable",
-            file: "folder",
-            facts: &["initrd"],
-        },
+        Refusal::new("input.unreadable", "folder", &["initrd"]),
     );
 }
 
@@ -140,11 +130,7 @@ fn a_command_line_with_a_nul() {
     refuses(
         &work,
         &build(&["--cmdline", "@nul"]),
-        Refusal {
-            code: "uki.refused",
-            file: "nul",
-            facts: &["NUL", "byte 5"],
-        },
+        Refusal::new("uki.refused", "nul", &["NUL", "byte 5"]),
     );
 }
 
@@ -152,11 +138,11 @@ fn a_command_line_with_a_nul() {
 fn an_os_release_that_is_no_key_value_file() {
     let work = ready();
     work.write("prose", "ID=x\nDear reader, this is prose.\n");
-    let refusal = Refusal {
-        code: "uki.refused",
-        file: "prose",
-        facts: &["os-release", "line 2", "KEY=value"],
-    };
+    let refusal = Refusal::new(
+        "uki.refused",
+        "prose",
+        &["os-release", "line 2", "KEY=value"],
+    );
     refuses(&work, &build(&["--os-release", "@prose"]), refusal);
 }
 
@@ -164,11 +150,7 @@ fn an_os_release_that_is_no_key_value_file() {
 fn a_kernel_of_another_architecture_than_the_stub() {
     let work = ready();
     std::fs::copy(&work.inputs.kernel["arm64"].vmlinuz, work.path("vmlinuz")).unwrap();
-    let refusal = Refusal {
-        code: "uki.refused",
-        file: "vmlinuz",
-        facts: &["is for", "the stub for"],
-    };
+    let refusal = Refusal::new("uki.refused", "vmlinuz", &["is for", "the stub for"]);
     refuses(&work, &build(&[]), refusal);
 }
 
@@ -179,11 +161,7 @@ fn a_kernel_that_is_no_kernel() {
     refuses(
         &work,
         &build(&[]),
-        Refusal {
-            code: "uki.refused",
-            file: "vmlinuz",
-            facts: &["the kernel"],
-        },
+        Refusal::new("uki.refused", "vmlinuz", &["the kernel"]),
     );
 }
 
@@ -194,11 +172,7 @@ fn an_output_in_a_folder_that_is_missing() {
     let output = work.touchstone(build(&["--output", "missing/out.efi"]));
     assert_one_error(
         &output,
-        &Refusal {
-            code: "output.failed",
-            file: "missing/out.efi",
-            facts: &["No such file"],
-        },
+        &Refusal::new("output.failed", "missing/out.efi", &["No such file"]),
     );
     assert_eq!(names(&work), before);
 }
@@ -209,25 +183,14 @@ fn an_output_that_is_a_folder() {
     std::fs::create_dir(work.path("folder")).unwrap();
     let before = names(&work);
     let output = work.touchstone(build(&["--output", "folder"]));
-    assert_one_error(
-        &output,
-        &Refusal {
-            code: "output.failed",
-            file: "folder",
-            facts: &[],
-        },
-    );
+    assert_one_error(&output, &Refusal::new("output.failed", "folder", &[]));
     assert_eq!(names(&work), before);
 }
 
 #[test]
 fn a_private_key_in_the_nix_store() {
     let key = "/nix/store/00000000000000000000000000000000-db.key";
-    let refusal = Refusal {
-        code: "key.refused",
-        file: key,
-        facts: &["Nix store"],
-    };
+    let refusal = Refusal::new("key.refused", key, &["Nix store"]);
     let work = ready();
     work.keys("keys");
     refuses(
@@ -240,11 +203,7 @@ fn a_private_key_in_the_nix_store() {
 #[test]
 fn a_private_key_in_the_nix_store_by_a_detour() {
     let key = "/nix/../nix/store/00000000000000000000000000000000-db.key";
-    let refusal = Refusal {
-        code: "key.refused",
-        file: key,
-        facts: &["Nix store"],
-    };
+    let refusal = Refusal::new("key.refused", key, &["Nix store"]);
     let work = ready();
     work.keys("keys");
     refuses(
@@ -259,11 +218,7 @@ fn a_key_on_a_token() {
     let work = ready();
     work.keys("keys");
     for key in ["pkcs11:token=x;object=db", "tpm2:0x81000001", "agent:db"] {
-        let refusal = Refusal {
-            code: "key.refused",
-            file: key,
-            facts: &["does not open"],
-        };
+        let refusal = Refusal::new("key.refused", key, &["does not open"]);
         refuses(
             &work,
             &build(&["--key", key, "--certificate", "keys/db.pem"]),
@@ -288,11 +243,7 @@ fn a_key_and_a_certificate_that_do_not_belong_together() {
     refuses(
         &work,
         &sign,
-        Refusal {
-            code: "key.refused",
-            file: "keys/KEK.key",
-            facts: &["certificate"],
-        },
+        Refusal::new("key.refused", "keys/KEK.key", &["certificate"]),
     );
 }
 
@@ -312,11 +263,7 @@ fn an_image_to_sign_that_is_no_pe_file() {
     refuses(
         &work,
         &sign,
-        Refusal {
-            code: "input.not-pe",
-            file: "initrd",
-            facts: &["the image"],
-        },
+        Refusal::new("input.not-pe", "initrd", &["the image"]),
     );
 }
 
@@ -331,11 +278,7 @@ fn an_image_that_was_cut_short() {
     ] {
         assert_one_error(
             &work.touchstone(arguments),
-            &Refusal {
-                code: "input.not-pe",
-                file: "short",
-                facts: &[],
-            },
+            &Refusal::new("input.not-pe", "short", &[]),
         );
     }
 }
@@ -344,14 +287,7 @@ fn an_image_that_was_cut_short() {
 fn a_uki_without_a_stub_that_is_known() {
     let work = ready();
     let output = work.touchstone(["measure", "uki", "vmlinuz"]);
-    assert_one_error(
-        &output,
-        &Refusal {
-            code: "predict.refused",
-            file: "vmlinuz",
-            facts: &[],
-        },
-    );
+    assert_one_error(&output, &Refusal::new("predict.refused", "vmlinuz", &[]));
 }
 
 #[test]
@@ -360,14 +296,7 @@ fn keys_are_not_written_over_others() {
     work.keys("keys");
     let key = work.read("keys/db.key");
     let output = work.touchstone(["keys", "generate", "keys"]);
-    assert_one_error(
-        &output,
-        &Refusal {
-            code: "output.exists",
-            file: "keys",
-            facts: &[],
-        },
-    );
+    assert_one_error(&output, &Refusal::new("output.exists", "keys", &[]));
     assert_eq!(work.read("keys/db.key"), key);
 }
 
@@ -396,14 +325,7 @@ fn requests_that_no_operation_takes() {
     for (request, fact) in cases {
         work.write("request.json", request);
         let output = work.touchstone(["run", "request.json"]);
-        assert_one_error(
-            &output,
-            &Refusal {
-                code: "request.malformed",
-                file: "",
-                facts: &[fact],
-            },
-        );
+        assert_one_error(&output, &Refusal::new("request.malformed", "", &[fact]));
         assert!(!work.path("out").exists());
     }
 }
@@ -413,11 +335,7 @@ fn a_request_file_that_is_missing() {
     let output = ready().touchstone(["run", "missing.json"]);
     assert_one_error(
         &output,
-        &Refusal {
-            code: "request.malformed",
-            file: "missing.json",
-            facts: &["cannot be read"],
-        },
+        &Refusal::new("request.malformed", "missing.json", &["cannot be read"]),
     );
 }
 
