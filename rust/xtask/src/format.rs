@@ -26,25 +26,24 @@ pub fn check_nix() -> Result<usize> {
     }
     if !wrong.is_empty() {
         bail!(
-            "not in nixpkgs-fmt's form, run `cargo xtask format`:\n{}",
+            "not in nixpkgs-fmt's form, run `cargo xtask fmt-nix`:\n{}",
             wrong.join("\n")
         );
     }
     Ok(files.len())
 }
 
-/// Brings every source into its form.
-pub fn write() -> Result<()> {
+/// Brings every Nix file into nixpkgs-fmt's form.
+pub fn write_nix() -> Result<()> {
     for file in nix_files()? {
         let text = fs::read_to_string(&file)?;
         let formatted = nixpkgs_fmt::reformat_string(&text);
         if formatted != text {
             fs::write(&file, formatted)?;
+            println!("{}", file.display());
         }
     }
-    let mut command = cargo()?;
-    command.args(["fmt", "--all"]);
-    run(command)
+    Ok(())
 }
 
 fn nix_files() -> Result<Vec<PathBuf>> {

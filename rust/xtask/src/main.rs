@@ -62,8 +62,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Bring every Rust and Nix file into its form
-    Format,
+    /// Bring every Nix file into nixpkgs-fmt's form
+    FmtNix,
     /// Run a program inside an unpacked root (used by the harness, through `unshare`)
     #[command(hide = true)]
     Enter {
@@ -96,7 +96,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Fuzz { target, seconds } => {
             fuzz::long(target.as_deref(), seconds).map(|()| ExitCode::SUCCESS)
         }
-        Task::Format => format::write().map(|()| ExitCode::SUCCESS),
+        Task::FmtNix => format::write_nix().map(|()| ExitCode::SUCCESS),
         Task::Enter { arguments } => {
             let code = touchstone_harness::enter_and_wait(arguments)?;
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
