@@ -75,15 +75,24 @@ let
     VERSION_ID=1
   '';
 
+  # Short, because the stub of systemd 252 has room for little.
+  sbat = ''
+    sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md
+    touchstone-check,1,-,-,-,-
+  '';
+
   artifactsOf = name: bootspec: lib.mkBootArtifacts {
     name = "${name}-boot-artifacts";
     inherit bootspec osRelease manifestKey;
+    sbat = [ sbat ];
     stub = file "stub.efi" stub;
     loader = file "loader.efi" loader;
     sign = if key == null then null else { inherit key; certificate = file "db.pem" certificate; };
-    measure =
+    # The machines that boot these have loader/boot-secret-mixin on their ESP.
+    measure = { withoutBootSecret = true; } // (
       if secureBoot == null then { pcrs = [ 9 11 12 ]; }
-      else { secureBoot = builtins.mapAttrs (name: file "${name}.esl") secureBoot // { enabled = enforced; }; };
+      else { secureBoot = builtins.mapAttrs (name: file "${name}.esl") secureBoot // { enabled = enforced; }; }
+    );
   };
 in
 {

@@ -135,14 +135,8 @@ fn refusals(
         let stage = Stage::begin(format!("Booting: {claim}"));
         let root = inputs.trixie();
         let machine = Machine::new(&root, Firmware::of_debian(root.path())).refusal_expected();
-        let boot = compare::machine(
-            machine,
-            generations.generation1(),
-            "",
-            generations.variables(true)?,
-        )
-        .file("EFI/Linux/nixos-check.efi", uki)
-        .boot()?;
+        let variables = generations.variables(true)?;
+        let boot = compare::machine(machine, generations.generation1(), &uki, variables).boot()?;
         let verdict = boot.refused().map(|refusal| stage.done(&refusal.line));
         outcome.add(claim, verdict);
     }
@@ -172,7 +166,15 @@ fn resigned(inputs: &Inputs, folder: &Path) -> Result<(PathBuf, PathBuf)> {
         .context("no stub")?;
     let mut build = Command::new(touchstone);
     build
-        .args(["uki", "build", "--cmdline", "console=ttyS0", "--stub"])
+        .args([
+            "uki",
+            "build",
+            "--cmdline",
+            "console=ttyS0",
+            "--os-release",
+            "ID=unsigned",
+            "--stub",
+        ])
         .arg(stub);
     build
         .arg("--linux")

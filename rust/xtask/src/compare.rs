@@ -26,19 +26,18 @@ struct Row {
     events: Vec<String>,
 }
 
-/// The machine that boots the UKI in `artifacts/inner` through the loader in `artifacts`.
+/// The machine that boots `uki` through the boot loader in `artifacts`.
 pub fn machine<'a>(
     machine: Machine<'a>,
     artifacts: &Path,
-    inner: &str,
+    uki: &Path,
     variables: Variables,
 ) -> Machine<'a> {
     machine
         .file("EFI/BOOT/BOOTX64.EFI", artifacts.join("loader.efi"))
-        .file(
-            "EFI/Linux/nixos-check.efi",
-            artifacts.join(inner).join("uki.efi"),
-        )
+        .file("EFI/Linux/nixos-check.efi", uki.to_owned())
+        // Without it, stub 262 gives the initrd a secret of its own making, and PCR 9 is another at each boot.
+        .file("loader/boot-secret-mixin", vec![0])
         .file("loader/loader.conf", b"timeout 0\n".to_vec())
         .variables(variables)
 }

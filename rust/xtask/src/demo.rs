@@ -57,10 +57,11 @@ pub fn boots(
     for (name, artifacts, inner, generation) in cases {
         let stage = Stage::begin(format!("Booting {name}"));
         let machine = Machine::new(&root, Firmware::of_debian(root.path()));
+        let uki = artifacts.join(inner).join("uki.efi");
         let boot = compare::machine(
             machine,
             artifacts,
-            inner,
+            &uki,
             generations.variables(secure_boot)?,
         )
         .boot()?;

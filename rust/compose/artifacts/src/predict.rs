@@ -30,9 +30,10 @@ pub struct Measure {
     pub banks: Option<Vec<Bank>>,
     /// The moments at which PCR 11 is looked at, each a leaf of its own: only the one before the first phase (the empty path) when not given.
     pub phases: Option<Vec<PhasePath>>,
-    /// Whether the ESP holds `loader/random-seed`.
+    /// Says that the ESP has a file `loader/boot-secret-mixin` of 1 to 31 bytes, which keeps stub 262 from handing the initrd a secret of
+    /// its own making; without it, PCR 9 is refused with that stub.
     #[serde(default)]
-    pub random_seed: bool,
+    pub without_boot_secret: bool,
 }
 
 /// The Secure Boot variables: files that hold a variable's value, a sequence of EFI signature lists (ESL).
@@ -118,7 +119,7 @@ pub(crate) struct Firmware {
     variables: Option<Variables>,
     certificate: Option<Certificate>,
     db: Option<PathBuf>,
-    random_seed: bool,
+    without_boot_secret: bool,
 }
 
 const VARIABLE_LIMIT: u64 = 1 << 20;
@@ -153,7 +154,7 @@ impl Measure {
             variables: None,
             certificate: None,
             db: None,
-            random_seed: self.random_seed,
+            without_boot_secret: self.without_boot_secret,
         };
         match &self.secure_boot {
             None => Ok(firmware),
@@ -233,13 +234,17 @@ impl Firmware {
             loader_authority,
         )
         .map_err(|source| boot_path("boot loader", loader, source))?;
+        let loader = if self.without_boot_secret {
+            loader.without_boot_secret()
+        } else {
+            loader
+        };
         let variables = self.variables.clone().unwrap_or_default();
         let boot = BootPath {
             path,
             variables,
             loader,
             uki,
-            random_seed: self.random_seed,
         };
         predict(&boot, &self.ask).map_err(|source| Error::Predict {
             file: None,

@@ -213,8 +213,6 @@ pub struct BootPath {
     pub loader: Loader,
     /// What the loader starts.
     pub uki: Uki,
-    /// Decides nothing: see [`Loader::without_boot_secret`]. It goes when its last caller does.
-    pub random_seed: bool,
 }
 
 /// Why a boot path cannot be read from files.

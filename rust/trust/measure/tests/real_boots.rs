@@ -192,7 +192,6 @@ impl Bench {
                 .without_boot_secret(),
             uki: Uki::from_file("uki.efi", &mut File::open(uki).unwrap(), &BANKS, authority)
                 .unwrap(),
-            random_seed: false,
         };
         let ask = Ask {
             pcrs: vec![4, 7, 9, 11, 12, 13],

@@ -65,7 +65,6 @@ fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath 
             measured,
             kernel: Some(Digests::of(&SHA256, b"kernel")),
         },
-        random_seed: false,
     }
 }
 
