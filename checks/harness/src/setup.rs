@@ -244,6 +244,6 @@ fn fetch(
             .join()
             .unwrap_or_else(|_| bail!("the thread that fetches packages ended early"))
     })?;
-    stage.done(&format!("{} MB", total / 1_000_000));
+    stage.done(&indicatif::DecimalBytes(total).to_string());
     Ok(())
 }
