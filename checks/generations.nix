@@ -24,8 +24,8 @@
 let
   lib = import ../nix-plugin/lib { inherit touchstone system; };
 
-  # One file as a store path of its own.
-  file = name: path: builtins.path { inherit name path; };
+  # One file as a store path of its own. A string names what is in the store already, or what a build will put there.
+  file = name: path: if builtins.isPath path then builtins.path { inherit name path; } else path;
 
   probed = name: attributes: derivation (attributes // {
     inherit name system;

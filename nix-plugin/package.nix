@@ -2,9 +2,11 @@
 { pkgs }:
 
 let
+  inherit (builtins.fromTOML (builtins.readFile ../Cargo.toml)) workspace;
+
   build = { pname, description }: pkgs.pkgsStatic.rustPlatform.buildRustPackage {
     inherit pname;
-    inherit (builtins.fromTOML (builtins.readFile ../Cargo.toml)).workspace.package version;
+    inherit (workspace.package) version;
     src = builtins.path {
       name = "touchstone-source";
       path = ../.;

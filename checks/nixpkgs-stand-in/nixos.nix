@@ -6,7 +6,7 @@ let
   inherit (lib) mkOption types;
 
   text = default: mkOption { type = types.str; inherit default; };
-  file = name: derivation { inherit name; inherit (pkgs) system; builder = "/not-a-real-package"; };
+  file = name: attributes: derivation ({ inherit name; inherit (pkgs) system; builder = "/not-a-real-package"; } // attributes);
 in
 {
   options = {
@@ -34,8 +34,10 @@ in
 
   config = {
     boot.kernelParams = [ "loglevel=4" ];
-    environment.etc."os-release".source = file "os-release";
-    system.build.toplevel = file "nixos-system-${config.system.name}-${config.system.nixos.label}";
-    system.build.initialRamdisk = file "initrd-linux";
+    environment.etc."os-release".source = file "os-release" { };
+    system.build.toplevel = file "nixos-system-${config.system.name}-${config.system.nixos.label}" {
+      inherit (config.boot) kernelParams;
+    };
+    system.build.initialRamdisk = file "initrd-linux" { };
   };
 }

@@ -8,6 +8,7 @@
 )]
 
 mod doors;
+mod flake;
 mod measure;
 mod nix;
 mod real_nix;

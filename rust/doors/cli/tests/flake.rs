@@ -1,0 +1,140 @@
+//! The flake, evaluated offline with a stand-in for nixpkgs; and the README's example, as it is printed there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use touchstone_harness::nix::output;
+use touchstone_harness::{Nix, stand_in};
+
+use crate::support::Work;
+
+/// The flake and its one input, each in a folder of its own.
+struct Flake {
+    work: Work,
+    touchstone: PathBuf,
+    nixpkgs: PathBuf,
+}
+
+impl Flake {
+    fn new() -> Flake {
+        let work = Work::new();
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        Flake {
+            touchstone: stand_in::sources(&checkout, work.folder()).unwrap(),
+            nixpkgs: stand_in::nixpkgs(&checkout, work.folder()).unwrap(),
+            work,
+        }
+    }
+
+    /// Runs `nix` with both inputs overridden where they are named; the answer is what it printed on either stream.
+    fn nix(&self, arguments: &[&str], inputs: &[(&str, &Path)], flake: &str) -> String {
+        let nix = Nix::new(&self.work.inputs, self.work.path("store")).unwrap();
+        let mut command = nix.bind(self.work.folder()).command("nix").unwrap();
+        command.args(arguments);
+        command.args(["--offline", "--no-write-lock-file"]);
+        for (name, path) in inputs {
+            command.args([
+                "--override-input",
+                name,
+                &format!("path:{}", path.display()),
+            ]);
+        }
+        output({
+            command.arg(format!("path:{flake}"));
+            command
+        })
+        .unwrap()
+    }
+
+    fn of_touchstone(&self, arguments: &[&str]) -> String {
+        let flake = self.touchstone.display().to_string();
+        self.nix(arguments, &[("nixpkgs", &self.nixpkgs)], &flake)
+    }
+}
+
+#[test]
+fn the_flake_passes_its_check_and_shows_what_it_has() {
+    let flake = Flake::new();
+    flake.of_touchstone(&["flake", "check", "--no-build", "--all-systems"]);
+    let shown = flake.of_touchstone(&["flake", "show", "--json", "--all-systems"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    for system in ["x86_64-linux", "aarch64-linux"] {
+        for (output, names) in [
+            ("packages", vec!["default", "probe", "touchstone"]),
+            ("checks", vec!["generation1", "generation2"]),
+            ("apps", vec!["demo"]),
+        ] {
+            let found: Vec<&String> = shown[output][system].as_object().unwrap().keys().collect();
+            assert_eq!(found, names, "{output} for {system}");
+        }
+    }
+    assert_eq!(shown["overlays"]["default"]["type"], "nixpkgs-overlay");
+}
+
+#[test]
+fn the_example_of_the_readme_evaluates() {
+    let flake = Flake::new();
+    let readme = fs::read_to_string(flake.touchstone.join("README.md")).unwrap();
+    let (_, example) = readme.split_once("\n```nix\n").unwrap();
+    let (example, _) = example.split_once("\n```\n").unwrap();
+    let folder = flake.work.path("example");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("flake.nix"), example).unwrap();
+    fs::write(folder.join("configuration.nix"), CONFIGURATION).unwrap();
+    for name in ["PK.esl", "KEK.esl", "db.esl", "db.pem"] {
+        fs::write(folder.join(name), name).unwrap();
+    }
+    let evaluate = |kind: &str, attribute: &str| {
+        let package = "packages.x86_64-linux.boot-artifacts";
+        let inputs = [
+            ("nixpkgs", flake.nixpkgs.as_path()),
+            ("touchstone", &flake.touchstone),
+        ];
+        let flake_and_attribute = format!("{}#{package}.{attribute}", folder.display());
+        flake.nix(&["eval", kind], &inputs, &flake_and_attribute)
+    };
+    let derivation = evaluate("--raw", "drvPath");
+    assert!(
+        derivation.ends_with("-appliance-boot-artifacts.drv"),
+        "{derivation}"
+    );
+
+    let request: Value = serde_json::from_str(&evaluate("--json", "request")).unwrap();
+    assert_eq!(request["operation"], "boot.artifacts");
+    let (bootspec, rescue) = (
+        &request["bootspec"],
+        &request["bootspec"]["specialisations"]["rescue"],
+    );
+    assert_eq!(
+        bootspec["kernelParams"],
+        serde_json::json!(["quiet", "loglevel=4"])
+    );
+    assert_eq!(
+        rescue["kernelParams"],
+        serde_json::json!(["rescue", "quiet", "loglevel=4"])
+    );
+    assert_ne!(bootspec["toplevel"], rescue["toplevel"]);
+    let init = bootspec["init"].as_str().unwrap();
+    assert_eq!(
+        Some(init),
+        bootspec["toplevel"]
+            .as_str()
+            .map(|path| format!("{path}/init"))
+            .as_deref()
+    );
+    assert!(
+        request["measure"]["secureBoot"]["certificate"]
+            .as_str()
+            .unwrap()
+            .ends_with("db.pem")
+    );
+}
+
+/// A machine with a name and a specialisation.
+const CONFIGURATION: &str = r#"{
+  system.name = "appliance";
+  boot.kernelParams = [ "quiet" ];
+  specialisation.rescue.configuration.boot.kernelParams = [ "rescue" ];
+}
+"#;
