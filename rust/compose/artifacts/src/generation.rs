@@ -15,8 +15,10 @@ use touchstone_pe::layout::Written;
 use touchstone_sign::{FileSigner, Signer};
 
 use crate::bootspec::DescribedGeneration;
+use crate::firmware::{Firmware, Measure};
+use crate::inspect::DigestPe;
 use crate::manifest::{self, ManifestSummary};
-use crate::predict::{Firmware, Measure, NoPrediction};
+use crate::predict::NoPrediction;
 use crate::sign::{SigningKey, copy_signed};
 use crate::source::{Text, open};
 use crate::uki::{AssembledUki, Parts, Ukify, assemble};
@@ -164,7 +166,7 @@ impl Maker<'_> {
                 signed_by: Some(signed.signed_by),
             }));
         }
-        let answer = predict::DigestPe { file: path.clone() }.run(self.context)?;
+        let answer = DigestPe { file: path.clone() }.run(self.context)?;
         let size = output::file(&target, |out| {
             std::io::copy(&mut open(role, path)?, out).map_err(|source| Error::Write {
                 file: target.clone(),

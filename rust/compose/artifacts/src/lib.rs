@@ -7,7 +7,9 @@
 
 pub mod bootspec;
 pub mod error;
+pub mod firmware;
 pub mod generation;
+pub mod inspect;
 pub mod keys;
 pub mod manifest;
 pub mod output;

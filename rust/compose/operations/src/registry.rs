@@ -6,11 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
+use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest, UkiPcrs};
 use touchstone_artifacts::keys::{GenerateKeys, GeneratedKeys};
 use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
-use touchstone_artifacts::predict::{
-    DigestPe, MeasureUki, PeDigest, PredictPcrs, Prediction, UkiPcrs,
-};
+use touchstone_artifacts::predict::{PredictPcrs, Prediction};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
 use touchstone_artifacts::uki::{AssembleUki, AssembledUki};
 use touchstone_artifacts::{Context, Error};

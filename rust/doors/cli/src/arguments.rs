@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
-use touchstone_artifacts::predict::{Bank, PhasePath};
+use touchstone_artifacts::inspect::{Bank, PhasePath};
 use touchstone_artifacts::source::{Text, TextFile};
 use touchstone_artifacts::uki::Ukify;
 

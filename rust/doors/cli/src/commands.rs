@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use touchstone_artifacts::inspect::{DigestPe, MeasureUki};
 use touchstone_artifacts::keys::GenerateKeys;
-use touchstone_artifacts::predict::{DigestPe, MeasureUki, PredictPcrs, Prediction};
+use touchstone_artifacts::predict::{PredictPcrs, Prediction};
 use touchstone_artifacts::sign::{KeyPolicy, SignPe, SigningKey};
 use touchstone_artifacts::uki::{AssembleUki, ExtraSection, Parts};
 use touchstone_artifacts::{Context, Progress};

@@ -1,0 +1,313 @@
+//! The firmware's side of a prediction: its Secure Boot variables, and through which entry of `db` it accepts an image.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use touchstone_measure::{
+    Ask, Authority, Bank, BootPath, BootPathError, Digests, Loader, PhasePath, Prediction, Release,
+    Uki, Variables, authenticode_digests, predict,
+};
+use touchstone_pe::{authenticode, certificates};
+use touchstone_sign::{Certificate, certificate, esl};
+
+use crate::Error;
+use crate::source::{open, open_image, read_small};
+
+/// What is to be predicted, and for which firmware settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Measure {
+    /// The firmware's Secure Boot variables. Without them, PCRs 4 and 7 are refused.
+    pub secure_boot: Option<SecureBoot>,
+    /// The PCRs: 4, 7, 9, 11 and 12 when not given.
+    pub pcrs: Option<Vec<u32>>,
+    /// The banks: `sha256` when not given.
+    pub banks: Option<Vec<Bank>>,
+    /// The moments at which PCR 11 is looked at, each a leaf of its own: only the one before the first phase (the empty path) when not given.
+    pub phases: Option<Vec<PhasePath>>,
+    /// Says that the ESP has a file `loader/boot-secret-mixin` of 1 to 31 bytes, which keeps stub 262 from handing the initrd a secret of
+    /// its own making; without it, PCR 9 is refused with that stub.
+    #[serde(default)]
+    pub without_boot_secret: bool,
+}
+
+/// The Secure Boot variables: files that hold a variable's value, a sequence of EFI signature lists (ESL).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecureBoot {
+    /// `PK`.
+    #[serde(rename = "PK")]
+    pub pk: PathBuf,
+    /// `KEK`.
+    #[serde(rename = "KEK")]
+    pub kek: PathBuf,
+    /// `db`.
+    pub db: PathBuf,
+    /// `dbx`; empty when not given.
+    pub dbx: Option<PathBuf>,
+    /// The certificate by which images that are not signed yet will be signed: an entry of `db`.
+    pub certificate: Option<PathBuf>,
+    /// Whether the firmware enforces signatures.
+    #[serde(default = "enforced")]
+    pub enabled: bool,
+}
+
+fn enforced() -> bool {
+    true
+}
+
+/// A [`Measure`] whose files are read.
+pub(crate) struct Firmware {
+    /// What is asked.
+    pub(crate) ask: Ask,
+    variables: Option<Variables>,
+    certificate: Option<Certificate>,
+    db: Option<PathBuf>,
+    without_boot_secret: bool,
+}
+
+const VARIABLE_LIMIT: u64 = 1 << 20;
+
+impl Measure {
+    /// Reads the variables.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::SignatureData`], [`Error::Request`].
+    pub(crate) fn open(&self) -> Result<Firmware, Error> {
+        let ask = Ask::default();
+        let ask = Ask {
+            pcrs: self.pcrs.clone().unwrap_or(ask.pcrs),
+            banks: self.banks.clone().unwrap_or(ask.banks),
+            phases: self.phases.clone().unwrap_or(ask.phases),
+        };
+        if let Some(pcr) = ask
+            .pcrs
+            .iter()
+            .find(|pcr| [4, 7].contains(*pcr))
+            .filter(|_| self.secure_boot.is_none())
+        {
+            return Err(Error::Request {
+                fact: format!(
+                    "PCR {pcr} depends on the firmware's Secure Boot variables, and none are given"
+                ),
+                help: "give measure.secureBoot, or ask for PCRs 9, 11 and 12 alone",
+            });
+        }
+        let firmware = Firmware {
+            ask,
+            variables: None,
+            certificate: None,
+            db: None,
+            without_boot_secret: self.without_boot_secret,
+        };
+        match &self.secure_boot {
+            None => Ok(firmware),
+            Some(secure_boot) => Ok(Firmware {
+                variables: Some(secure_boot.read()?),
+                certificate: secure_boot.read_certificate()?,
+                db: Some(secure_boot.db.clone()),
+                ..firmware
+            }),
+        }
+    }
+}
+
+impl SecureBoot {
+    fn read(&self) -> Result<Variables, Error> {
+        let variable = |role, path: &Path| {
+            let bytes = read_small(role, path, VARIABLE_LIMIT)?;
+            esl::parse(&bytes).map_err(|error| signature_data(role, path, error))?;
+            Ok(bytes)
+        };
+        Ok(Variables {
+            pk: variable("variable PK", &self.pk)?,
+            kek: variable("variable KEK", &self.kek)?,
+            db: variable("variable db", &self.db)?,
+            dbx: self
+                .dbx
+                .as_deref()
+                .map_or(Ok(Vec::new()), |path| variable("variable dbx", path))?,
+            secure_boot: self.enabled,
+        })
+    }
+
+    fn read_certificate(&self) -> Result<Option<Certificate>, Error> {
+        let Some(path) = &self.certificate else {
+            return Ok(None);
+        };
+        let role = "signing certificate";
+        let bytes = read_small(role, path, VARIABLE_LIMIT)?;
+        certificate::read(&bytes)
+            .map(Some)
+            .map_err(|error| signature_data(role, path, error))
+    }
+}
+
+fn signature_data(role: &'static str, path: &Path, error: impl std::fmt::Display) -> Error {
+    Error::SignatureData {
+        role,
+        file: path.to_owned(),
+        fact: error.to_string(),
+    }
+}
+
+impl Firmware {
+    /// Predicts what a machine measures that boots `loader` and then `uki`.
+    ///
+    /// # Errors
+    /// [`Error::Predict`].
+    pub(crate) fn predict(
+        &self,
+        path: Vec<String>,
+        loader: &Path,
+        loader_authority: Option<Authority>,
+        uki: Uki,
+    ) -> Result<Prediction, Error> {
+        // The one thing beside PCRs 4 and 7 that depends on Secure Boot.
+        let twice = uki.measured.stub().release == Release::V252 && self.ask.pcrs.contains(&12);
+        if twice && self.variables.is_none() {
+            return Err(Error::Request {
+                fact: "with stub 252, PCR 12 depends on Secure Boot, and no variables are given"
+                    .to_owned(),
+                help: "give measure.secureBoot, or use a newer stub",
+            });
+        }
+        let loader = Loader::from_file(
+            &mut open("boot loader", loader)?,
+            &self.ask.banks,
+            loader_authority,
+        )
+        .map_err(|source| boot_path("boot loader", loader, source))?;
+        let loader = if self.without_boot_secret {
+            loader.without_boot_secret()
+        } else {
+            loader
+        };
+        let variables = self.variables.clone().unwrap_or_default();
+        let boot = BootPath {
+            path,
+            variables,
+            loader,
+            uki,
+        };
+        predict(&boot, &self.ask).map_err(|source| Error::Predict {
+            file: None,
+            source: source.into(),
+        })
+    }
+
+    /// The entry of `db` through which the firmware accepts an image: the first one that its signatures verify against, or that of the
+    /// certificate which is to sign it.
+    ///
+    /// # Errors
+    /// [`Error::Pe`], [`Error::SignatureData`].
+    pub(crate) fn authority_of(
+        &self,
+        role: &'static str,
+        path: &Path,
+    ) -> Result<Option<Authority>, Error> {
+        let Some(variables) = self.enforcing() else {
+            return Ok(None);
+        };
+        let (mut file, image) = open_image(role, path)?;
+        let unreadable = |source| Error::Pe {
+            role,
+            file: path.to_owned(),
+            source,
+        };
+        let signatures = certificates::read(&image, &mut file).map_err(unreadable)?;
+        let digest = authenticode::sha256(&image, &mut file).map_err(unreadable)?;
+        let entries = esl::parse(&variables.db).unwrap_or_default();
+        let entries: Vec<_> = entries
+            .into_iter()
+            .filter(|list| list.kind == esl::X509)
+            .flat_map(|list| list.signatures)
+            .filter_map(|entry| Some((certificate::read(&entry.data).ok()?, entry)))
+            .collect();
+        for signature in &signatures {
+            for (trusted, entry) in &entries {
+                let verdict = touchstone_sign::authenticode::verify(
+                    signature,
+                    &digest,
+                    std::slice::from_ref(trusted),
+                );
+                if verdict.is_ok() {
+                    return Ok(Some(Authority {
+                        owner: entry.owner,
+                        certificate: entry.data.clone(),
+                    }));
+                }
+            }
+        }
+        match &self.certificate {
+            Some(certificate) if signatures.is_empty() => self.authority(certificate).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The entry of `db` that is `certificate`; none where signatures are not enforced.
+    ///
+    /// # Errors
+    /// [`Error::SignatureData`] when it is not there.
+    pub(crate) fn authority_of_signer(
+        &self,
+        signer: Option<&Certificate>,
+    ) -> Result<Option<Authority>, Error> {
+        match signer
+            .or(self.certificate.as_ref())
+            .filter(|_| self.enforcing().is_some())
+        {
+            Some(certificate) => self.authority(certificate).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The digests of the kernel inside a UKI, where they matter: without Secure Boot, older stubs let the firmware load it.
+    ///
+    /// # Errors
+    /// [`Error::Pe`].
+    pub(crate) fn kernel_digests(&self, kernel: &Path) -> Result<Option<Digests>, Error> {
+        if self.variables.is_none() || self.enforcing().is_some() {
+            return Ok(None);
+        }
+        let (mut file, image) = open_image("kernel", kernel)?;
+        authenticode_digests(&image, &mut file, &self.ask.banks)
+            .map(Some)
+            .map_err(|source| Error::Pe {
+                role: "kernel",
+                file: kernel.to_owned(),
+                source,
+            })
+    }
+
+    fn enforcing(&self) -> Option<&Variables> {
+        self.variables
+            .as_ref()
+            .filter(|variables| variables.secure_boot)
+    }
+
+    fn authority(&self, certificate: &Certificate) -> Result<Authority, Error> {
+        let db = self.db.clone().unwrap_or_default();
+        let variables = self.variables.clone().unwrap_or_default();
+        certificate::to_der(certificate)
+            .map_err(|error| error.to_string())
+            .and_then(|der| variables.authority(&der).map_err(|error| error.to_string()))
+            .map_err(|fact| Error::SignatureData {
+                role: "variable db",
+                file: db,
+                fact,
+            })
+    }
+}
+
+pub(crate) fn boot_path(role: &'static str, path: &Path, source: BootPathError) -> Error {
+    let file = path.to_owned();
+    match source {
+        BootPathError::Image(source) => Error::Pe { role, file, source },
+        other => Error::Predict {
+            file: Some(file),
+            source: other.into(),
+        },
+    }
+}
