@@ -45,7 +45,6 @@ fn generation() -> Value {
         "kernelParams": ["quiet"],
         "initrds": [],
         "label": "NixOS",
-        "v1": "whenPossible",
     })
 }
 

@@ -11,6 +11,7 @@ mod doors;
 mod flake;
 mod measure;
 mod nix;
+mod readme;
 mod real_nix;
 mod refusals;
 mod shorthand;

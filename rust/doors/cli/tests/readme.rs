@@ -1,0 +1,36 @@
+//! The commands of the README work as they are printed there. (Its NixOS example: `flake.rs`.)
+
+use crate::support::Work;
+
+#[test]
+fn the_commands_of_the_readme_do_what_it_says() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let work = Work::with_kernel("amd64");
+    work.stub("trixie", "x64", "linuxx64.efi.stub");
+    work.keys("keys");
+    for name in ["db.key", "db.pem"] {
+        std::fs::rename(work.path("keys").join(name), work.path(name)).unwrap();
+    }
+    work.write(
+        "request.json",
+        r#"{ "operation": "pe.digest", "file": "signed.efi" }"#,
+    );
+
+    let commands: Vec<&str> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("touchstone "))
+        .map(|line| {
+            line.split_once('#')
+                .map_or(line, |(command, _comment)| command)
+        })
+        .collect();
+    assert!(commands.len() >= 4, "{commands:?}");
+    for command in commands {
+        work.done(command.split_whitespace());
+    }
+    assert_eq!(
+        work.done(["pe", "digest", "uki.efi"])[..64],
+        work.done(["pe", "digest", "signed.efi"])[..64]
+    );
+}
