@@ -153,9 +153,9 @@ pub enum Measure {
         #[arg(long)]
         json: bool,
     },
-    /// Print the PCR values that a machine will have, from a request file without `operation`
+    /// Print the PCR values that a machine will have, from a request file of measure.predict
     Predict {
-        /// The request of measure.predict
+        /// The request, a JSON file (`-` for standard input)
         request: PathBuf,
         /// Print JSON
         #[arg(long)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki};
 use touchstone_artifacts::keys::GenerateKeys;
-use touchstone_artifacts::predict::{PredictPcrs, Prediction};
+use touchstone_artifacts::predict::Prediction;
 use touchstone_artifacts::sign::{KeyPolicy, SignPe, SigningKey};
 use touchstone_artifacts::uki::{AssembleUki, ExtraSection, Parts};
 use touchstone_artifacts::{Context, Progress};
@@ -137,9 +137,15 @@ fn measure_command(measure: Measure, context: &Context<'_>) -> Result<(), Failur
             Ok(())
         }
         Measure::Predict { request, json } => {
-            let request: PredictPcrs = serde_json::from_value(read_request(&request)?)
+            let mut request = read_request(&request)?;
+            if let Value::Object(fields) = &mut request {
+                fields
+                    .entry("operation")
+                    .or_insert("measure.predict".into());
+            }
+            let answer = dispatch(request, context)?;
+            let answer: Prediction = serde_json::from_value(answer)
                 .map_err(|error| Failure::malformed(format!("measure.predict: {error}")))?;
-            let answer = perform(&request, context)?;
             if json {
                 print_json(&answer)
             } else {
