@@ -29,7 +29,7 @@ pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -
     Ok(answer)
 }
 
-/// Writes `bytes` as the file `path`, with [`file`].
+/// Writes `bytes` as the file `path`, with [`file()`].
 ///
 /// # Errors
 /// [`Error::Write`].
