@@ -1,16 +1,16 @@
 //! `measure.uki` and `pe.digest`: what a file hashes to, by itself.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_measure::{Ask, Digest, measure_uki};
+use touchstone_measure::measure_uki;
 use touchstone_pe::authenticode;
 
 pub use touchstone_measure::{Bank, PhasePath};
 
 use crate::firmware::boot_path;
+use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::source::open_image;
 use crate::{Context, Error};
 
@@ -28,13 +28,6 @@ pub struct MeasureUki {
     pub banks: Vec<Bank>,
 }
 
-/// The answer of `measure.uki`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct UkiPcrs {
-    /// PCR → bank → phase path → value.
-    pub pcrs: BTreeMap<u32, BTreeMap<Bank, BTreeMap<String, Digest>>>,
-}
-
 impl MeasureUki {
     /// Performs the operation.
     ///
@@ -43,30 +36,13 @@ impl MeasureUki {
     pub fn run(&self, context: &Context<'_>) -> Result<UkiPcrs, Error> {
         context.progress.phase("measuring");
         let (mut file, image) = open_image("UKI", &self.file)?;
-        let banks = if self.banks.is_empty() {
-            Ask::default().banks
-        } else {
-            self.banks.clone()
+        let ask = AskPcr11 {
+            phases: self.phases.clone(),
+            banks: self.banks.clone(),
         };
-        let phases = if self.phases.is_empty() {
-            std::iter::once(PhasePath::none())
-                .chain(PhasePath::standard())
-                .collect()
-        } else {
-            self.phases.clone()
-        };
-        let measured = measure_uki(&image, &mut file, &banks)
+        let measured = measure_uki(&image, &mut file, &ask.banks())
             .map_err(|source| boot_path("UKI", &self.file, source))?;
-        let values = |bank: Bank| {
-            phases
-                .iter()
-                .filter_map(|phase| Some((phase.to_string(), measured.pcr11(bank, phase)?)))
-                .collect()
-        };
-        let pcr11 = banks.iter().map(|bank| (*bank, values(*bank))).collect();
-        Ok(UkiPcrs {
-            pcrs: BTreeMap::from([(11, pcr11)]),
-        })
+        Ok(ask.values(&measured))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod keys;
 pub mod manifest;
 pub mod output;
+pub mod pcr11;
 pub mod predict;
 pub mod progress;
 pub mod sign;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use touchstone_measure::UkiMeasurer;
 use touchstone_pe::layout::{Content, Written};
 use touchstone_pe::uki::{
     Compat, Kernel, UkiError, UkiParts, Uname, cmdline_from_words, plan, read_stub,
@@ -12,6 +13,8 @@ use touchstone_pe::uki::{
 use touchstone_pe::{SectionName, SectionObserver};
 use touchstone_sign::{FileSigner, Signer};
 
+use crate::pcr11::{AskPcr11, UkiPcrs};
+use crate::predict::NoPrediction;
 use crate::sign::{SignedPe, SigningKey, append_signature};
 use crate::source::{Text, TextFile, content, open};
 use crate::{Context, Error, output};
@@ -25,6 +28,8 @@ pub struct AssembleUki {
     pub parts: Parts,
     /// Who signs; unsigned without it.
     pub sign: Option<SigningKey>,
+    /// Which values of PCR 11 the answer gives, computed in the same pass; none without it.
+    pub measure: Option<AskPcr11>,
     /// Where the image is written.
     pub output: PathBuf,
 }
@@ -132,28 +137,59 @@ pub struct AssembledUki {
     pub signed_by: Option<String>,
 }
 
+/// The answer of `uki.assemble`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MeasuredAssembly {
+    /// The image.
+    #[serde(flatten)]
+    pub uki: AssembledUki,
+    /// Its PCR values, if `measure` asked for them.
+    #[serde(flatten)]
+    pub pcrs: Option<UkiPcrs>,
+}
+
 impl AssembleUki {
     /// Performs the operation.
     ///
     /// # Errors
     /// See [`Error`]; nothing is written then.
-    pub fn run(&self, context: &Context<'_>) -> Result<AssembledUki, Error> {
+    pub fn run(&self, context: &Context<'_>) -> Result<MeasuredAssembly, Error> {
         let signer = self
             .sign
             .as_ref()
             .map(|key| key.open(context.keys))
             .transpose()?;
+        let mut measurer = self
+            .measure
+            .as_ref()
+            .map(|ask| UkiMeasurer::new(&ask.banks()));
         output::file(&self.output, |out| {
-            let (_, answer) = assemble(
+            let mut observers: Vec<&mut dyn SectionObserver> = Vec::new();
+            if let Some(measurer) = &mut measurer {
+                observers.push(measurer);
+            }
+            let (_, uki) = assemble(
                 &self.parts,
                 signer.as_ref(),
                 &self.output,
                 out,
-                &mut [],
+                &mut observers,
                 context,
             )?;
-            Ok(answer)
+            let pcrs = self.pcrs(measurer)?;
+            Ok(MeasuredAssembly { uki, pcrs })
         })
+    }
+
+    fn pcrs(&self, measurer: Option<UkiMeasurer>) -> Result<Option<UkiPcrs>, Error> {
+        let Some((ask, measurer)) = self.measure.as_ref().zip(measurer) else {
+            return Ok(None);
+        };
+        let measured = measurer.finish().map_err(|source| Error::Predict {
+            file: Some(self.parts.stub.clone()),
+            source: NoPrediction::Uki(source),
+        })?;
+        Ok(Some(ask.values(&measured)))
     }
 }
 

@@ -6,12 +6,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
-use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest, UkiPcrs};
+use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
 use touchstone_artifacts::keys::{GenerateKeys, GeneratedKeys};
 use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
+use touchstone_artifacts::pcr11::UkiPcrs;
 use touchstone_artifacts::predict::{PredictPcrs, Prediction};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
-use touchstone_artifacts::uki::{AssembleUki, AssembledUki};
+use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
 use touchstone_artifacts::{Context, Error};
 
 use crate::Failure;
@@ -46,7 +47,7 @@ macro_rules! operation {
 
 operation!("bootspec.emit", EmitBootspec => EmittedBootspec,
     "the Bootspec document of a generation, v2 beside v1");
-operation!("uki.assemble", AssembleUki => AssembledUki,
+operation!("uki.assemble", AssembleUki => MeasuredAssembly,
     "a unified kernel image from a stub and its parts, signed if asked");
 operation!("pe.sign", SignPe => SignedPe,
     "an Authenticode signature on a PE image");

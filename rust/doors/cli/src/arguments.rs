@@ -96,9 +96,27 @@ pub struct UkiBuild {
     pub compat: Ukify,
     #[command(flatten)]
     pub key: OptionalKey,
+    #[command(flatten)]
+    pub pcr11: OptionalPcr11,
     /// Where the image is written
     #[arg(long)]
     pub output: PathBuf,
+}
+
+#[derive(Args)]
+pub struct OptionalPcr11 {
+    /// Print the image's PCR 11 values too, computed while it is written
+    #[arg(long)]
+    pub measure: bool,
+    /// A phase path, such as enter-initrd:leave-initrd; all of systemd's when none is given
+    #[arg(long, requires = "measure")]
+    pub phase: Vec<PhasePath>,
+    /// A bank: sha1, sha256, sha384 or sha512; sha256 when none is given
+    #[arg(long, requires = "measure")]
+    pub bank: Vec<Bank>,
+    /// Print the whole answer as JSON: digest, size, signer, PCR values
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki};
 use touchstone_artifacts::keys::GenerateKeys;
+use touchstone_artifacts::pcr11::{AskPcr11, UkiPcrs};
 use touchstone_artifacts::predict::Prediction;
 use touchstone_artifacts::sign::{KeyPolicy, SignPe, SigningKey};
 use touchstone_artifacts::uki::{AssembleUki, ExtraSection, Parts};
@@ -33,7 +34,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Builder => build(),
         Command::Run { request } => print_json(&dispatch(read_request(&request)?, &context)?),
         Command::Schema { operation } => schema(operation.as_deref()),
-        Command::Uki(Uki::Build(build)) => perform(&uki(*build), &context).map(drop),
+        Command::Uki(Uki::Build(build)) => uki_build(*build, &context),
         Command::Pe(pe) => pe_command(pe, &context),
         Command::Measure(measure) => measure_command(measure, &context),
         Command::Keys(Keys::Generate { folder }) => {
@@ -50,6 +51,16 @@ fn build() -> Result<(), Failure> {
         keys: KeyPolicy::TestKeysOnly,
     };
     dispatch(builder::request()?, &context).map(drop)
+}
+
+fn uki_build(build: UkiBuild, context: &Context<'_>) -> Result<(), Failure> {
+    let json = build.pcr11.json;
+    let answer = perform(&uki(build), context)?;
+    match answer.pcrs {
+        _ if json => print_json(&answer),
+        Some(pcrs) => print_pcrs(&pcrs),
+        None => Ok(()),
+    }
 }
 
 fn uki(build: UkiBuild) -> AssembleUki {
@@ -80,9 +91,14 @@ fn uki(build: UkiBuild) -> AssembleUki {
             .collect(),
         compat: build.compat,
     };
+    let measure = build.pcr11.measure.then_some(AskPcr11 {
+        phases: build.pcr11.phase,
+        banks: build.pcr11.bank,
+    });
     AssembleUki {
         parts,
         sign,
+        measure,
         output: build.output,
     }
 }
@@ -127,14 +143,7 @@ fn measure_command(measure: Measure, context: &Context<'_>) -> Result<(), Failur
             if json {
                 return print_json(&answer);
             }
-            for (pcr, banks) in &answer.pcrs {
-                for (bank, phases) in banks {
-                    for (phase, digest) in phases {
-                        print_line(&format!("{pcr}:{bank}={digest}  # {phase}"))?;
-                    }
-                }
-            }
-            Ok(())
+            print_pcrs(&answer)
         }
         Measure::Predict { request, json } => {
             let mut request = read_request(&request)?;
@@ -153,6 +162,17 @@ fn measure_command(measure: Measure, context: &Context<'_>) -> Result<(), Failur
             }
         }
     }
+}
+
+fn print_pcrs(answer: &UkiPcrs) -> Result<(), Failure> {
+    for (pcr, banks) in &answer.pcrs {
+        for (bank, phases) in banks {
+            for (phase, digest) in phases {
+                print_line(&format!("{pcr}:{bank}={digest}  # {phase}"))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn print_prediction(prediction: &Prediction) -> Result<(), Failure> {
