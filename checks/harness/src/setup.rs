@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{self, Cache};
 use crate::debian::{Apt, Package, Suite, mirror};
+use crate::enter::Root;
 use crate::progress::Stage;
 use crate::roots::{self, LAYOUT};
-use crate::wanted::{KERNEL, LOOSE, ROOTS, WantedRoot};
+use crate::wanted::{COMPILER, KERNEL, LOOSE, ROOTS, WantedRoot};
 
 /// What was resolved and unpacked for one wish: read again by the next run, so that it needs no network.
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,6 +77,14 @@ impl<'a> Setup<'a> {
         Ok(unpacked)
     }
 
+    /// A root with a C++ compiler: only what fuzzes needs it, and only on a machine without one.
+    ///
+    /// # Errors
+    /// When a package cannot be had.
+    pub fn compiler(mut self) -> Result<Root> {
+        Ok(Root::at(self.root(&COMPILER)?))
+    }
+
     fn suite(&mut self, suite: Suite, unpacked: &mut Unpacked) -> Result<()> {
         for root in ROOTS.iter().filter(|root| root.suite == suite) {
             unpacked.roots.insert(suite, self.root(root)?);
@@ -113,6 +122,7 @@ impl<'a> Setup<'a> {
                 Stage::of_steps(format!("Unpacking the {name} root"), packages.len() as u64);
             let root = folder.join(name);
             fs::create_dir(&root)?;
+            roots::merge(&root)?;
             roots::unpack(&archives, &packages, &root, &stage)?;
             roots::finish(&root)?;
             stage.done("ready");

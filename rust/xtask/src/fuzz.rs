@@ -9,6 +9,7 @@ use touchstone_harness::cache;
 use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
 
+use crate::libfuzzer;
 use crate::stages::Findings;
 use crate::toolchain::{cargo, checkout, metadata};
 
@@ -97,9 +98,10 @@ fn build() -> Result<(PathBuf, Vec<String>)> {
     command
         .arg("--target-dir")
         .arg(&target_folder)
-        .env("RUSTFLAGS", INSTRUMENTATION.join(" "));
+        .env("RUSTFLAGS", INSTRUMENTATION.join(" "))
+        .envs(libfuzzer::variables(&manifest)?);
     let stage = Stage::begin("Building the fuzz targets");
-    output(command).context("fuzz targets need a C++ compiler (Debian: g++)")?;
+    output(command)?;
     stage.done(&targets.join(", "));
     Ok((target_folder.join(TARGET).join("release"), targets))
 }

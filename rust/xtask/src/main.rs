@@ -13,6 +13,7 @@ mod compare;
 mod demo;
 mod format;
 mod fuzz;
+mod libfuzzer;
 mod order;
 mod setup;
 mod stages;
