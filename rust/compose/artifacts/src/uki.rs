@@ -268,11 +268,7 @@ impl Parts {
                 .map(|path| content("initrd", path))
                 .collect::<Result<_, _>>()?,
             cmdline: self.read_cmdline()?,
-            os_release: self
-                .os_release
-                .as_ref()
-                .map(|text| text.read("os-release").map(String::into_bytes))
-                .transpose()?,
+            os_release: self.read_os_release()?,
             uname: self.uname.clone().map_or(Uname::Detect, Uname::Given),
             sbat: self
                 .sbat
@@ -293,15 +289,25 @@ impl Parts {
         })
     }
 
+    /// As ukify has it: an empty text is as good as none, an empty file is an empty section.
     fn read_cmdline(&self) -> Result<Option<String>, Error> {
         let Some(text) = &self.cmdline else {
             return Ok(None);
         };
         let read = text.read("command line")?;
-        Ok(Some(match text {
-            Text::Inline(_) => cmdline_from_words(&read),
-            Text::File(_) => read,
-        }))
+        Ok(match text {
+            Text::Inline(_) => Some(cmdline_from_words(&read)).filter(|words| !words.is_empty()),
+            Text::File(_) => Some(read),
+        })
+    }
+
+    /// Likewise.
+    fn read_os_release(&self) -> Result<Option<Vec<u8>>, Error> {
+        match &self.os_release {
+            None => Ok(None),
+            Some(Text::Inline(text)) if text.is_empty() => Ok(None),
+            Some(text) => text.read("os-release").map(|text| Some(text.into_bytes())),
+        }
     }
 
     /// The file that the error is about.

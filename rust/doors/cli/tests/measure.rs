@@ -138,6 +138,22 @@ fn the_pcr_of_a_uki_with_every_measured_section_is_that_of_systemd_measure() {
     );
 }
 
+/// Such a section is there, and nothing of it is measured, not even its name.
+#[test]
+fn empty_sections_are_not_measured_as_systemd_measure_does_not() {
+    same_as_systemd_measure(
+        &["linux", "osrel", "cmdline", "initrd", "uname", "sbat"],
+        &[
+            "--initrd",
+            "empty",
+            "--cmdline",
+            "@empty",
+            "--os-release",
+            "@empty",
+        ],
+    );
+}
+
 /// Signing comes after measuring: what is measured are the sections, not the file.
 #[test]
 fn a_signature_does_not_change_the_pcr() {

@@ -32,6 +32,7 @@ impl Work {
         work.write("splash.bmp", noise(4, 70_123));
         work.write("ucode", noise(5, 12_345));
         work.write("board.dtb", noise(6, 9_999));
+        work.write("empty", "");
         work.write("blob", noise(7, 513));
         work.write("cmdline", "quiet  console=ttyS0\tx=\"a b\"\n");
         work.write(

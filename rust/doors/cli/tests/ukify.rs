@@ -122,7 +122,7 @@ fn each_part_gives_the_bytes_of_ukify() {
         "pcr.pub",
     ];
     assert!(work.debian("openssl", &public).status.success());
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 12] = [
         ("a kernel alone, its version detected", &[]),
         ("a version given", &["--uname", "6.1.0-given"]),
         (
@@ -139,6 +139,32 @@ fn each_part_gives_the_bytes_of_ukify() {
         (
             "texts from files, as they are",
             &["--cmdline", "@cmdline", "--os-release", "@os-release"],
+        ),
+        (
+            "empty texts",
+            &["--cmdline", "  ", "--os-release", "", "--section", ".mine:"],
+        ),
+        (
+            "empty files",
+            &[
+                "--cmdline",
+                "@empty",
+                "--os-release",
+                "@empty",
+                "--initrd",
+                "empty",
+            ],
+        ),
+        (
+            "odd separators and several empty initrds",
+            &[
+                "--cmdline",
+                "a\u{1c}b\u{a0}c\u{85}d\u{b}e",
+                "--initrd",
+                "empty",
+                "--initrd",
+                "empty",
+            ],
         ),
         ("an os-release text", &["--os-release", "ID=x\nNAME=y"]),
         (

@@ -91,14 +91,14 @@ fn add_parts<'a>(
         Uname::Detect => facts.uname,
         Uname::Omit => None,
     };
-    let initrd = match parts.initrds {
-        none if none.is_empty() => None,
-        some => Some(Content::joined(some, INITRD_ALIGNMENT)),
-    };
+    let only = parts.initrds.len() == 1;
+    let initrd = Content::joined(parts.initrds, INITRD_ALIGNMENT);
+    let initrd = Some(initrd).filter(|joined| only || !joined.is_empty());
 
     sections.text(".profile", parts.profile)?;
-    sections.bytes(".osrel", parts.os_release)?;
-    sections.text(".cmdline", parts.cmdline)?;
+    sections.content(".osrel", parts.os_release.map(Content::bytes))?;
+    let cmdline = parts.cmdline.map(String::into_bytes);
+    sections.content(".cmdline", cmdline.map(Content::bytes))?;
     sections.content(".dtb", parts.dtb)?;
     for dtb in parts.dtbauto {
         sections.content(".dtbauto", Some(dtb))?;

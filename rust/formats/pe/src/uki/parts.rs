@@ -16,14 +16,15 @@ pub enum Uname {
     Omit,
 }
 
-/// What goes into a UKI. Empty texts are left out, as `ukify` does.
+/// What goes into a UKI. What is given gets a section, also when it is empty; an empty version or profile is as good as none.
 #[derive(Debug, Default)]
 pub struct UkiParts<'a> {
     /// `.linux`; without it, the image is an addon.
     pub linux: Option<Kernel<'a>>,
-    /// `.initrd`: an only one as it is, several joined, each padded to 4 bytes.
+    /// `.initrd`: an only one as it is, several joined, each padded to 4 bytes; left out if several are empty.
     pub initrds: Vec<Content<'a>>,
-    /// `.cmdline`, byte for byte (see [`cmdline_from_words`]).
+    /// `.cmdline`, byte for byte (see [`cmdline_from_words`]). `ukify` leaves an empty one out when it is given as an argument, and keeps
+    /// that of an empty file; likewise `.osrel`.
     pub cmdline: Option<String>,
     /// `.osrel`
     pub os_release: Option<Vec<u8>>,
@@ -78,7 +79,10 @@ impl UkiParts<'_> {
 /// What `ukify` makes of a command line that is given as an argument: its words, joined by one
 /// space. One that is given as a file stays as it is.
 pub fn cmdline_from_words(argument: &str) -> String {
-    argument.split_whitespace().collect::<Vec<_>>().join(" ")
+    // Python's idea of white space: Unicode's, and four separators of ASCII.
+    let between = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+    let words = argument.split(between).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Source: os-release(5).

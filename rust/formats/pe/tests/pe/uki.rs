@@ -89,12 +89,11 @@ fn sections_come_in_the_order_of_ukify() {
 }
 
 #[test]
-fn empty_texts_are_left_out() {
+fn an_empty_version_or_profile_is_left_out_and_so_are_several_empty_initrds() {
     let parts = UkiParts {
-        cmdline: Some(String::new()),
-        os_release: Some(Vec::new()),
         profile: Some(String::new()),
         uname: Uname::Given(String::new()),
+        initrds: vec![content(b""), content(b"")],
         ..with_kernel()
     };
     let file = build(&Builder::stub().build(), parts).unwrap();
@@ -105,13 +104,28 @@ fn empty_texts_are_left_out() {
 }
 
 #[test]
+fn empty_parts_that_are_given_get_a_section() {
+    let parts = UkiParts {
+        cmdline: Some(String::new()),
+        os_release: Some(Vec::new()),
+        initrds: vec![content(b"")],
+        ..with_kernel()
+    };
+    let file = build(&Builder::stub().build(), parts).unwrap();
+    let image = builder::read(&file);
+    for name in [".osrel", ".cmdline", ".initrd"] {
+        assert_eq!(image.section(name).unwrap().virtual_size, 0, "{name}");
+    }
+}
+
+#[test]
 fn texts_stay_byte_for_byte() {
     let parts = UkiParts {
         cmdline: Some(" a  b\n\n".into()),
         ..with_kernel()
     };
     assert_eq!(section(parts, ".cmdline").unwrap(), b" a  b\n\n");
-    assert_eq!(cmdline_from_words(" a \t b\n\n"), "a b");
+    assert_eq!(cmdline_from_words(" a \t b\u{1c}c\n\n"), "a b c");
 }
 
 #[test]
