@@ -11,12 +11,19 @@ use crate::Error;
 /// Writes the file `path` through `write`, and publishes it only when `write` succeeds.
 ///
 /// # Errors
-/// [`Error::Write`] when the folder is missing or not writable, and whatever `write` returns.
+/// [`Error::Write`] when the folder is missing or not writable or something other than a file stands at `path`, and whatever `write`
+/// returns.
 pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -> Result<T, Error> {
     let failed = |source| Error::Write {
         file: path.to_owned(),
         source,
     };
+    // The rename would put a file in the place of a device, such as /dev/null.
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
+        return Err(failed(std::io::Error::other(
+            "what stands there is not a regular file",
+        )));
+    }
     let folder = parent(path);
     let mut staged = tempfile::Builder::new()
         .prefix(".touchstone-")

@@ -177,14 +177,22 @@ fn an_output_in_a_folder_that_is_missing() {
     assert_eq!(names(&work), before);
 }
 
+/// A device or a socket is not replaced by a file: think of `--output /dev/null`.
 #[test]
-fn an_output_that_is_a_folder() {
+fn an_output_that_is_no_file() {
     let work = ready();
     std::fs::create_dir(work.path("folder")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(work.path("socket")).unwrap();
     let before = names(&work);
-    let output = work.touchstone(build(&["--output", "folder"]));
-    assert_one_error(&output, &Refusal::new("output.failed", "folder", &[]));
-    assert_eq!(names(&work), before);
+    for place in ["folder", "socket"] {
+        let output = work.touchstone(build(&["--output", place]));
+        assert_one_error(
+            &output,
+            &Refusal::new("output.failed", place, &["not a regular file"]),
+        );
+        assert!(!work.path(place).is_file());
+        assert_eq!(names(&work), before);
+    }
 }
 
 #[test]
