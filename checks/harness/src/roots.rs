@@ -29,19 +29,6 @@ sandbox-paths =
 sandbox-fallback = false
 ";
 
-/// Makes the links into `/usr`, which packages hold from Debian 13 on.
-///
-/// # Errors
-/// When one cannot be made.
-pub fn merge(root: &Path) -> Result<()> {
-    for name in MERGED {
-        let inside = Path::new("usr").join(name);
-        fs::create_dir_all(root.join(&inside))?;
-        symlink(&inside, root.join(name))?;
-    }
-    Ok(())
-}
-
 /// Unpacks package files from `archives` over each other into `root`.
 ///
 /// # Errors

@@ -122,9 +122,11 @@ impl<'a> Setup<'a> {
                 Stage::of_steps(format!("Unpacking the {name} root"), packages.len() as u64);
             let root = folder.join(name);
             fs::create_dir(&root)?;
-            roots::merge(&root)?;
             roots::unpack(&archives, &packages, &root, &stage)?;
-            roots::finish(&root)?;
+            // A compiler needs nothing of it, and Debian 12 does not merge its packages into /usr.
+            if wanted.suite != Suite::Bookworm {
+                roots::finish(&root)?;
+            }
             stage.done("ready");
             Ok(())
         })?;

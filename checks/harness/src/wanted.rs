@@ -59,7 +59,7 @@ pub const ROOTS: [WantedRoot; 2] = [
 /// A C++ compiler, for machines that have none. Of the oldest supported release, so that what it makes runs on all.
 pub const COMPILER: WantedRoot = WantedRoot {
     suite: Suite::Bookworm,
-    packages: &["g++"],
+    packages: &["base-files", "g++"],
 };
 
 /// Packages unpacked by themselves for their files: `(suite, name, architecture)`.

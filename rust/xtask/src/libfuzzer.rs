@@ -59,7 +59,7 @@ fn compile(compiler: &Root, sources: &Path, folder: &Path) -> Result<()> {
     compile
         .args([
             "-c",
-            "-O2",
+            "-O1",
             "-fPIC",
             "-fno-omit-frame-pointer",
             "-std=c++17",
