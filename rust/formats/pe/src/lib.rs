@@ -12,6 +12,7 @@
 pub mod authenticode;
 pub mod certificates;
 mod error;
+mod facts;
 mod header;
 mod image;
 mod io;
@@ -22,6 +23,7 @@ pub mod sbat;
 pub mod uki;
 
 pub use error::{ReadError, WriteError};
+pub use facts::HeaderFacts;
 pub use image::{Image, Machine, Section};
 pub use io::CHUNK;
 pub use name::{SectionName, SectionNameError};

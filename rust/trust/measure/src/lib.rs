@@ -18,6 +18,7 @@ mod initrd;
 mod measurement;
 mod phase;
 mod predict;
+mod profiles;
 mod uki;
 mod utf16;
 mod version;
@@ -31,6 +32,9 @@ pub use hash::Digests;
 pub use measurement::{EventKind, Measurement, replay};
 pub use phase::{PhaseError, PhasePath};
 pub use predict::{Ask, Leaf, PredictError, Prediction, predict};
+pub use profiles::{
+    Contribution, ProfileMeasurement, SectionDigests, measure_profiles, profile_sections,
+};
 pub use uki::{MeasuredSection, MeasuredUki, UkiError, UkiMeasurer};
 pub use utf16::CommandLineError;
 pub use version::{Component, Release, Version, VersionError};

@@ -16,16 +16,16 @@ use crate::version::{Component, Release, Version, VersionError};
 /// The sections that a stub measures into PCR 11, in the order in which it does.
 ///
 /// `.pcrsig` is never measured: it signs the outcome. `.dtbauto`, `.hwids` and `.efifw` are chosen by the machine.
-const MEASURED: [&str; 11] = [
+pub(crate) const MEASURED: [&str; 11] = [
     ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
     ".pcrpkey", ".profile",
 ];
 
 /// Sections whose content a stub knows how to use, but which no stub of this release measures.
-const UNKNOWN_TO_252: [&str; 4] = [".ucode", ".uname", ".sbat", ".profile"];
+pub(crate) const UNKNOWN_TO_252: [&str; 4] = [".ucode", ".uname", ".sbat", ".profile"];
 
 /// Sections that stand for a choice which the machine makes at boot.
-const MACHINES_CHOICE: [&str; 3] = [".dtbauto", ".hwids", ".efifw"];
+pub(crate) const MACHINES_CHOICE: [&str; 3] = [".dtbauto", ".hwids", ".efifw"];
 
 /// Small sections whose content, not only their digest, decides what is measured.
 const KEPT: [&str; 6] = [

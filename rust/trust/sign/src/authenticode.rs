@@ -22,7 +22,7 @@ use x509_cert::attr::Attribute;
 use crate::algorithm::sha256_identifier;
 use crate::signer::{SignError, Signer, sign_checked};
 
-pub use verify::{VerifyError, verify};
+pub use verify::{VerifyError, signer_certificate, verify};
 
 /// The signature of an image with the Authenticode SHA-256 `digest`: the DER of a ContentInfo, to
 /// be stored in the image's certificate table.

@@ -77,6 +77,14 @@ pub fn verify(pkcs7: &[u8], digest: &[u8; 32], trusted: &[Certificate]) -> Resul
     }
 }
 
+/// The certificate of whoever made the signature `pkcs7`, as the signature itself carries it: nothing is verified.
+///
+/// # Errors
+/// [`VerifyError::NotAuthenticode`].
+pub fn signer_certificate(pkcs7: &[u8]) -> Result<Certificate, VerifyError> {
+    Signed::read(pkcs7)?.signer_certificate().cloned()
+}
+
 /// The parts of a signature that is Authenticode in form.
 struct Signed {
     content: Any,
