@@ -34,6 +34,18 @@ impl ServedInitrd {
         self.length = self.length.wrapping_add(bytes.len() as u64);
     }
 
+    /// Whether no piece has begun.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.pieces == 0
+    }
+
+    /// Takes a whole first piece that was hashed elsewhere: the same bytes need no second hashing.
+    pub(crate) fn adopt(&mut self, hashers: Hashers, length: u64) {
+        self.hashers = hashers;
+        self.length = length;
+        self.pieces = 1;
+    }
+
     /// Adds a whole piece.
     pub(crate) fn add(&mut self, piece: &[u8]) {
         self.begin();

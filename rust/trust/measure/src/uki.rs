@@ -99,6 +99,18 @@ struct Current {
     name: String,
     len: u64,
     hashers: Hashers,
+    served: As,
+}
+
+/// What the passing section is to the initrd as served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum As {
+    /// No part of it.
+    Nothing,
+    /// Its first piece: up to here both have the same digest.
+    FirstPiece,
+    /// A piece behind others.
+    Piece,
 }
 
 /// Where the microcode is: in the initrd as served it stands in front, in the file it stands behind.
@@ -183,10 +195,18 @@ impl UkiMeasurer {
         if KEPT.contains(&name) {
             self.kept.insert(name.to_owned(), Vec::new());
         }
+        let serve =
+            name == ".initrd" || (name == ".ucode" && matches!(self.microcode, Microcode::InOrder));
+        let served = match (serve, self.served.is_untouched()) {
+            (false, _) => As::Nothing,
+            (true, true) => As::FirstPiece,
+            (true, false) => As::Piece,
+        };
         self.current = Some(Current {
             name: name.to_owned(),
             len: 0,
             hashers: Hashers::new(&self.banks),
+            served,
         });
     }
 
@@ -194,13 +214,11 @@ impl UkiMeasurer {
         let Some(current) = &mut self.current else {
             return;
         };
-        let serve = current.name == ".initrd"
-            || (current.name == ".ucode" && matches!(self.microcode, Microcode::InOrder));
-        // A piece begins with its first byte: an empty section is no piece.
-        if serve && current.len == 0 && !bytes.is_empty() {
-            self.served.begin();
-        }
-        if serve {
+        if current.served == As::Piece {
+            // A piece begins with its first byte: an empty section is no piece.
+            if current.len == 0 && !bytes.is_empty() {
+                self.served.begin();
+            }
             self.served.update(bytes);
         }
         current.len = current.len.saturating_add(bytes.len() as u64);
@@ -225,7 +243,16 @@ impl SectionObserver for UkiMeasurer {
     }
 
     fn end(&mut self) {
-        if let Some(Current { name, len, hashers }) = self.current.take() {
+        if let Some(Current {
+            name,
+            len,
+            hashers,
+            served,
+        }) = self.current.take()
+        {
+            if served == As::FirstPiece && len > 0 {
+                self.served.adopt(hashers.clone(), len);
+            }
             self.sections.push(MeasuredSection {
                 name,
                 len,

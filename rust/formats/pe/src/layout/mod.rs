@@ -12,6 +12,7 @@
 //! is left out.
 
 mod content;
+mod sink;
 mod write;
 
 pub use content::Content;

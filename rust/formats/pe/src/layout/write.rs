@@ -6,10 +6,11 @@ use goblin::pe::section_table::{SIZEOF_SECTION_TABLE, SectionTable};
 use scroll::{LE, Pwrite};
 use sha2::{Digest, Sha256};
 
+use super::sink::{self, Block, Failed, FillError, Sink, Stopped};
 use super::{Content, Layout, Written};
 use crate::authenticode::{header_ranges, padding};
 use crate::header::CHECKSUM;
-use crate::io::{buffer, read_at, read_chunk, zeros};
+use crate::io::{read_at, read_chunk, zeros};
 use crate::observe::{self, SectionObserver};
 use crate::{Image, ReadError, Section, SectionName, WriteError};
 
@@ -30,7 +31,7 @@ impl Layout<'_> {
     /// `base` is the image for which the layout was planned. `observers` see every section;
     /// `progress` is told how many bytes are written so far. Nothing is written if the base
     /// changed.
-    pub fn write<S: Read + Seek + ?Sized, W: Write + Seek + ?Sized>(
+    pub fn write<S: Read + Seek + ?Sized, W: Write + Seek + Send + ?Sized>(
         mut self,
         base: &mut S,
         out: &mut W,
@@ -41,28 +42,32 @@ impl Layout<'_> {
         let image =
             Image::read_headers(&mut Cursor::new(&headers), self.len).map_err(WriteError::Base)?;
         out.seek(SeekFrom::Start(0))?;
-        let mut sink = Sink {
-            out,
-            hasher: Sha256::new(),
-            written: 0,
+        out.write_all(&headers)?;
+        let mut digest = Sha256::new();
+        for range in header_ranges(&image) {
+            let hashed = headers.get(range.start as usize..range.end as usize);
+            digest.update(hashed.unwrap_or_default());
+        }
+        let mut writer = Writer {
+            written: headers.len() as u64,
             progress,
         };
-        sink.headers(&image, &headers)?;
-
+        (writer.progress)(writer.written);
         self.contents.sort_by_key(|(row, _)| *row);
-        let mut contents = std::mem::take(&mut self.contents);
-        for section in observe::in_file_order(&image) {
-            let row = image
-                .sections
-                .iter()
-                .position(|candidate| std::ptr::eq(candidate, section));
-            let content = contents.iter().position(|(at, _)| Some(*at) == row);
-            match content {
-                Some(at) => sink.section(section, contents.swap_remove(at).1, observers)?,
-                None => sink.base_section(section, base, observers)?,
-            }
-        }
-        sink.finish(image)
+        let contents = std::mem::take(&mut self.contents);
+        let passed = sink::pass(self.len, &mut digest, out, |sink| {
+            writer.sections(sink, &image, contents, base, observers)
+        });
+        passed.map_err(|failed| match failed {
+            Failed::Filling(error) => error,
+            Failed::Writing(error) => WriteError::Io(error),
+        })?;
+        zeros(padding(writer.written), |bytes| digest.update(bytes));
+        out.flush()?;
+        Ok(Written {
+            image,
+            authenticode_sha256: digest.finalize().into(),
+        })
     }
 
     /// The headers of the new image, patched copies of the base's; `SizeOfHeaders` bytes.
@@ -138,71 +143,87 @@ fn section_header(section: &Section) -> SectionTable {
     }
 }
 
-/// Where bytes go: file, digest, progress.
-struct Sink<'s, W: Write + Seek + ?Sized> {
-    out: &'s mut W,
-    hasher: Sha256,
+/// What passes: a section of the new image from its source, as the sink's blocks.
+type Passing = Result<(), FillError<WriteError>>;
+
+/// A failure of the filling side, not of the output.
+fn own<E>(error: impl Fn(E) -> WriteError) -> impl Fn(E) -> FillError<WriteError> {
+    move |source| FillError::Own(error(source))
+}
+
+/// How far the image is.
+struct Writer<'s> {
     written: u64,
     progress: &'s mut dyn FnMut(u64),
 }
 
-impl<W: Write + Seek + ?Sized> Sink<'_, W> {
-    fn headers(&mut self, image: &Image, bytes: &[u8]) -> Result<(), WriteError> {
-        for range in header_ranges(image) {
-            let hashed = bytes.get(range.start as usize..range.end as usize);
-            self.hasher.update(hashed.unwrap_or_default());
+impl Writer<'_> {
+    fn sections<S: Read + Seek + ?Sized>(
+        &mut self,
+        sink: &mut dyn Sink,
+        image: &Image,
+        mut contents: Vec<(usize, Content<'_>)>,
+        base: &mut S,
+        observers: &mut [&mut dyn SectionObserver],
+    ) -> Passing {
+        for section in observe::in_file_order(image) {
+            let row = image
+                .sections
+                .iter()
+                .position(|candidate| std::ptr::eq(candidate, section));
+            let content = contents.iter().position(|(at, _)| Some(*at) == row);
+            match content {
+                Some(at) => self.section(sink, section, contents.swap_remove(at).1, observers)?,
+                None => self.base_section(sink, section, base, observers)?,
+            }
         }
-        self.out.write_all(bytes)?;
-        self.written = bytes.len() as u64;
-        (self.progress)(self.written);
         Ok(())
     }
 
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
-        self.out.write_all(bytes)?;
-        self.written += bytes.len() as u64;
+    fn put(&mut self, sink: &mut dyn Sink, block: Block) -> Result<(), Stopped> {
+        self.written += block.len as u64;
+        sink.put(block)?;
         (self.progress)(self.written);
         Ok(())
     }
 
     /// Zeros up to `end`, a place in the file.
-    fn pad_to(&mut self, end: u64) -> io::Result<()> {
-        let mut result = Ok(());
-        zeros(end.saturating_sub(self.written), |bytes| {
-            if result.is_ok() {
-                result = self.put(bytes);
-            }
-        });
-        result
+    fn pad_to(&mut self, sink: &mut dyn Sink, end: u64) -> Result<(), Stopped> {
+        while self.written < end {
+            let mut block = sink.block()?;
+            let missing = usize::try_from(end - self.written).unwrap_or(usize::MAX);
+            block.len = missing.min(block.room.len());
+            block.room.get_mut(..block.len).unwrap_or_default().fill(0);
+            self.put(sink, block)?;
+        }
+        Ok(())
     }
 
     /// A section that the base image has, copied with its padding.
     fn base_section<S: Read + Seek + ?Sized>(
         &mut self,
+        sink: &mut dyn Sink,
         section: &Section,
         base: &mut S,
         observers: &mut [&mut dyn SectionObserver],
-    ) -> Result<(), WriteError> {
+    ) -> Passing {
+        let failed = own(|error: io::Error| WriteError::Base(error.into()));
         observe::begin(observers, section);
         base.seek(SeekFrom::Start(u64::from(section.raw_offset)))
-            .map_err(|e| WriteError::Base(e.into()))?;
+            .map_err(&failed)?;
         let mut shown = section.stored();
         let mut left = u64::from(section.raw_size);
-        let mut buffer = buffer(left);
         while left > 0 {
-            let bytes =
-                read_chunk(base, &mut buffer, left).map_err(|e| WriteError::Base(e.into()))?;
-            if bytes.is_empty() {
-                return Err(WriteError::BaseChanged);
+            let mut block = sink.block()?;
+            block.fill(base, left).map_err(&failed)?;
+            if block.len == 0 {
+                return Err(FillError::Own(WriteError::BaseChanged));
             }
-            self.put(bytes)?;
-            left = left.saturating_sub(bytes.len() as u64);
-            let visible = usize::try_from(shown)
-                .unwrap_or(usize::MAX)
-                .min(bytes.len());
-            observe::data(observers, bytes.get(..visible).unwrap_or_default());
+            left = left.saturating_sub(block.len as u64);
+            let visible = usize::try_from(shown).unwrap_or(usize::MAX).min(block.len);
+            observe::data(observers, block.bytes().get(..visible).unwrap_or_default());
             shown -= visible as u64;
+            self.put(sink, block)?;
         }
         observe::end(observers, section);
         Ok(())
@@ -211,63 +232,58 @@ impl<W: Write + Seek + ?Sized> Sink<'_, W> {
     /// A section with new content, zero-padded to its place.
     fn section(
         &mut self,
+        sink: &mut dyn Sink,
         section: &Section,
         content: Content<'_>,
         observers: &mut [&mut dyn SectionObserver],
-    ) -> Result<(), WriteError> {
+    ) -> Passing {
         // An empty section has no place in the file.
         if section.raw_size > 0 {
-            self.pad_to(u64::from(section.raw_offset))?;
+            self.pad_to(sink, u64::from(section.raw_offset))?;
         }
         observe::begin(observers, section);
         for mut part in content.parts {
-            self.copy(section.name, part.len, &mut part.source, observers)?;
+            self.copy(sink, section.name, part.len, &mut part.source, observers)?;
             let end = self.written + part.padding;
-            self.pad_to(end)?;
+            self.pad_to(sink, end)?;
             zeros(part.padding, |bytes| observe::data(observers, bytes));
         }
         observe::end(observers, section);
         if section.raw_size > 0 {
-            self.pad_to(section.raw_range().end)?;
+            self.pad_to(sink, section.raw_range().end)?;
         }
         Ok(())
     }
 
     fn copy(
         &mut self,
+        sink: &mut dyn Sink,
         section: SectionName,
         len: u64,
         source: &mut dyn Read,
         observers: &mut [&mut dyn SectionObserver],
-    ) -> Result<(), WriteError> {
-        let failed = |source| WriteError::Content { section, source };
-        let changed = || WriteError::ContentChanged {
-            section,
-            planned: len,
+    ) -> Passing {
+        let failed = own(|source| WriteError::Content { section, source });
+        let changed = || {
+            FillError::Own(WriteError::ContentChanged {
+                section,
+                planned: len,
+            })
         };
         let mut left = len;
-        let mut buffer = buffer(len);
         while left > 0 {
-            let bytes = read_chunk(source, &mut buffer, left).map_err(failed)?;
-            if bytes.is_empty() {
+            let mut block = sink.block()?;
+            block.fill(source, left).map_err(&failed)?;
+            if block.len == 0 {
                 return Err(changed());
             }
-            self.put(bytes)?;
-            observe::data(observers, bytes);
-            left = left.saturating_sub(bytes.len() as u64);
+            left = left.saturating_sub(block.len as u64);
+            observe::data(observers, block.bytes());
+            self.put(sink, block)?;
         }
         match read_chunk(source, &mut [0], 1).map_err(failed)? {
             [] => Ok(()),
             _ => Err(changed()),
         }
-    }
-
-    fn finish(mut self, image: Image) -> Result<Written, WriteError> {
-        zeros(padding(self.written), |bytes| self.hasher.update(bytes));
-        self.out.flush()?;
-        Ok(Written {
-            image,
-            authenticode_sha256: self.hasher.finalize().into(),
-        })
     }
 }

@@ -1,0 +1,230 @@
+//! Where the bytes of a new image go: into the Authenticode digest and into the file.
+//!
+//! Whoever reads the contents and shows them to observers hands each block over. For all but small
+//! images a second thread hashes and writes the block while the next one is read: so that the two
+//! digests of an image with a measured UKI inside take the time of one. What is written does not
+//! depend on it.
+
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+use crate::io::{CHUNK, read_chunk};
+
+/// How many blocks there are: one is filled, one is hashed and written, the others wait between.
+const BLOCKS: usize = 4;
+
+/// Images below this size are written by the calling thread alone: starting another takes longer.
+const WORTH_A_THREAD: u64 = 2 * CHUNK as u64;
+
+/// Bytes on their way: the first `len` of `room`.
+pub(super) struct Block {
+    pub room: Vec<u8>,
+    pub len: usize,
+}
+
+impl Block {
+    fn new() -> Block {
+        Block {
+            room: vec![0; CHUNK],
+            len: 0,
+        }
+    }
+
+    /// Reads up to `left` bytes into it; it is full, or `left` are read, or `source` is at its end.
+    pub(super) fn fill<R: Read + ?Sized>(&mut self, source: &mut R, left: u64) -> io::Result<()> {
+        self.len = 0;
+        let mut left = left;
+        loop {
+            let room = self.room.get_mut(self.len..).unwrap_or_default();
+            let got = read_chunk(source, room, left)?.len();
+            self.len += got;
+            left = left.saturating_sub(got as u64);
+            if got == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The bytes that are in.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.room.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Takes blocks, in order.
+pub(super) trait Sink {
+    /// A block to be filled.
+    fn block(&mut self) -> Result<Block, Stopped>;
+    /// Hashes and writes it, now or soon.
+    fn put(&mut self, block: Block) -> Result<(), Stopped>;
+}
+
+/// Writing failed, maybe some blocks ago; [`pass`] returns why.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+/// Why [`pass`] ended early.
+pub(super) enum Failed<E> {
+    /// The filling side failed.
+    Filling(E),
+    /// Writing failed.
+    Writing(io::Error),
+}
+
+/// Gives `fill` a sink of which every byte goes through `digest` into `out`; `len` is about how many
+/// there will be. Returns once all are written.
+pub(super) fn pass<W, E, F>(
+    len: u64,
+    digest: &mut Sha256,
+    out: &mut W,
+    fill: F,
+) -> Result<(), Failed<E>>
+where
+    W: Write + Send + ?Sized,
+    F: FnOnce(&mut dyn Sink) -> Result<(), FillError<E>>,
+{
+    let fill = if len < WORTH_A_THREAD {
+        fill
+    } else {
+        match on_two_threads(digest, out, fill) {
+            Ok(result) => return result,
+            // No thread is to be had: then without.
+            Err(fill) => fill,
+        }
+    };
+    let mut alone = Alone {
+        drain: Drain { digest, out },
+        block: None,
+        error: None,
+    };
+    let filled = fill(&mut alone);
+    conclude(filled, alone.error.map_or(Ok(()), Err))
+}
+
+/// Why a `fill` ended early.
+pub(super) enum FillError<E> {
+    /// Its own reason.
+    Own(E),
+    /// The sink stopped.
+    Stopped,
+}
+
+impl<E> From<Stopped> for FillError<E> {
+    fn from(_: Stopped) -> Self {
+        FillError::Stopped
+    }
+}
+
+fn conclude<E>(filled: Result<(), FillError<E>>, written: io::Result<()>) -> Result<(), Failed<E>> {
+    match (filled, written) {
+        (Err(FillError::Own(error)), _) => Err(Failed::Filling(error)),
+        (_, Err(error)) => Err(Failed::Writing(error)),
+        (Err(FillError::Stopped), Ok(())) => {
+            Err(Failed::Writing(io::Error::other("writing ended early")))
+        }
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
+
+/// The end of the way.
+struct Drain<'d, W: Write + ?Sized> {
+    digest: &'d mut Sha256,
+    out: &'d mut W,
+}
+
+impl<W: Write + ?Sized> Drain<'_, W> {
+    fn take(&mut self, block: &Block) -> io::Result<()> {
+        self.digest.update(block.bytes());
+        self.out.write_all(block.bytes())
+    }
+}
+
+/// Hashes and writes at once.
+struct Alone<'d, W: Write + ?Sized> {
+    drain: Drain<'d, W>,
+    block: Option<Block>,
+    error: Option<io::Error>,
+}
+
+impl<W: Write + ?Sized> Sink for Alone<'_, W> {
+    fn block(&mut self) -> Result<Block, Stopped> {
+        Ok(self.block.take().unwrap_or_else(Block::new))
+    }
+
+    fn put(&mut self, block: Block) -> Result<(), Stopped> {
+        let taken = self.drain.take(&block);
+        self.block = Some(block);
+        taken.map_err(|error| {
+            self.error = Some(error);
+            Stopped
+        })
+    }
+}
+
+/// Hands blocks to the thread that hashes and writes, and gets them back.
+struct Relay {
+    full: Sender<Block>,
+    empty: Receiver<Block>,
+    /// How many blocks were made so far.
+    made: usize,
+}
+
+impl Sink for Relay {
+    fn block(&mut self) -> Result<Block, Stopped> {
+        if let Ok(block) = self.empty.try_recv() {
+            return Ok(block);
+        }
+        if self.made < BLOCKS {
+            self.made += 1;
+            return Ok(Block::new());
+        }
+        self.empty.recv().map_err(|_| Stopped)
+    }
+
+    fn put(&mut self, block: Block) -> Result<(), Stopped> {
+        self.full.send(block).map_err(|_| Stopped)
+    }
+}
+
+/// Runs `fill` here and the drain on another thread; gives `fill` back if none can be started.
+fn on_two_threads<W, E, F>(
+    digest: &mut Sha256,
+    out: &mut W,
+    fill: F,
+) -> Result<Result<(), Failed<E>>, F>
+where
+    W: Write + Send + ?Sized,
+    F: FnOnce(&mut dyn Sink) -> Result<(), FillError<E>>,
+{
+    let (full, filled_blocks) = channel::<Block>();
+    let (emptied, empty) = channel();
+    let mut drain = Drain { digest, out };
+    let drain_all = move || -> io::Result<()> {
+        for block in filled_blocks {
+            drain.take(&block)?;
+            // Nobody waits for the last blocks.
+            let _ = emptied.send(block);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let Ok(thread) = thread::Builder::new().spawn_scoped(scope, drain_all) else {
+            return Err(fill);
+        };
+        let mut relay = Relay {
+            full,
+            empty,
+            made: 0,
+        };
+        let filled = fill(&mut relay);
+        // Its end is what ends the other thread.
+        drop(relay);
+        let written = thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(conclude(filled, written))
+    })
+}
