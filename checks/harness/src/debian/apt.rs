@@ -87,6 +87,7 @@ impl Apt {
              Acquire::ForceHash \"SHA256\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
              Dir::State \"{state}\";\nDir::State::lists \"{state}/lists\";\nDir::State::status \"{state}/status\";\n\
              Dir::Cache \"{state}\";\nDir::Cache::archives \"{archives}\";\n\
+             Dir::Cache::pkgcache \"pkgcache.bin\";\nDir::Cache::srcpkgcache \"\";\n\
              Dir::Etc::sourcelist \"{state}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
              Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n"
         )
