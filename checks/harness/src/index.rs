@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::debian::Suite;
+use crate::efi;
 use crate::inputs::{Inputs, Kernel, Ovmf, Roots};
 use crate::setup::Unpacked;
 use crate::wanted::KERNEL;
@@ -32,6 +33,8 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         stub: BTreeMap::new(),
         addon_stub: BTreeMap::new(),
         boot: BTreeMap::new(),
+        efi: BTreeMap::new(),
+        lief: unpacked.lief.clone(),
         ovmf: Ovmf {
             code: present(firmware.join("OVMF_CODE_4M.secboot.fd"))?,
             vars: present(firmware.join("OVMF_VARS_4M.fd"))?,
@@ -39,6 +42,10 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         touchstone: None,
         probe: None,
     };
+    for (suite, folder) in &unpacked.efi {
+        let files = efi::files(folder)?;
+        inputs.efi.insert(suite.name().to_owned(), files);
+    }
     for ((suite, name, architecture), folder) in &unpacked.loose {
         if *name == KERNEL {
             inputs

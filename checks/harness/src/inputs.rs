@@ -26,6 +26,12 @@ pub struct Inputs {
     pub addon_stub: BTreeMap<String, BTreeMap<String, PathBuf>>,
     /// systemd-boot, likewise.
     pub boot: BTreeMap<String, BTreeMap<String, PathBuf>>,
+    /// Every PE file of packages with EFI programs, by suite.
+    #[serde(default)]
+    pub efi: BTreeMap<String, Vec<PathBuf>>,
+    /// The folder with Python's `lief` for the trixie root, where it could be had.
+    #[serde(default)]
+    pub lief: Option<PathBuf>,
     /// Firmware for machines under emulation.
     pub ovmf: Ovmf,
     /// The static binary `touchstone`, once it is built.

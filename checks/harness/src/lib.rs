@@ -8,6 +8,7 @@
 pub mod boot;
 pub mod cache;
 pub mod debian;
+pub mod efi;
 pub mod enter;
 pub mod generations;
 mod index;
@@ -15,6 +16,7 @@ pub mod inputs;
 mod namespace;
 pub mod nix;
 pub mod progress;
+pub mod python;
 pub mod roots;
 pub mod setup;
 pub mod stand_in;

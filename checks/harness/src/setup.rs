@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{self, Cache};
 use crate::debian::{Apt, Package, Suite, mirror};
+use crate::efi;
 use crate::enter::Root;
 use crate::progress::Stage;
+use crate::python;
 use crate::roots::{self, LAYOUT};
-use crate::wanted::{COMPILER, KERNEL, LOOSE, ROOTS, WantedRoot};
+use crate::wanted::{COMPILER, EFI, EFI_KERNEL, KERNEL, LOOSE, ROOTS, WantedRoot};
 
 /// What was resolved and unpacked for one wish: read again by the next run, so that it needs no network.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +31,10 @@ pub struct Unpacked {
     pub roots: BTreeMap<Suite, PathBuf>,
     /// Loose packages by suite, name and architecture.
     pub loose: BTreeMap<(Suite, &'static str, &'static str), PathBuf>,
+    /// Folders with the PE files of packages with EFI programs, by suite.
+    pub efi: BTreeMap<Suite, PathBuf>,
+    /// The folder with Python's `lief`.
+    pub lief: Option<PathBuf>,
     /// What a person should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -64,6 +70,7 @@ impl<'a> Setup<'a> {
             match self.suite(suite, &mut unpacked) {
                 Err(error) if suite.optional() => {
                     unpacked.roots.remove(&suite);
+                    unpacked.efi.remove(&suite);
                     unpacked.loose.retain(|(of, _, _), _| *of != suite);
                     self.notes.push(format!(
                         "{}: not available, checks against it are left out: {error:#}",
@@ -72,6 +79,12 @@ impl<'a> Setup<'a> {
                 }
                 result => result.with_context(|| format!("packages of {}", suite.name()))?,
             }
+        }
+        match python::lief(self.cache) {
+            Ok(folder) => unpacked.lief = Some(folder),
+            Err(error) => self.notes.push(format!(
+                "LIEF: not available, checks against it are left out: {error:#}"
+            )),
         }
         unpacked.notes = self.notes;
         Ok(unpacked)
@@ -93,7 +106,52 @@ impl<'a> Setup<'a> {
             let folder = self.loose(suite, name, architecture)?;
             unpacked.loose.insert((suite, name, architecture), folder);
         }
+        for (_, names) in EFI.iter().filter(|(of, _)| *of == suite) {
+            unpacked.efi.insert(suite, self.efi(suite, names)?);
+        }
         Ok(())
+    }
+
+    /// The PE files of these packages.
+    fn efi(&mut self, suite: Suite, names: &[&str]) -> Result<PathBuf> {
+        let mut wish = vec!["efi", LAYOUT, suite.name()];
+        wish.extend(names);
+        let record = self.cache.folder("resolved")?.join(format!(
+            "{}-efi-{}.json",
+            suite.name(),
+            cache::key(wish)
+        ));
+        if let Some(folder) = self.known(&record) {
+            return Ok(folder);
+        }
+        let archives = self.archives()?;
+        let apt = self.apt(suite)?;
+        let wanted: Vec<String> = names
+            .iter()
+            .map(|name| match *name {
+                EFI_KERNEL => apt.behind_meta(name, &format!("{KERNEL}-")),
+                name => Ok(name.to_owned()),
+            })
+            .collect::<Result<_>>()?;
+        let packages = apt.alone(&wanted)?;
+        fetch(
+            &format!("Fetching EFI programs of {}", suite.name()),
+            &archives,
+            &packages,
+            || apt.fetch_alone(&wanted),
+        )?;
+        let key = content_key(&packages);
+        let folder = self.cache.folder("packages")?.join(format!("efi-{key}"));
+        cache::complete(&folder, |folder| {
+            let stage = Stage::of_steps(
+                format!("Unpacking EFI programs of {}", suite.name()),
+                packages.len() as u64,
+            );
+            efi::unpack(&archives, &packages, folder, &stage)?;
+            stage.done("ready");
+            Ok(())
+        })?;
+        remember(&record, packages, &folder)
     }
 
     fn root(&mut self, wanted: &WantedRoot) -> Result<PathBuf> {

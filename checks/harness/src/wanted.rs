@@ -76,3 +76,76 @@ pub const LOOSE: [(Suite, &str, &str); 8] = [
 
 /// Stands for the package behind Debian's meta package of cloud kernels.
 pub const KERNEL: &str = "linux-image";
+
+/// Packages of EFI programs: every PE file in them is an input (`name` is of amd64 or of no architecture).
+pub const EFI: [(Suite, &[&str]); 3] = [
+    (
+        Suite::Bookworm,
+        &[
+            "shim-signed",
+            "grub-efi-amd64-signed",
+            "grub-efi-arm64-signed:arm64",
+            "fwupd-amd64-signed",
+            "memtest86+",
+            "systemd-boot-efi",
+            "systemd-boot-efi:arm64",
+        ],
+    ),
+    (
+        Suite::Trixie,
+        &[
+            "systemd-boot-efi",
+            "systemd-boot-efi:arm64",
+            "systemd-boot-efi:riscv64",
+            "systemd-boot-efi:i386",
+            "systemd-boot-efi-amd64-signed",
+            "systemd-boot-efi-arm64-signed:arm64",
+            "shim-unsigned",
+            "shim-unsigned:arm64",
+            "shim-signed",
+            "shim-signed:arm64",
+            "shim-helpers-amd64-signed",
+            "shim-helpers-arm64-signed:arm64",
+            "grub-efi-amd64-signed",
+            "grub-efi-arm64-signed:arm64",
+            "grub-efi-amd64-unsigned",
+            "grub-efi-arm64-unsigned:arm64",
+            "grub-efi-ia32-unsigned",
+            "grub-efi-riscv64-unsigned:riscv64",
+            "memtest86+",
+            "ipxe",
+            "fwupd-amd64-signed",
+            "fwupd-arm64-signed:arm64",
+            "fwupd-unsigned",
+            "fwupd-unsigned:arm64",
+            "fwupd-unsigned:riscv64",
+            "refind",
+            "efitools",
+            "efi-shell-x64",
+            "efi-shell-aa64",
+            "efi-shell-riscv64",
+            "efi-shell-ia32",
+            "syslinux-efi",
+            EFI_KERNEL,
+        ],
+    ),
+    (
+        Suite::Sid,
+        &[
+            "systemd-boot-efi",
+            "systemd-boot-efi:arm64",
+            "systemd-boot-efi:riscv64",
+            "systemd-boot-efi-amd64-signed",
+            "systemd-boot-efi-arm64-signed:arm64",
+            "shim-signed",
+            "grub-efi-amd64-signed",
+            "grub-efi-riscv64-unsigned:riscv64",
+            "memtest86+",
+            "ipxe",
+            "fwupd-unsigned:riscv64",
+        ],
+    ),
+];
+
+/// The meta package of a kernel: it stands for the package behind it. Debian has no smaller one for RISC-V (112 MB).
+pub const EFI_KERNEL: &str = "linux-image-riscv64:riscv64";

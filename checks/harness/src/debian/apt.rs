@@ -20,7 +20,7 @@ pub struct Package {
     pub sha256: String,
 }
 
-/// apt for one suite, amd64 and arm64.
+/// apt for one suite and its architectures.
 #[derive(Debug)]
 pub struct Apt {
     suite: Suite,
@@ -79,9 +79,15 @@ impl Apt {
     fn settings(&self) -> String {
         let state = self.state.display();
         let archives = self.archives.display();
+        let architectures: String = self
+            .suite
+            .architectures()
+            .iter()
+            .map(|name| format!("\"{name}\"; "))
+            .collect();
         format!(
             "#clear APT::Update;\n#clear DPkg;\n#clear APT::Architectures;\n\
-             APT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; \"arm64\"; }};\n\
+             APT::Architecture \"amd64\";\nAPT::Architectures {{ {architectures} }};\n\
              APT::Install-Recommends \"false\";\nAPT::Sandbox::User \"root\";\n\
              APT::Get::List-Cleanup \"true\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n\
              Acquire::ForceHash \"SHA256\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\

@@ -28,6 +28,16 @@ impl Suite {
         }
     }
 
+    /// The architectures whose packages are looked for, in Debian's names; the first is the machine's.
+    #[must_use]
+    pub fn architectures(self) -> &'static [&'static str] {
+        match self {
+            Suite::Bookworm => &["amd64", "arm64"],
+            Suite::Trixie => &["amd64", "arm64", "riscv64", "i386"],
+            Suite::Sid => &["amd64", "arm64", "riscv64"],
+        }
+    }
+
     /// Whether a set-up goes on without it.
     #[must_use]
     pub fn optional(self) -> bool {
