@@ -13,12 +13,13 @@ use sha2::Sha256;
 
 use crate::header::CHECKSUM;
 use crate::io::{stream, zeros};
-use crate::{Image, ReadError};
+use crate::{Image, ReadError, rules};
 
 /// The digest of `image`, whose bytes are `source`.
 ///
-/// Refuses images whose headers and sections do not follow one another without gap or overlap: the
-/// specification counts bytes where signing tools look at offsets, and they differ then.
+/// Refuses images whose headers and sections do not follow one another without gap or overlap, or
+/// whose certificate table is not an 8-aligned block at the end: the specification counts bytes
+/// where signing tools look at offsets, and they differ then.
 pub fn digest<D: Digest, S: Read + Seek + ?Sized>(
     image: &Image,
     source: &mut S,
@@ -67,14 +68,11 @@ pub(crate) fn header_ranges(image: &Image) -> Vec<Range<u64>> {
 
 /// Where hashing ends: at the certificate table, or at the end of the file.
 fn hashed_end(image: &Image) -> Result<u64, ReadError> {
-    let sections_end = image.contiguous_from(u64::from(image.fields.size_of_headers))?;
-    match image.certificate_table() {
-        None => Ok(image.len()),
-        Some(table)
-            if table.end == image.len() && table.start % 8 == 0 && table.start >= sections_end =>
-        {
-            Ok(table.start)
-        }
-        Some(_) => Err(ReadError::CertificateTablePlace),
-    }
+    let headers = u64::from(image.fields.size_of_headers);
+    let sections_end = rules::contiguous(image.stored_sections(), headers)?;
+    let Some(table) = image.certificate_table() else {
+        return Ok(image.len());
+    };
+    rules::certificate_table(&table, headers, sections_end, image.len())?;
+    Ok(table.start)
 }

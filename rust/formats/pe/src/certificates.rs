@@ -10,9 +10,8 @@ use goblin::pe::certificate_table::{AttributeCertificateRevision, AttributeCerti
 use scroll::{LE, Pread};
 
 use crate::authenticode::padding;
-use crate::header::CHECKSUM;
 use crate::io::read_at;
-use crate::{Image, ReadError, WriteError};
+use crate::{Image, ReadError, WriteError, checksum, rules};
 
 const HEADER: usize = 8;
 /// Larger than any table seen: signatures have some kilobytes.
@@ -29,7 +28,7 @@ pub fn read<S: Read + Seek + ?Sized>(
     };
     let size = range.end - range.start;
     if size > MAX_TABLE {
-        return Err(ReadError::CertificateTable("it is larger than 16 MiB"));
+        return Err(ReadError::CertificateTableTooLarge(size));
     }
     let table = read_at(
         source,
@@ -49,15 +48,20 @@ pub fn read<S: Read + Seek + ?Sized>(
 
 /// The first entry's signature, if it is one, and what follows it.
 fn entry(table: &[u8]) -> Result<(Option<&[u8]>, &[u8]), ReadError> {
-    let short = |_| ReadError::CertificateTable("an entry ends within its header");
-    let len = table.pread_with::<u32>(0, LE).map_err(short)? as usize;
-    let revision = table.pread_with::<u16>(4, LE).map_err(short)?;
-    let kind = table.pread_with::<u16>(6, LE).map_err(short)?;
+    let cut = |_| ReadError::CertificateHeaderCut;
+    let len = table.pread_with::<u32>(0, LE).map_err(cut)?;
+    let revision = table.pread_with::<u16>(4, LE).map_err(cut)?;
+    let kind = table.pread_with::<u16>(6, LE).map_err(cut)?;
+    let size = len as usize;
+    if size < HEADER {
+        return Err(ReadError::CertificateTooShort(len));
+    }
+    let behind = size.saturating_sub(table.len()) as u64;
     let data = table
-        .get(HEADER..len)
-        .ok_or(ReadError::CertificateTable("an entry's length is wrong"))?;
+        .get(HEADER..size)
+        .ok_or(ReadError::CertificateOutside(behind))?;
     // The last entry may lack its padding.
-    let next = table.get(len.next_multiple_of(8)..).unwrap_or_default();
+    let next = table.get(size.next_multiple_of(8)..).unwrap_or_default();
     let is_signature = revision == AttributeCertificateRevision::Revision2_0 as u16
         && kind == AttributeCertificateType::PkcsSignedData as u16;
     Ok((is_signature.then(|| without_padding(data)), next))
@@ -98,15 +102,40 @@ pub fn append<F: Read + Write + Seek + ?Sized>(
     image: &Image,
     pkcs7_der: &[u8],
 ) -> Result<Image, WriteError> {
+    append_entry(file, image, pkcs7_der)?;
+    Image::read(file).map_err(WriteError::Base)
+}
+
+/// As [`append`], and then computes `CheckSum`, reading the file once more.
+pub fn append_with_checksum<F: Read + Write + Seek + ?Sized>(
+    file: &mut F,
+    image: &Image,
+    pkcs7_der: &[u8],
+) -> Result<Image, WriteError> {
+    append_entry(file, image, pkcs7_der)?;
+    let image = Image::read(file).map_err(WriteError::Base)?;
+    let sum = checksum::compute(&image, file).map_err(WriteError::Base)?;
+    file.seek(SeekFrom::Start(checksum::place(&image)))?;
+    file.write_all(&sum.to_le_bytes())?;
+    file.flush()?;
+    Image::read(file).map_err(WriteError::Base)
+}
+
+fn append_entry<F: Write + Seek + ?Sized>(
+    file: &mut F,
+    image: &Image,
+    pkcs7_der: &[u8],
+) -> Result<(), WriteError> {
     let directory = image
         .fields
         .certificate_entry
         .ok_or(WriteError::NoCertificateEntry)?;
-    if image
-        .certificate_table()
-        .is_some_and(|table| table.end != image.len() || table.start % 8 != 0)
-    {
-        return Err(WriteError::Base(ReadError::CertificateTablePlace));
+    let signature = without_padding(pkcs7_der);
+    if der_length(signature) != Some(signature.len()) {
+        return Err(WriteError::NotASignature);
+    }
+    if let Some(table) = image.certificate_table() {
+        rules::certificate_table_last(&table, image.len()).map_err(WriteError::Base)?;
     }
     let entry_start = image.len() + padding(image.len());
     let start = image
@@ -131,9 +160,8 @@ pub fn append<F: Read + Write + Seek + ?Sized>(
     file.seek(SeekFrom::Start(directory))?;
     file.write_all(&start_field.to_le_bytes())?;
     file.write_all(&size_field.to_le_bytes())?;
-    file.seek(SeekFrom::Start(image.fields.optional_offset + CHECKSUM))?;
+    file.seek(SeekFrom::Start(checksum::place(image)))?;
     file.write_all(&[0; 4])?;
     file.flush()?;
-
-    Image::read(file).map_err(WriteError::Base)
+    Ok(())
 }

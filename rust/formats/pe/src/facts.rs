@@ -45,7 +45,7 @@ impl Image {
         &self,
         source: &mut S,
     ) -> Result<HeaderFacts, ReadError> {
-        let malformed = |error: goblin::error::Error| ReadError::Malformed(error.to_string());
+        let malformed = |_: goblin::error::Error| ReadError::Truncated("the optional header");
         let short = |_: scroll::Error| ReadError::Truncated("the COFF header");
         let start = self.fields.coff_offset;
         let size = usize::try_from(self.fields.section_table - start).unwrap_or(0);

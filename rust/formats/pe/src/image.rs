@@ -6,9 +6,12 @@ use std::ops::Range;
 
 use goblin::pe::header as numbers;
 
-use crate::header::{self, Fields};
+use crate::header::{self, CERTIFICATE_DIRECTORY, Fields};
 use crate::io::stream;
 use crate::{ReadError, SectionName};
+
+/// What a 32-bit address reaches.
+pub(crate) const ADDRESS_SPACE: u64 = 1 << 32;
 
 /// The processor architecture that an image is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +81,12 @@ impl Section {
         start..start + u64::from(self.raw_size)
     }
 
+    /// Where the section lies in memory.
+    pub fn memory_range(&self) -> Range<u64> {
+        let start = u64::from(self.virtual_address);
+        start..start + u64::from(self.virtual_size)
+    }
+
     /// How many bytes of the section come from the file: the rest of `VirtualSize` is zeros.
     pub(crate) fn stored(&self) -> u64 {
         u64::from(self.virtual_size.min(self.raw_size))
@@ -90,9 +99,9 @@ impl Section {
 
 /// A PE image's headers and section table; never the data of a section.
 ///
-/// What is checked once, here: every header lies in the file, every section's bytes lie in the
-/// file, a certificate table lies in the file. Whether sections overlap is checked where it matters
-/// ([`crate::authenticode`], [`crate::layout`]).
+/// What is checked once, here: every header, every section's bytes and a certificate table lie in
+/// the file, and sections lie in 4 GiB of memory. Whether sections overlap is checked where it
+/// matters ([`crate::authenticode`], [`crate::layout`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     pub(crate) len: u64,
@@ -156,9 +165,14 @@ impl Image {
         self.fields.dll_characteristics
     }
 
+    /// `CheckSum` as the headers have it; see [`crate::checksum::compute`].
+    pub fn checksum(&self) -> u32 {
+        self.fields.checksum
+    }
+
     /// Where the certificate table lies in the file, if the image has one: it is signed.
     pub fn certificate_table(&self) -> Option<Range<u64>> {
-        let (start, size) = self.fields.certificate_table?;
+        let (start, size) = self.fields.directory(CERTIFICATE_DIRECTORY)?;
         Some(u64::from(start)..u64::from(start) + u64::from(size))
     }
 
@@ -203,41 +217,29 @@ impl Image {
         stored
     }
 
-    /// Checks that the stored sections follow `start` and one another without gap or overlap;
-    /// returns where the last one ends.
-    pub(crate) fn contiguous_from(&self, start: u64) -> Result<u64, ReadError> {
-        self.stored_sections()
-            .into_iter()
-            .try_fold(start, |end, section| {
-                let range = section.raw_range();
-                if range.start == end {
-                    return Ok(range.end);
-                }
-                Err(ReadError::NotContiguous {
-                    at: section.name,
-                    offset: range.start,
-                })
-            })
-    }
-
+    /// What every user relies on: all bytes lie in the file, all sections in memory.
     fn check_bounds(&self) -> Result<(), ReadError> {
         if u64::from(self.fields.size_of_headers) > self.len {
-            return Err(ReadError::Truncated("the header block"));
+            return Err(ReadError::HeadersOutside(self.fields.size_of_headers));
         }
-        for section in self.sections.iter().filter(|section| section.raw_size > 0) {
+        for section in &self.sections {
             let end = section.raw_range().end;
-            if end > self.len {
+            if section.raw_size > 0 && end > self.len {
                 return Err(ReadError::SectionOutside {
                     name: section.name,
                     end,
                     len: self.len,
                 });
             }
+            if section.memory_range().end > ADDRESS_SPACE {
+                return Err(ReadError::SectionBeyondMemory(section.name));
+            }
         }
         match self.certificate_table() {
-            Some(table) if table.end > self.len => {
-                Err(ReadError::Truncated("the certificate table"))
-            }
+            Some(table) if table.end > self.len => Err(ReadError::CertificateTableOutside {
+                end: table.end,
+                len: self.len,
+            }),
             _ => Ok(()),
         }
     }

@@ -11,6 +11,7 @@
 
 pub mod authenticode;
 pub mod certificates;
+pub mod checksum;
 mod error;
 mod facts;
 mod header;
@@ -19,10 +20,12 @@ mod io;
 pub mod layout;
 mod name;
 mod observe;
+mod rules;
 pub mod sbat;
+mod symbols;
 pub mod uki;
 
-pub use error::{ReadError, WriteError};
+pub use error::{NotPe, ReadError, WriteError};
 pub use facts::HeaderFacts;
 pub use image::{Image, Machine, Section};
 pub use io::CHUNK;

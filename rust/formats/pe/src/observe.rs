@@ -34,11 +34,9 @@ pub fn observe_sections<S: Read + Seek + ?Sized>(
         .map(|section| u64::from(section.virtual_size))
         .sum();
     if total > u64::from(u32::MAX) {
-        return Err(ReadError::Malformed(
-            "its sections are together larger than 4 GiB".into(),
-        ));
+        return Err(ReadError::SectionsTooLarge(total));
     }
-    for section in in_file_order(image) {
+    for (_, section) in in_file_order(image) {
         begin(observers, section);
         stream(
             source,
@@ -52,13 +50,15 @@ pub fn observe_sections<S: Read + Seek + ?Sized>(
     Ok(())
 }
 
-/// Sections as observers see them: those without bytes in the file, then the others by their place.
-pub(crate) fn in_file_order(image: &Image) -> impl Iterator<Item = &Section> {
-    image
-        .sections()
-        .iter()
-        .filter(|section| section.raw_size == 0)
-        .chain(image.stored_sections())
+/// Sections as observers see them, each with its row: those without bytes in the file, then the
+/// others by their place.
+pub(crate) fn in_file_order(image: &Image) -> impl Iterator<Item = (usize, &Section)> {
+    let rows = || image.sections().iter().enumerate();
+    let mut stored: Vec<_> = rows().filter(|(_, section)| section.raw_size > 0).collect();
+    stored.sort_by_key(|(_, section)| section.raw_offset);
+    rows()
+        .filter(|(_, section)| section.raw_size == 0)
+        .chain(stored)
 }
 
 pub(crate) fn begin(observers: &mut [&mut dyn SectionObserver], section: &Section) {

@@ -6,18 +6,64 @@
 //! depend on it.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use crate::io::{CHUNK, read_chunk};
+use crate::checksum::Sum;
+use crate::io::{CHUNK, read_chunk, zeros};
 
 /// How many blocks there are: one is filled, one is hashed and written, the others wait between.
 const BLOCKS: usize = 4;
 
 /// Images below this size are written by the calling thread alone: starting another takes longer.
 const WORTH_A_THREAD: u64 = 2 * CHUNK as u64;
+
+/// What is computed of the bytes of a new image as they pass.
+pub(super) struct Sums {
+    digest: Sha256,
+    checksum: Option<Sum>,
+}
+
+impl Sums {
+    pub(super) fn new(checksum: bool) -> Self {
+        Self {
+            digest: Sha256::new(),
+            checksum: checksum.then(Sum::default),
+        }
+    }
+
+    /// Takes the headers, whose `CheckSum` is zero; `hashed` is what counts for the digest.
+    pub(super) fn headers(&mut self, bytes: &[u8], hashed: Vec<Range<u64>>) {
+        for range in hashed {
+            let part = bytes.get(range.start as usize..range.end as usize);
+            self.digest.update(part.unwrap_or_default());
+        }
+        if let Some(sum) = &mut self.checksum {
+            sum.update(bytes);
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.digest.update(bytes);
+        if let Some(sum) = &mut self.checksum {
+            sum.update(bytes);
+        }
+    }
+
+    /// The `CheckSum`, if it was asked for.
+    pub(super) fn checksum(&self) -> Option<u32> {
+        self.checksum.as_ref().map(Sum::finish)
+    }
+
+    /// The Authenticode digest of the bytes and `padding` zeros.
+    pub(super) fn digest(mut self, padding: u64) -> [u8; 32] {
+        zeros(padding, |bytes| self.digest.update(bytes));
+        self.digest.finalize().into()
+    }
+}
 
 /// Bytes on their way: the first `len` of `room`.
 pub(super) struct Block {
@@ -74,11 +120,11 @@ pub(super) enum Failed<E> {
     Writing(io::Error),
 }
 
-/// Gives `fill` a sink of which every byte goes through `digest` into `out`; `len` is about how many
+/// Gives `fill` a sink of which every byte goes through `sums` into `out`; `len` is about how many
 /// there will be. Returns once all are written.
 pub(super) fn pass<W, E, F>(
     len: u64,
-    digest: &mut Sha256,
+    sums: &mut Sums,
     out: &mut W,
     fill: F,
 ) -> Result<(), Failed<E>>
@@ -89,14 +135,14 @@ where
     let fill = if len < WORTH_A_THREAD {
         fill
     } else {
-        match on_two_threads(digest, out, fill) {
+        match on_two_threads(sums, out, fill) {
             Ok(result) => return result,
             // No thread is to be had: then without.
             Err(fill) => fill,
         }
     };
     let mut alone = Alone {
-        drain: Drain { digest, out },
+        drain: Drain { sums, out },
         block: None,
         error: None,
     };
@@ -131,13 +177,13 @@ fn conclude<E>(filled: Result<(), FillError<E>>, written: io::Result<()>) -> Res
 
 /// The end of the way.
 struct Drain<'d, W: Write + ?Sized> {
-    digest: &'d mut Sha256,
+    sums: &'d mut Sums,
     out: &'d mut W,
 }
 
 impl<W: Write + ?Sized> Drain<'_, W> {
     fn take(&mut self, block: &Block) -> io::Result<()> {
-        self.digest.update(block.bytes());
+        self.sums.update(block.bytes());
         self.out.write_all(block.bytes())
     }
 }
@@ -191,7 +237,7 @@ impl Sink for Relay {
 
 /// Runs `fill` here and the drain on another thread; gives `fill` back if none can be started.
 fn on_two_threads<W, E, F>(
-    digest: &mut Sha256,
+    sums: &mut Sums,
     out: &mut W,
     fill: F,
 ) -> Result<Result<(), Failed<E>>, F>
@@ -201,7 +247,7 @@ where
 {
     let (full, filled_blocks) = channel::<Block>();
     let (emptied, empty) = channel();
-    let mut drain = Drain { digest, out };
+    let mut drain = Drain { sums, out };
     let drain_all = move || -> io::Result<()> {
         for block in filled_blocks {
             drain.take(&block)?;

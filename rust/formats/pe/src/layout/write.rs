@@ -2,30 +2,14 @@
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
-use goblin::pe::section_table::{SIZEOF_SECTION_TABLE, SectionTable};
-use scroll::{LE, Pwrite};
-use sha2::{Digest, Sha256};
-
-use super::sink::{self, Block, Failed, FillError, Sink, Stopped};
+use super::sink::{self, Block, Failed, FillError, Sink, Stopped, Sums};
 use super::{Content, Layout, Written};
 use crate::authenticode::{header_ranges, padding};
-use crate::header::CHECKSUM;
-use crate::io::{read_at, read_chunk, zeros};
+use crate::io::{read_chunk, zeros};
 use crate::observe::{self, SectionObserver};
-use crate::{Image, ReadError, Section, SectionName, WriteError};
+use crate::{Image, Section, SectionName, WriteError, checksum};
 
-/// Fields of the COFF header, from its start.
-const NUMBER_OF_SECTIONS: u64 = 2;
-const POINTER_TO_SYMBOL_TABLE: u64 = 8;
-/// Fields of the optional header, from its start; the same in PE32 and PE32+.
-const SIZE_OF_INITIALIZED_DATA: u64 = 8;
-const SIZE_OF_IMAGE: u64 = 56;
-const SIZE_OF_HEADERS: u64 = 60;
-const DLL_CHARACTERISTICS: u64 = 70;
-/// Of a row of the section table.
-const VIRTUAL_SIZE: u64 = 8;
-
-impl Layout<'_> {
+impl<'a> Layout<'a> {
     /// Writes the image to `out` from where `out` stands at its start.
     ///
     /// `base` is the image for which the layout was planned. `observers` see every section;
@@ -39,108 +23,58 @@ impl Layout<'_> {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Written, WriteError> {
         let headers = self.headers(base)?;
-        let image =
+        let mut image =
             Image::read_headers(&mut Cursor::new(&headers), self.len).map_err(WriteError::Base)?;
         out.seek(SeekFrom::Start(0))?;
         out.write_all(&headers)?;
-        let mut digest = Sha256::new();
-        for range in header_ranges(&image) {
-            let hashed = headers.get(range.start as usize..range.end as usize);
-            digest.update(hashed.unwrap_or_default());
-        }
+        let mut sums = Sums::new(self.checksum);
+        sums.headers(&headers, header_ranges(&image));
         let mut writer = Writer {
             written: headers.len() as u64,
             progress,
         };
         (writer.progress)(writer.written);
-        self.contents.sort_by_key(|(row, _)| *row);
-        let contents = std::mem::take(&mut self.contents);
-        let passed = sink::pass(self.len, &mut digest, out, |sink| {
-            writer.sections(sink, &image, contents, base, observers)
+        let sources = self.sources();
+        let passed = sink::pass(self.len, &mut sums, out, |sink| {
+            writer.sections(sink, &image, sources, base, observers)
         });
         passed.map_err(|failed| match failed {
             Failed::Filling(error) => error,
             Failed::Writing(error) => WriteError::Io(error),
         })?;
-        zeros(padding(writer.written), |bytes| digest.update(bytes));
+        if let Some(sum) = sums.checksum() {
+            out.seek(SeekFrom::Start(checksum::place(&image)))?;
+            out.write_all(&sum.to_le_bytes())?;
+            image.fields.checksum = sum;
+        }
         out.flush()?;
         Ok(Written {
             image,
-            authenticode_sha256: digest.finalize().into(),
+            authenticode_sha256: sums.digest(padding(writer.written)),
         })
     }
 
-    /// The headers of the new image, patched copies of the base's; `SizeOfHeaders` bytes.
-    fn headers<S: Read + Seek + ?Sized>(&self, base: &mut S) -> Result<Vec<u8>, WriteError> {
-        let now = Image::read(base).map_err(WriteError::Base)?;
-        if now != self.base {
-            return Err(WriteError::BaseChanged);
-        }
-        let size = self.headers.size_of_headers;
-        let mut bytes =
-            read_at(base, 0, size as usize, "the header block").map_err(WriteError::Base)?;
-        self.check_room(&bytes)?;
-        self.patch(&mut bytes)
-            .map_err(|error| WriteError::Base(ReadError::Malformed(error.to_string())))?;
-        Ok(bytes)
-    }
-
-    /// Where new section headers go, the base has zeros.
-    fn check_room(&self, bytes: &[u8]) -> Result<(), WriteError> {
-        let row =
-            |index: usize| self.base.fields.section_table as usize + index * SIZEOF_SECTION_TABLE;
-        let room = bytes.get(row(self.base.sections.len())..row(self.sections.len()));
-        match room {
-            Some(room) if room.iter().all(|byte| *byte == 0) => Ok(()),
-            _ => Err(WriteError::HeaderRoomInUse),
-        }
-    }
-
-    fn patch(&self, bytes: &mut [u8]) -> Result<(), scroll::Error> {
-        let fields = &self.base.fields;
-        let coff = |offset: u64| (fields.coff_offset + offset) as usize;
-        let optional = |offset: u64| (fields.optional_offset + offset) as usize;
-        // `plan` bounds the count to 16 bits.
-        bytes.pwrite_with(self.sections.len() as u16, coff(NUMBER_OF_SECTIONS), LE)?;
-        if self.headers.strip_symbols {
-            bytes.pwrite_with(0_u64, coff(POINTER_TO_SYMBOL_TABLE), LE)?;
-        }
-        bytes.pwrite_with(
-            self.headers.size_of_initialized_data,
-            optional(SIZE_OF_INITIALIZED_DATA),
-            LE,
-        )?;
-        bytes.pwrite_with(self.headers.size_of_image, optional(SIZE_OF_IMAGE), LE)?;
-        bytes.pwrite_with(self.headers.size_of_headers, optional(SIZE_OF_HEADERS), LE)?;
-        bytes.pwrite_with(0_u32, optional(CHECKSUM), LE)?;
-        bytes.pwrite_with(
-            self.headers.dll_characteristics,
-            optional(DLL_CHARACTERISTICS),
-            LE,
-        )?;
-        for (index, section) in self.sections.iter().enumerate() {
-            let row = fields.section_table as usize + index * SIZEOF_SECTION_TABLE;
-            if index < self.base.sections.len() {
-                bytes.pwrite_with(section.virtual_size, row + VIRTUAL_SIZE as usize, LE)?;
-            } else {
-                let written = bytes.pwrite_with(&section_header(section), row, LE);
-                written.map_err(|_| scroll::Error::BadOffset(row))?;
+    /// For each section of the new image, where its bytes come from.
+    fn sources(&mut self) -> Vec<Source<'a>> {
+        let places = self.origins.iter().map(|origin| {
+            let base = origin.and_then(|row| self.base.sections.get(row));
+            Source::Base(base.map_or(0, |section| u64::from(section.raw_offset)))
+        });
+        let mut sources: Vec<_> = places.collect();
+        for (row, content) in self.contents.drain(..) {
+            if let Some(source) = sources.get_mut(row) {
+                *source = Source::Content(content);
             }
         }
-        Ok(())
+        sources
     }
 }
 
-fn section_header(section: &Section) -> SectionTable {
-    SectionTable {
-        name: section.name.to_bytes(),
-        virtual_size: section.virtual_size,
-        virtual_address: section.virtual_address,
-        size_of_raw_data: section.raw_size,
-        pointer_to_raw_data: section.raw_offset,
-        characteristics: section.characteristics,
-        ..SectionTable::default()
-    }
+/// Where the bytes of a section come from.
+enum Source<'a> {
+    /// From this place of the base image on.
+    Base(u64),
+    Content(Content<'a>),
 }
 
 /// What passes: a section of the new image from its source, as the sink's blocks.
@@ -162,19 +96,17 @@ impl Writer<'_> {
         &mut self,
         sink: &mut dyn Sink,
         image: &Image,
-        mut contents: Vec<(usize, Content<'_>)>,
+        mut sources: Vec<Source<'_>>,
         base: &mut S,
         observers: &mut [&mut dyn SectionObserver],
     ) -> Passing {
-        for section in observe::in_file_order(image) {
-            let row = image
-                .sections
-                .iter()
-                .position(|candidate| std::ptr::eq(candidate, section));
-            let content = contents.iter().position(|(at, _)| Some(*at) == row);
-            match content {
-                Some(at) => self.section(sink, section, contents.swap_remove(at).1, observers)?,
-                None => self.base_section(sink, section, base, observers)?,
+        for (row, section) in observe::in_file_order(image) {
+            let Some(source) = sources.get_mut(row) else {
+                continue;
+            };
+            match std::mem::replace(source, Source::Base(0)) {
+                Source::Content(content) => self.section(sink, section, content, observers)?,
+                Source::Base(from) => self.base_section(sink, section, base, from, observers)?,
             }
         }
         Ok(())
@@ -199,18 +131,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A section that the base image has, copied with its padding.
+    /// A section that the base image has, copied with its padding `from` its place there.
     fn base_section<S: Read + Seek + ?Sized>(
         &mut self,
         sink: &mut dyn Sink,
         section: &Section,
         base: &mut S,
+        from: u64,
         observers: &mut [&mut dyn SectionObserver],
     ) -> Passing {
         let failed = own(|error: io::Error| WriteError::Base(error.into()));
         observe::begin(observers, section);
-        base.seek(SeekFrom::Start(u64::from(section.raw_offset)))
-            .map_err(&failed)?;
+        base.seek(SeekFrom::Start(from)).map_err(&failed)?;
         let mut shown = section.stored();
         let mut left = u64::from(section.raw_size);
         while left > 0 {

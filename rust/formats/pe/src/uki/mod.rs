@@ -120,6 +120,7 @@ fn add_parts<'a>(
     }
     Ok(Options {
         clear_nx_compat: facts.lacks_nx_compat,
+        ..Options::default()
     })
 }
 

@@ -73,13 +73,16 @@ fn any_digest_can_be_computed() {
 #[test]
 fn refuses_gaps_and_overlaps() {
     let builder = Builder::stub();
-    for offset in [0x600_u32, 0xa00] {
+    for (row, offset, wanted) in [
+        (0, 0x600_u32, "SectionInHeaders"),
+        (0, 0xa00, "SectionGap"),
+        (1, 0x801, "SectionOverlap"),
+    ] {
         let mut file = builder.build();
-        file[builder.section_table() + 20..][..4].copy_from_slice(&offset.to_le_bytes());
-        assert!(
-            matches!(sha256(&file), Err(ReadError::NotContiguous { .. })),
-            "{offset:#x}"
-        );
+        let field = builder.section_table() + 40 * row + 20;
+        file[field..][..4].copy_from_slice(&offset.to_le_bytes());
+        let refused = format!("{:?}", sha256(&file).unwrap_err());
+        assert!(refused.starts_with(wanted), "{refused}");
     }
 }
 
@@ -94,7 +97,7 @@ fn refuses_bytes_behind_the_certificate_table() {
     file.extend([0; 16]);
     assert!(matches!(
         sha256(&file),
-        Err(ReadError::CertificateTablePlace)
+        Err(ReadError::CertificateTableNotLast(8))
     ));
     file.truncate(file.len() - 8);
     assert_eq!(

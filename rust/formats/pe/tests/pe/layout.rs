@@ -1,7 +1,7 @@
 use std::io::{Cursor, Read};
 
 use touchstone_pe::layout::{Content, Layout, NewSection, Options, PlanError, Written};
-use touchstone_pe::{Image, WriteError, authenticode, certificates, observe_sections};
+use touchstone_pe::{Image, ReadError, WriteError, authenticode, certificates, observe_sections};
 
 use crate::builder::{self, Builder, CHECKSUM, OPTIONAL, PE, Seen};
 
@@ -126,6 +126,8 @@ fn refuses_content_that_would_reach_the_next_section_in_memory() {
     let next = builder.section_table() + 2 * 40 + 12;
     let address = number(&base, next) - 0x1000 + 0x100;
     base[next..next + 4].copy_from_slice(&address.to_le_bytes());
+    let size = builder.section_table() + 40 + 8;
+    base[size..size + 4].copy_from_slice(&0x100_u32.to_le_bytes());
     assert!(plan(&base, vec![bytes(".sbat", &[0; 0x100])]).is_ok());
     let refused = plan(&base, vec![bytes(".sbat", &[0; 0x101])])
         .err()
@@ -191,7 +193,14 @@ fn refuses_alignments_that_are_no_power_of_two() {
             let mut base = Builder::stub().build();
             base[OPTIONAL + field..][..4].copy_from_slice(&value.to_le_bytes());
             let refused = plan(&base, Vec::new()).err();
-            assert!(matches!(refused, Some(PlanError::Alignment(_, v)) if v == value));
+            let Some(PlanError::Base(error)) = refused else {
+                panic!("{field}: {value}");
+            };
+            assert!(matches!(
+                error,
+                ReadError::SectionAlignment(wrong) | ReadError::FileAlignment(wrong)
+                    if wrong == value
+            ));
         }
     }
 }
@@ -246,7 +255,7 @@ fn leaves_out_a_symbol_table_at_the_end() {
     base.push(0);
     assert!(matches!(
         plan(&base, Vec::new()).err(),
-        Some(PlanError::SymbolTable)
+        Some(PlanError::Base(ReadError::SymbolTableNotLast(1)))
     ));
 }
 
@@ -257,7 +266,10 @@ fn clears_nx_compat_only_on_request() {
         let layout = Layout::plan(
             &builder::read(&base),
             Vec::new(),
-            Options { clear_nx_compat },
+            Options {
+                clear_nx_compat,
+                ..Options::default()
+            },
         )
         .unwrap();
         let (_, written) = write(&base, layout, &mut Seen::default()).unwrap();
