@@ -53,10 +53,7 @@ pub(crate) fn place(image: &Image) -> u64 {
 
 /// The `CheckSum` that `image`, whose bytes are `source`, ought to have; see [`Image::checksum`]
 /// for the one that it has. Reads the file once.
-pub fn compute<S: Read + Seek + ?Sized>(
-    image: &Image,
-    source: &mut S,
-) -> Result<u32, ReadError> {
+pub fn compute<S: Read + Seek + ?Sized>(image: &Image, source: &mut S) -> Result<u32, ReadError> {
     let mut sum = Sum::default();
     let field = place(image);
     let (behind, what) = (field + 4, "the image");

@@ -125,10 +125,7 @@ pub(crate) fn base(image: &Image) -> Result<u64, ReadError> {
 }
 
 fn alignments(image: &Image) -> Result<(), ReadError> {
-    let (section, file) = (
-        image.fields.section_alignment,
-        image.fields.file_alignment,
-    );
+    let (section, file) = (image.fields.section_alignment, image.fields.file_alignment);
     if !file.is_power_of_two() {
         return Err(ReadError::FileAlignment(file));
     }

@@ -244,8 +244,8 @@ impl<'p, 'a> Planner<'p, 'a> {
             .filter(|row| matches!(row.fate, Fate::Removed))
             .count();
         let kept = self.rows.len() - removed;
-        let room = u64::from(self.headers.size_of_headers)
-            .saturating_sub(self.base.fields.section_table);
+        let room =
+            u64::from(self.headers.size_of_headers).saturating_sub(self.base.fields.section_table);
         let rows = usize::try_from(room).unwrap_or(0) / SIZEOF_SECTION_TABLE;
         let free = rows.min(usize::from(u16::MAX)).saturating_sub(kept);
         let wanted = self.added.len();
@@ -394,4 +394,3 @@ impl<'a> Layout<'a> {
         Ok(self)
     }
 }
-

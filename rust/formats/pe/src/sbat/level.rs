@@ -104,7 +104,11 @@ impl Level {
             .map(|(line, fields)| minimum(*line, fields))
             .collect::<Result<Vec<_>, _>>()?;
         for (index, (name, _)) in minimums.iter().enumerate() {
-            if minimums.iter().take(index).any(|(before, _)| before == name) {
+            if minimums
+                .iter()
+                .take(index)
+                .any(|(before, _)| before == name)
+            {
                 return Err(SbatError::ComponentTwice(name.clone()));
             }
         }
