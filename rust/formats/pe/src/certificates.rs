@@ -121,7 +121,7 @@ pub fn append_with_checksum<F: Read + Write + Seek + ?Sized>(
     Image::read(file).map_err(WriteError::Base)
 }
 
-fn append_entry<F: Write + Seek + ?Sized>(
+fn append_entry<F: Read + Write + Seek + ?Sized>(
     file: &mut F,
     image: &Image,
     pkcs7_der: &[u8],
@@ -136,6 +136,8 @@ fn append_entry<F: Write + Seek + ?Sized>(
     }
     if let Some(table) = image.certificate_table() {
         rules::certificate_table_last(&table, image.len()).map_err(WriteError::Base)?;
+        // A malformed entry could take the new one for its own data.
+        read(image, file).map_err(WriteError::Base)?;
     }
     let entry_start = image.len() + padding(image.len());
     let start = image

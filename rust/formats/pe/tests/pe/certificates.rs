@@ -94,3 +94,33 @@ fn refuses_to_sign_an_image_without_a_place_for_signatures() {
     assert!(matches!(refused, WriteError::NoCertificateEntry));
     assert_eq!(file, before);
 }
+
+#[test]
+fn refuses_to_append_behind_an_entry_that_would_swallow_the_new_one() {
+    let mut file = Cursor::new(Builder::stub().build());
+    let image = append(&mut file, FIRST);
+    let start = image.certificate_table().unwrap().start as usize;
+    file.get_mut()[start] = 24;
+    let before = file.get_ref().clone();
+    let refused = certificates::append(&mut file, &image, SECOND).unwrap_err();
+    assert!(matches!(
+        refused,
+        WriteError::Base(ReadError::CertificateOutside(8))
+    ));
+    assert_eq!(*file.get_ref(), before);
+}
+
+#[test]
+fn refuses_to_append_what_could_not_be_read_back() {
+    let file = Builder::stub().build();
+    let image = builder::read(&file);
+    for signature in [&b""[..], b"no DER", &[0x30, 3, 1], &[0x30, 1, 1, 1]] {
+        let mut copy = Cursor::new(file.clone());
+        let refused = certificates::append(&mut copy, &image, signature).unwrap_err();
+        assert!(
+            matches!(refused, WriteError::NotASignature),
+            "{signature:?}"
+        );
+        assert_eq!(*copy.get_ref(), file);
+    }
+}
