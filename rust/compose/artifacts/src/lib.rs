@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod bootspec;
+pub mod diff;
 pub mod error;
 pub mod firmware;
 pub mod generation;
 pub mod inspect;
+pub mod inspect_uki;
 pub mod keys;
 pub mod manifest;
 pub mod output;

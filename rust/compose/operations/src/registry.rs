@@ -5,8 +5,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
+use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
+use touchstone_artifacts::inspect_uki::{InspectUki, InspectedImage};
 use touchstone_artifacts::keys::{GenerateKeys, GeneratedKeys};
 use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
 use touchstone_artifacts::pcr11::UkiPcrs;
@@ -49,6 +51,10 @@ operation!("bootspec.emit", EmitBootspec => EmittedBootspec,
     "the Bootspec document of a generation, v2 beside v1");
 operation!("uki.assemble", AssembleUki => MeasuredAssembly,
     "a unified kernel image from a stub and its parts, signed if asked");
+operation!("uki.inspect", InspectUki => InspectedImage,
+    "what a PE image consists of, and what each profile of a UKI gives PCR 11");
+operation!("uki.diff", DiffUki => ImageDifferences,
+    "what differs between two PE images");
 operation!("pe.sign", SignPe => SignedPe,
     "an Authenticode signature on a PE image");
 operation!("pe.digest", DigestPe => PeDigest,
@@ -109,6 +115,8 @@ pub fn operations() -> Vec<Description> {
     vec![
         Description::of::<EmitBootspec>(),
         Description::of::<AssembleUki>(),
+        Description::of::<InspectUki>(),
+        Description::of::<DiffUki>(),
         Description::of::<SignPe>(),
         Description::of::<DigestPe>(),
         Description::of::<MeasureUki>(),

@@ -51,6 +51,27 @@ pub enum Command {
 pub enum Uki {
     /// Assemble a unified kernel image, and sign it if a key is given
     Build(Box<UkiBuild>),
+    /// Show sections, digests, SBAT, signers and PCR 11 of a unified kernel image, an addon or any other PE image
+    Inspect {
+        /// The image
+        file: PathBuf,
+        /// A bank: sha1, sha256, sha384 or sha512; sha256 when none is given
+        #[arg(long)]
+        bank: Vec<Bank>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what differs between two images; exit status 3 if anything does
+    Diff {
+        /// The image to compare with
+        a: PathBuf,
+        /// The image that is compared
+        b: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use touchstone_artifacts::diff::DiffUki;
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki};
+use touchstone_artifacts::inspect_uki::InspectUki;
 use touchstone_artifacts::keys::GenerateKeys;
 use touchstone_artifacts::pcr11::{AskPcr11, UkiPcrs};
 use touchstone_artifacts::predict::Prediction;
@@ -15,32 +17,47 @@ use touchstone_artifacts::{Context, Progress};
 use touchstone_operations::{Failure, dispatch, operations, perform};
 
 use crate::arguments::{Arguments, Command, Keys, Measure, Pe, Uki, UkiBuild};
-use crate::{builder, console};
+use crate::{builder, console, inspect};
+
+/// How a command ended that did not fail.
+pub enum Verdict {
+    /// Done.
+    Done,
+    /// Looked at, and the answer is no.
+    Negative,
+}
 
 /// Runs the command.
 ///
 /// # Errors
 /// [`Failure`] of the operation, or of printing its answer.
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
+pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     if matches!(arguments.command, Command::Builder) {
-        return build();
+        return build().map(|()| Verdict::Done);
     }
     let progress = console::of_the_command_line();
     let context = Context {
         progress: &*progress,
         keys: KeyPolicy::Any,
     };
-    match arguments.command {
+    let done = match arguments.command {
         Command::Builder => build(),
         Command::Run { request } => print_json(&dispatch(read_request(&request)?, &context)?),
         Command::Schema { operation } => schema(operation.as_deref()),
         Command::Uki(Uki::Build(build)) => uki_build(*build, &context),
+        Command::Uki(Uki::Inspect { file, bank, json }) => {
+            inspect_command(&InspectUki { file, banks: bank }, json, &context)
+        }
+        Command::Uki(Uki::Diff { a, b, json }) => {
+            return diff_command(&DiffUki { a, b }, json, &context);
+        }
         Command::Pe(pe) => pe_command(pe, &context),
         Command::Measure(measure) => measure_command(measure, &context),
         Command::Keys(Keys::Generate { folder }) => {
             perform(&GenerateKeys { output: folder }, &context).map(drop)
         }
-    }
+    };
+    done.map(|()| Verdict::Done)
 }
 
 /// The builder door. Its answer is the derivation's output; what is printed is only the log.
@@ -101,6 +118,26 @@ fn uki(build: UkiBuild) -> AssembleUki {
         measure,
         output: build.output,
     }
+}
+
+fn inspect_command(request: &InspectUki, json: bool, context: &Context<'_>) -> Result<(), Failure> {
+    let answer = perform(request, context)?;
+    match json {
+        true => print_json(&answer),
+        false => print_line(&inspect::image(request, &answer)),
+    }
+}
+
+fn diff_command(request: &DiffUki, json: bool, context: &Context<'_>) -> Result<Verdict, Failure> {
+    let answer = perform(request, context)?;
+    match json {
+        true => print_json(&answer)?,
+        false => print_line(&inspect::differences(&answer))?,
+    }
+    Ok(match answer.equal {
+        true => Verdict::Done,
+        false => Verdict::Negative,
+    })
 }
 
 fn pe_command(pe: Pe, context: &Context<'_>) -> Result<(), Failure> {

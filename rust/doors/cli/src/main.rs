@@ -7,15 +7,19 @@ mod arguments;
 mod builder;
 mod commands;
 mod console;
+mod inspect;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use commands::Verdict;
+
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
     match commands::run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Verdict::Done) => ExitCode::SUCCESS,
+        Ok(Verdict::Negative) => ExitCode::from(3),
         Err(failure) => {
             eprintln!("touchstone: error: {failure}");
             ExitCode::from(1)

@@ -7,8 +7,11 @@
     reason = "a failed step of a test fails the test"
 )]
 
+mod diff;
+mod digests;
 mod doors;
 mod flake;
+mod inspect;
 mod measure;
 mod nix;
 mod readme;

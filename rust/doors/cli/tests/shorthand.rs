@@ -69,6 +69,24 @@ pub fn pe_digest(request: &Value) -> Vec<String> {
     words(["pe", "digest", "--json", text(request, "file")])
 }
 
+pub fn uki_inspect(request: &Value) -> Vec<String> {
+    let mut command = words(["uki", "inspect", "--json", text(request, "file")]);
+    for bank in list(request, "banks") {
+        command.extend(words(["--bank", bank.as_str().unwrap()]));
+    }
+    command
+}
+
+pub fn uki_diff(request: &Value) -> Vec<String> {
+    words([
+        "uki",
+        "diff",
+        "--json",
+        text(request, "a"),
+        text(request, "b"),
+    ])
+}
+
 pub fn measure_uki(request: &Value) -> Vec<String> {
     let mut command = words(["measure", "uki", "--json", text(request, "file")]);
     for bank in list(request, "banks") {
