@@ -4,8 +4,13 @@
 mod authenticode;
 mod builder;
 mod certificates;
+mod checksum;
+mod edit;
+mod failing;
 mod kernel;
 mod layout;
+mod levels;
+mod malformed;
 mod properties;
 mod read;
 mod sbat;
