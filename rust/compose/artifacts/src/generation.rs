@@ -270,7 +270,7 @@ impl Maker<'_> {
         let request = self.request;
         Parts {
             stub: request.stub.clone(),
-            linux: core.kernel.as_str().into(),
+            linux: Some(core.kernel.as_str().into()),
             initrds: core
                 .initrds
                 .iter()
@@ -278,14 +278,12 @@ impl Maker<'_> {
                 .collect(),
             cmdline: Some(Text::Inline(core.command_line())),
             os_release: request.os_release.clone(),
-            uname: None,
             sbat: request.sbat.clone(),
             splash: request.splash.clone(),
             ucode: request.ucode.clone(),
             dtb: core.devicetree.as_ref().map(|path| path.as_str().into()),
-            pcrpkey: None,
-            sections: Vec::new(),
             compat: request.compat,
+            ..Parts::default()
         }
     }
 

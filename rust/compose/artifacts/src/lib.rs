@@ -7,14 +7,17 @@
 
 pub mod bootspec;
 pub mod diff;
+mod efifw;
 pub mod error;
 pub mod firmware;
 pub mod generation;
+mod hwids;
 pub mod inspect;
 pub mod inspect_uki;
 pub mod keys;
 pub mod manifest;
 pub mod output;
+mod parts;
 pub mod pcr11;
 pub mod predict;
 pub mod progress;

@@ -32,6 +32,14 @@ pub struct TextFile {
 const TEXT_LIMIT: u64 = 1 << 20;
 
 impl Text {
+    /// The file that holds it, if it does not stand in the request.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Inline(_) => None,
+            Self::File(TextFile { file }) => Some(file),
+        }
+    }
+
     /// The text, read from its file where it has one.
     ///
     /// # Errors

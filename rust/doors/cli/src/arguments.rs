@@ -76,12 +76,12 @@ pub enum Uki {
 
 #[derive(Args)]
 pub struct UkiBuild {
-    /// The systemd stub (linux….efi.stub)
+    /// The systemd stub (linux….efi.stub; addon….efi.stub for an addon or a profile)
     #[arg(long)]
     pub stub: PathBuf,
-    /// The kernel
+    /// The kernel; without it, the image is an addon
     #[arg(long)]
-    pub linux: PathBuf,
+    pub linux: Option<PathBuf>,
     /// An initrd; several are joined in the order given
     #[arg(long)]
     pub initrd: Vec<PathBuf>,
@@ -106,9 +106,27 @@ pub struct UkiBuild {
     /// A device tree
     #[arg(long)]
     pub dtb: Option<PathBuf>,
+    /// A device tree that the stub may choose; several are tried in the order given
+    #[arg(long)]
+    pub dtbauto: Vec<PathBuf>,
+    /// A folder of JSON files, each of which describes a device by its hardware IDs
+    #[arg(long, value_name = "DIR")]
+    pub hwids: Option<PathBuf>,
+    /// A folder with one firmware image, whose name becomes the firmware's ID
+    #[arg(long, value_name = "DIR")]
+    pub efifw: Vec<PathBuf>,
     /// The public key for PCR signatures
     #[arg(long)]
     pub pcrpkey: Option<PathBuf>,
+    /// The signatures of PCR 11 values (JSON), made elsewhere
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub pcrsig: Option<TextArgument>,
+    /// The profile text: alone it makes a profile to be joined, beside --join-profile it describes the UKI itself
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub profile: Option<TextArgument>,
+    /// An image with a profile, joined to this UKI; several in the order given
+    #[arg(long, value_name = "FILE")]
+    pub join_profile: Vec<PathBuf>,
     /// An additional section
     #[arg(long, value_name = "NAME:TEXT|NAME:@FILE")]
     pub section: Vec<SectionArgument>,

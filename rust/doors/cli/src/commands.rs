@@ -12,7 +12,7 @@ use touchstone_artifacts::keys::GenerateKeys;
 use touchstone_artifacts::pcr11::{AskPcr11, UkiPcrs};
 use touchstone_artifacts::predict::Prediction;
 use touchstone_artifacts::sign::{KeyPolicy, SignPe, SigningKey};
-use touchstone_artifacts::uki::{AssembleUki, ExtraSection, Parts};
+use touchstone_artifacts::uki::{AssembleUki, ExtraSection, FirmwareImage, Parts};
 use touchstone_artifacts::{Context, Progress};
 use touchstone_operations::{Failure, dispatch, operations, perform};
 
@@ -97,7 +97,13 @@ fn uki(build: UkiBuild) -> AssembleUki {
         splash: build.splash,
         ucode: build.ucode,
         dtb: build.dtb,
+        dtbauto: build.dtbauto,
+        hwids: build.hwids,
+        efifw: build.efifw.into_iter().map(FirmwareImage::Folder).collect(),
         pcrpkey: build.pcrpkey,
+        pcrsig: build.pcrsig.map(|text| text.0),
+        profile: build.profile.map(|text| text.0),
+        join_profiles: build.join_profile,
         sections: build
             .section
             .into_iter()

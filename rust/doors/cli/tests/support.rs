@@ -77,6 +77,15 @@ impl Work {
         fs::copy(&self.inputs.stub[suite][architecture], self.path(name)).unwrap();
     }
 
+    /// Copies the addon stub of this suite and firmware architecture to `name`.
+    pub fn addon_stub(&self, suite: &str, architecture: &str, name: &str) {
+        fs::copy(
+            &self.inputs.addon_stub[suite][architecture],
+            self.path(name),
+        )
+        .unwrap();
+    }
+
     /// The suites whose stubs are there.
     pub fn stub_suites(&self) -> Vec<String> {
         self.inputs.stub.keys().cloned().collect()

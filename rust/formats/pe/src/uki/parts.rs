@@ -1,6 +1,6 @@
 //! What a UKI is made of.
 
-use super::{Compat, Kernel, UkiError};
+use super::{Compat, Device, Firmware, Kernel, Profile, UkiError};
 use crate::SectionName;
 use crate::layout::Content;
 
@@ -40,20 +40,44 @@ pub struct UkiParts<'a> {
     pub dtb: Option<Content<'a>>,
     /// `.dtbauto`, one section each.
     pub dtbauto: Vec<Content<'a>>,
+    /// `.hwids`, which device trees and firmware are for which machine. `None`: no such section.
+    pub hwids: Option<Vec<Device>>,
+    /// `.efifw`, one section each.
+    pub efifw: Vec<Firmware<'a>>,
     /// `.pcrpkey`, a public key in PEM.
     pub pcrpkey: Option<Content<'a>>,
-    /// `.profile`: this image is a profile, to be joined to a UKI. It keeps the stub's `.sbat` as
-    /// it is.
+    /// `.profile`. With profiles in [`joined`](Self::joined), that of the UKI itself (`ID=main` if there is none); without, this image
+    /// is a profile, to be joined to a UKI, and keeps the stub's `.sbat` as it is.
     pub profile: Option<String>,
+    /// More profiles, behind all other sections.
+    pub joined: Vec<Profile<'a>>,
+    /// `.pcrsig`, the signatures of the UKI's own PCR 11 values.
+    pub pcrsig: Option<Content<'a>>,
     /// More sections, behind all others but `.sbat`.
     pub extra: Vec<(SectionName, Content<'a>)>,
     /// Whose byte rules are followed.
     pub compat: Compat,
 }
 
+/// What `ukify` has for the UKI's own profile when others are joined.
+const MAIN_PROFILE: &str = "ID=main";
+
 impl UkiParts<'_> {
+    /// Whether the image is a profile to be joined elsewhere.
     pub(super) fn is_profile(&self) -> bool {
-        self.profile.as_deref().is_some_and(|text| !text.is_empty())
+        self.joined.is_empty() && self.own_profile().is_some()
+    }
+
+    fn own_profile(&self) -> Option<&str> {
+        self.profile.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// The UKI's own profile, if others are joined to it.
+    pub(super) fn main_profile(&self) -> Option<String> {
+        if self.joined.is_empty() {
+            return None;
+        }
+        Some(self.own_profile().unwrap_or(MAIN_PROFILE).to_owned())
     }
 
     /// The checks that need no other file.
@@ -64,7 +88,16 @@ impl UkiParts<'_> {
         if self.is_profile() && !self.sbat.is_empty() {
             return Err(UkiError::SbatOfProfile);
         }
-        check_os_release(self.os_release.as_deref().unwrap_or_default())?;
+        if self.is_profile() && self.pcrsig.is_some() {
+            return Err(UkiError::PcrsigOfProfile);
+        }
+        if self.compat == Compat::Ukify257 && !self.efifw.is_empty() {
+            return Err(UkiError::NotIn257(".efifw".parse()?));
+        }
+        let os_release = self.os_release.as_deref().unwrap_or_default();
+        check_lines(os_release).map_err(|line| UkiError::OsRelease { line })?;
+        let profile = self.profile.as_deref().unwrap_or_default();
+        check_lines(profile.as_bytes()).map_err(|line| UkiError::ProfileText { line })?;
         match &self.uname {
             Uname::Given(version)
                 if version.chars().any(|c| c.is_whitespace() || c.is_control()) =>
@@ -85,11 +118,11 @@ pub fn cmdline_from_words(argument: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Source: os-release(5).
-fn check_os_release(bytes: &[u8]) -> Result<(), UkiError> {
+/// Whether a text is made of `KEY=value` lines; the first line that is none, counted from 1. Source: os-release(5).
+fn check_lines(bytes: &[u8]) -> Result<(), usize> {
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     for (index, line) in lines {
-        let wrong = || UkiError::OsRelease { line: index + 1 };
+        let wrong = || index + 1;
         let line = std::str::from_utf8(line).map_err(|_| wrong())?.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;

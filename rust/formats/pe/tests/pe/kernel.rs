@@ -1,6 +1,6 @@
 //! Where the kernel's version is found.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 
 use touchstone_pe::uki::{Kernel, KernelError, UkiError, UkiParts, Uname};
 
@@ -93,22 +93,115 @@ fn is_found_across_the_chunks_in_which_a_kernel_is_read() {
     }
 }
 
-#[test]
-fn must_be_given_for_a_zboot_image() {
+/// A zboot image: a wrapper, behind whose sections `payload` lies.
+fn zboot(compression: &str, payload: &[u8]) -> Vec<u8> {
     let mut kernel = with_text(b"Linux version 6.1 (wrapper)");
+    let start = kernel.len() as u32;
     kernel[4..8].copy_from_slice(b"zimg");
-    let parts = |uname| UkiParts {
-        linux: Some(Kernel::new(Cursor::new(kernel.clone()))),
+    kernel[8..12].copy_from_slice(&start.to_le_bytes());
+    kernel[12..16].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    kernel[0x18..0x18 + compression.len()].copy_from_slice(compression.as_bytes());
+    kernel.extend(payload);
+    kernel
+}
+
+#[test]
+fn comes_from_within_a_zboot_image() {
+    let banner = b"\0Linux version 6.9.1-zboot (builder) (gcc) #1\0";
+    let mut within = vec![0x90; 300_000];
+    within.extend(banner);
+    // The kernel's build appends the length to some payloads.
+    for tail in [&[][..], &[0, 1, 2, 3]] {
+        for (name, packed) in [("gzip", gzip(&within)), ("zstd", zstd(&within))] {
+            let payload = [&packed, tail].concat();
+            let version = uname(zboot(name, &payload));
+            assert_eq!(version.as_deref(), Some("6.9.1-zboot"), "{name}");
+        }
+    }
+    assert_eq!(uname(zboot("gzip", &gzip(b"no banner"))), None);
+}
+
+#[test]
+fn must_be_given_for_a_zboot_image_that_cannot_be_opened() {
+    let parts = |kernel: &[u8], uname| UkiParts {
+        linux: Some(Kernel::new(Cursor::new(kernel.to_vec()))),
         uname,
         ..UkiParts::default()
     };
-    let refused = refusal(parts(Uname::Detect));
+    let cut = gzip(&vec![0x90; 300_000]);
+    let damaged = zboot("gzip", &cut[..cut.len() / 2]);
+    let refused = refusal(parts(&damaged, Uname::Detect));
     assert!(matches!(
         refused,
-        UkiError::Kernel(KernelError::ZbootVersion)
+        UkiError::Kernel(KernelError::Damaged { .. })
     ));
-    assert_eq!(
-        section(parts(Uname::Given("6.1".into())), ".uname").unwrap(),
-        b"6.1"
-    );
+    for name in ["xzkern", "lz4", "lzma", "lzo", ""] {
+        let kernel = zboot(name, b"packed");
+        let refused = refusal(parts(&kernel, Uname::Detect));
+        let UkiError::Kernel(KernelError::Zboot(found)) = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(found, name);
+        let given = parts(&kernel, Uname::Given("6.1".into()));
+        assert_eq!(section(given, ".uname").unwrap(), b"6.1");
+    }
+}
+
+#[test]
+fn is_found_in_a_kernel_that_is_compressed_as_a_whole() {
+    let kernel = with_text(b"\0Linux version 6.9.1 (builder) (gcc) #1\0");
+    let half = kernel.len() / 2;
+    let members = [gzip(&kernel[..half]), gzip(&kernel[half..]), vec![0; 9]].concat();
+    let frames = [zstd(&kernel[..half]), zstd(&kernel[half..])].concat();
+    for packed in [gzip(&kernel), zstd(&kernel), members, frames] {
+        let parts = || UkiParts {
+            linux: Some(Kernel::new(Cursor::new(packed.clone()))),
+            ..UkiParts::default()
+        };
+        assert_eq!(section(parts(), ".uname").unwrap(), b"6.9.1");
+        assert_eq!(section(parts(), ".linux").unwrap(), kernel);
+    }
+}
+
+#[test]
+fn what_is_compressed_is_checked_to_its_end() {
+    let kernel = Builder::kernel().build();
+    let refused = |packed: Vec<u8>| {
+        let linux = Some(Kernel::new(Cursor::new(packed)));
+        match refusal(UkiParts {
+            linux,
+            ..UkiParts::default()
+        }) {
+            UkiError::Kernel(error) => error,
+            other => panic!("{other}"),
+        }
+    };
+    for packed in [gzip(&kernel), zstd(&kernel)] {
+        let mut flipped = packed.clone();
+        let last = flipped.len() - 3;
+        flipped[last] ^= 1;
+        let followed = [&packed[..], b"more"].concat();
+        for wrong in [packed[..packed.len() - 1].to_vec(), flipped, followed] {
+            assert!(matches!(refused(wrong), KernelError::Damaged { .. }));
+        }
+    }
+    assert!(matches!(
+        refused(gzip(b"#!/bin/sh")),
+        KernelError::Within { .. }
+    ));
+    assert!(matches!(
+        refused(gzip(&gzip(&kernel))),
+        KernelError::Within { .. }
+    ));
+}
+
+/// Zstandard with a checksum; gzip has one always.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }

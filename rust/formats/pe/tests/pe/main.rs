@@ -11,6 +11,7 @@ mod kernel;
 mod layout;
 mod levels;
 mod malformed;
+mod profiles;
 mod properties;
 mod read;
 mod sbat;

@@ -1,0 +1,262 @@
+//! What a UKI is made of, as it stands in a request.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use touchstone_pe::SectionName;
+use touchstone_pe::layout::Content;
+use touchstone_pe::uki::{Compat, Kernel, Profile, UkiError, UkiParts, Uname, cmdline_from_words};
+
+use crate::efifw::FirmwareImage;
+use crate::source::{Text, TextFile, content, open};
+use crate::{Error, hwids};
+
+/// What a UKI is made of. Texts are strings or `{"file": path}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parts {
+    /// The systemd stub.
+    pub stub: PathBuf,
+    /// The kernel: a PE image of the stub's architecture, or one that gzip or zstd compressed as a whole. Without it, the image is an
+    /// addon, or a profile without a kernel of its own.
+    pub linux: Option<PathBuf>,
+    /// Initrds, joined in this order, each padded to four bytes.
+    #[serde(default)]
+    pub initrds: Vec<PathBuf>,
+    /// The kernel command line. As a string its words are joined by single spaces; a file's content is taken as it is.
+    pub cmdline: Option<Text>,
+    /// The os-release text.
+    pub os_release: Option<Text>,
+    /// The kernel's release; read from the kernel when not given.
+    pub uname: Option<String>,
+    /// SBAT entries, merged with the stub's and the kernel's; the default entry when there are none.
+    #[serde(default)]
+    pub sbat: Vec<Text>,
+    /// A boot splash (BMP).
+    pub splash: Option<PathBuf>,
+    /// A microcode archive.
+    pub ucode: Option<PathBuf>,
+    /// A device tree.
+    pub dtb: Option<PathBuf>,
+    /// Device trees of which the stub chooses the machine's.
+    #[serde(default)]
+    pub dtbauto: Vec<PathBuf>,
+    /// A folder of JSON files, each of which describes a device by its hardware IDs.
+    pub hwids: Option<PathBuf>,
+    /// Firmware images, of which the stub chooses the machine's.
+    #[serde(default)]
+    pub efifw: Vec<FirmwareImage>,
+    /// The public key for PCR signatures.
+    pub pcrpkey: Option<PathBuf>,
+    /// The signatures of PCR 11 values (JSON), made elsewhere.
+    pub pcrsig: Option<Text>,
+    /// The profile text. Without `joinProfiles` the image is a profile, to be joined to a UKI.
+    pub profile: Option<Text>,
+    /// Images with a profile each, which are joined to this UKI in this order.
+    #[serde(default)]
+    pub join_profiles: Vec<PathBuf>,
+    /// Additional sections.
+    #[serde(default)]
+    pub sections: Vec<ExtraSection>,
+    /// The ukify release whose byte rules are followed.
+    #[serde(default)]
+    pub compat: Ukify,
+}
+
+/// An additional section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtraSection {
+    /// Its name: a dot and up to seven characters.
+    pub name: String,
+    /// Its content; a file's may be of any kind.
+    pub content: Text,
+}
+
+/// The release of ukify whose byte rules are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u32", into = "u32")]
+#[schemars(with = "u32")]
+pub enum Ukify {
+    /// ukify 257.
+    V257,
+    /// ukify 262.
+    #[default]
+    V262,
+}
+
+impl TryFrom<u32> for Ukify {
+    type Error = String;
+
+    fn try_from(release: u32) -> Result<Self, String> {
+        match release {
+            257 => Ok(Self::V257),
+            262 => Ok(Self::V262),
+            other => Err(format!(
+                "the byte rules of ukify {other} are not known; there are 257 and 262"
+            )),
+        }
+    }
+}
+
+impl From<Ukify> for u32 {
+    fn from(release: Ukify) -> Self {
+        match release {
+            Ukify::V257 => 257,
+            Ukify::V262 => 262,
+        }
+    }
+}
+
+impl From<Ukify> for Compat {
+    fn from(release: Ukify) -> Self {
+        match release {
+            Ukify::V257 => Self::Ukify257,
+            Ukify::V262 => Self::Ukify262,
+        }
+    }
+}
+
+impl Parts {
+    /// The parts with their files open.
+    pub(crate) fn opened(&self) -> Result<UkiParts<'static>, Error> {
+        let optional = |role, path: &Option<PathBuf>| {
+            path.as_deref().map(|path| content(role, path)).transpose()
+        };
+        Ok(UkiParts {
+            linux: self
+                .linux
+                .as_deref()
+                .map(|path| open("kernel", path).map(Kernel::new))
+                .transpose()?,
+            initrds: self
+                .initrds
+                .iter()
+                .map(|path| content("initrd", path))
+                .collect::<Result<_, _>>()?,
+            cmdline: self.read_cmdline()?,
+            os_release: self.read_os_release()?,
+            uname: self.uname.clone().map_or(Uname::Detect, Uname::Given),
+            sbat: self
+                .sbat
+                .iter()
+                .map(|text| text.read("SBAT text"))
+                .collect::<Result<_, _>>()?,
+            splash: optional("splash", &self.splash)?,
+            ucode: optional("microcode", &self.ucode)?,
+            dtb: optional("device tree", &self.dtb)?,
+            dtbauto: self
+                .dtbauto
+                .iter()
+                .map(|path| content("device tree", path))
+                .collect::<Result<_, _>>()?,
+            hwids: self
+                .hwids
+                .as_deref()
+                .map(|folder| hwids::devices(folder, self.compat))
+                .transpose()?,
+            efifw: self
+                .efifw
+                .iter()
+                .map(FirmwareImage::opened)
+                .collect::<Result<_, _>>()?,
+            pcrpkey: optional("PCR public key", &self.pcrpkey)?,
+            pcrsig: self.read_pcrsig()?,
+            profile: self
+                .profile
+                .as_ref()
+                .map(|text| text.read("profile"))
+                .transpose()?,
+            joined: self
+                .join_profiles
+                .iter()
+                .map(|path| open("profile", path).map(Profile::new))
+                .collect::<Result<_, _>>()?,
+            extra: self
+                .sections
+                .iter()
+                .map(ExtraSection::opened)
+                .collect::<Result<_, _>>()?,
+            compat: self.compat.into(),
+        })
+    }
+
+    /// What is no JSON object is no set of signatures.
+    fn read_pcrsig(&self) -> Result<Option<Content<'static>>, Error> {
+        let Some(text) = &self.pcrsig else {
+            return Ok(None);
+        };
+        let role = "set of PCR signatures";
+        let read = text.read(role)?;
+        let parsed: Result<serde_json::Map<String, serde_json::Value>, _> =
+            serde_json::from_str(&read);
+        match parsed {
+            Ok(_) => Ok(Some(Content::bytes(read.into_bytes()))),
+            Err(error) => Err(Error::Text {
+                role,
+                file: text.file().unwrap_or(&self.stub).to_owned(),
+                fact: format!("it is no JSON object: {error}"),
+            }),
+        }
+    }
+
+    /// As ukify has it: an empty text is as good as none, an empty file is an empty section.
+    fn read_cmdline(&self) -> Result<Option<String>, Error> {
+        let Some(text) = &self.cmdline else {
+            return Ok(None);
+        };
+        let read = text.read("command line")?;
+        Ok(match text {
+            Text::Inline(_) => Some(cmdline_from_words(&read)).filter(|words| !words.is_empty()),
+            Text::File(_) => Some(read),
+        })
+    }
+
+    /// Likewise.
+    fn read_os_release(&self) -> Result<Option<Vec<u8>>, Error> {
+        match &self.os_release {
+            None => Ok(None),
+            Some(Text::Inline(text)) if text.is_empty() => Ok(None),
+            Some(text) => text.read("os-release").map(|text| Some(text.into_bytes())),
+        }
+    }
+
+    /// The file that the error is about.
+    pub(crate) fn at_fault(&self, error: &UkiError) -> Option<PathBuf> {
+        let of = |text: &Option<Text>| Some(text.as_ref()?.file()?.to_owned());
+        match error {
+            UkiError::Kernel(_) => self.linux.clone(),
+            UkiError::CmdlineNul(_) => of(&self.cmdline),
+            UkiError::OsRelease { .. } => of(&self.os_release),
+            UkiError::ProfileText { .. } | UkiError::SbatOfProfile | UkiError::PcrsigOfProfile => {
+                of(&self.profile)
+            }
+            UkiError::Profile { index, .. } => self.join_profiles.get(*index).cloned(),
+            UkiError::Hwids(_) => self.hwids.clone(),
+            UkiError::Uname(_)
+            | UkiError::Sbat(_)
+            | UkiError::FirmwareId(_)
+            | UkiError::NoFirmware(_)
+            | UkiError::NotIn257(_)
+            | UkiError::DuplicateSection(_)
+            | UkiError::SectionName(_)
+            | UkiError::TooLarge(_) => None,
+            _ => Some(self.stub.clone()),
+        }
+    }
+}
+
+impl ExtraSection {
+    fn opened(&self) -> Result<(SectionName, Content<'static>), Error> {
+        let name = self.name.parse().map_err(|source| Error::Uki {
+            file: None,
+            source: UkiError::SectionName(source),
+        })?;
+        let content = match &self.content {
+            Text::Inline(text) => Content::bytes(text.clone().into_bytes()),
+            Text::File(TextFile { file }) => content("section's content", file)?,
+        };
+        Ok((name, content))
+    }
+}

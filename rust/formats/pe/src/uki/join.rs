@@ -1,0 +1,141 @@
+//! Profiles: images that `--profile` makes, whose sections go into a UKI behind its own.
+//!
+//! Source: UAPI.5 (multi-profile UKIs), `ukify(1)`, `--join-profile=`, and what ukify 257 and 262 copy: of the first `.profile` and
+//! what follows it, the sections that a profile may have of its own. `.osrel` is taken if the UKI has one, too; `.pcrpkey` stays that
+//! of the UKI, and a `.pcrsig` is left behind, for it speaks about other sections. What else the image has belongs to its stub.
+
+use std::fmt;
+use std::io::{Read, Seek};
+
+use super::shared::{Shared, Source};
+use super::{CODE, Compat, DATA, Kernel, ProfileError};
+use crate::layout::{Content, NewSection};
+use crate::{Image, Machine, ReadError, Section};
+
+/// What is copied, by both releases.
+const COPIED: [&str; 9] = [
+    ".profile", ".cmdline", ".dtb", ".uname", ".splash", ".linux", ".initrd", ".ucode", ".sbat",
+];
+/// Sections of UKIs that are left behind, for the UKI has its own.
+const LEFT: [&str; 2] = [".pcrpkey", ".pcrsig"];
+/// Copied into a UKI that has one of its own.
+const OS_RELEASE: &str = ".osrel";
+/// Sections of UKIs that nobody would replace: `ukify` loses them without a word.
+const LOST: [&str; 2] = [".dtbauto", ".hwids"];
+/// Copied by ukify 262, lost by 257.
+const FIRMWARE: &str = ".efifw";
+
+/// An image with one profile, to be joined to a UKI.
+pub struct Profile<'a> {
+    source: Box<dyn Source + 'a>,
+}
+
+/// What is taken from a profile.
+pub(super) struct Joined<'a> {
+    pub sections: Vec<NewSection<'a>>,
+    /// Its own kernel, where it has one, lacks it.
+    pub lacks_nx_compat: bool,
+}
+
+impl<'a> Profile<'a> {
+    /// The image that `source` holds from its start to its end.
+    pub fn new(source: impl Read + Seek + 'a) -> Self {
+        Self {
+            source: Box::new(source),
+        }
+    }
+
+    /// The sections to copy, in their order, into a UKI of that architecture, with or without an `.osrel`.
+    pub(super) fn sections(
+        mut self,
+        stub: Machine,
+        compat: Compat,
+        os_release: bool,
+    ) -> Result<Joined<'a>, ProfileError> {
+        let image = Image::read(&mut *self.source)?;
+        if image.machine() != stub {
+            return Err(ProfileError::Architecture {
+                profile: image.machine(),
+                stub,
+            });
+        }
+        let copied = copied(&image, compat, os_release)?;
+        let source = Shared::new(self.source);
+        let mut joined = Joined {
+            sections: Vec::new(),
+            lacks_nx_compat: false,
+        };
+        for section in copied {
+            let (content, lacks_nx_compat) = read(&source, section, stub)?;
+            joined.lacks_nx_compat |= lacks_nx_compat;
+            let is_kernel = section.name.as_str() == ".linux";
+            joined.sections.push(NewSection {
+                name: section.name,
+                content,
+                characteristics: if is_kernel { CODE } else { DATA },
+            });
+        }
+        Ok(joined)
+    }
+}
+
+/// Which sections are copied; refuses an image that is not one profile.
+fn copied(image: &Image, compat: Compat, os_release: bool) -> Result<Vec<&Section>, ProfileError> {
+    let all = || image.sections().iter();
+    let known = [&COPIED[..], &LEFT, &LOST, &[FIRMWARE, OS_RELEASE]].concat();
+    let ours = |section: &&Section| known.contains(&section.name.as_str());
+    match all().find(ours) {
+        Some(first) if first.name.as_str() == ".profile" => {}
+        first => {
+            return Err(ProfileError::NoProfile {
+                first: first.map(|section| section.name),
+            });
+        }
+    }
+    let profiles = all().filter(|section| section.name.as_str() == ".profile");
+    if profiles.count() > 1 {
+        return Err(ProfileError::SeveralProfiles);
+    }
+    let lost = |section: &&Section| {
+        let name = section.name.as_str();
+        LOST.contains(&name) || (name == FIRMWARE && compat == Compat::Ukify257)
+    };
+    if let Some(section) = all().find(lost) {
+        return Err(ProfileError::Lost(section.name));
+    }
+    let copied = all().filter(|section| {
+        let name = section.name.as_str();
+        COPIED.contains(&name) || name == FIRMWARE || (os_release && name == OS_RELEASE)
+    });
+    Ok(copied.collect())
+}
+
+/// A section's content, and whether it is a kernel without `NX_COMPAT`.
+fn read<'a>(
+    source: &Shared<'a>,
+    section: &Section,
+    stub: Machine,
+) -> Result<(Content<'a>, bool), ProfileError> {
+    let len = u64::from(section.virtual_size);
+    if section.virtual_size > section.raw_size {
+        return Err(ProfileError::NotStored(section.name));
+    }
+    let window = source.window(u64::from(section.raw_offset), len);
+    if section.name.as_str() != ".linux" {
+        return Ok((Content::reader(len, Box::new(window)), false));
+    }
+    let (content, facts) = Kernel::new(window).inspect(stub, false)?;
+    Ok((content, facts.lacks_nx_compat))
+}
+
+impl From<std::io::Error> for ProfileError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Read(ReadError::Io(error))
+    }
+}
+
+impl fmt::Debug for Profile<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Profile")
+    }
+}
