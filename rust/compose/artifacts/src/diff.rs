@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use touchstone_measure::Bank;
 
-use crate::inspect_uki::{InspectUki, InspectedImage, InspectedSection};
+use crate::inspect_uki::{InspectUki, InspectedImage, InspectedSection, SbatLine};
 use crate::source::open;
 use crate::{Context, Error};
 
@@ -271,11 +271,13 @@ fn places(a: &InspectedImage, b: &InspectedImage) -> Vec<Difference> {
 fn sbat(a: &InspectedImage, b: &InspectedImage) -> Vec<Difference> {
     let lines = |image: &InspectedImage| -> BTreeMap<String, String> {
         let lines = image.sbat.iter();
+        let said = |line: &SbatLine| {
+            let origin = [&line.vendor, &line.package, &line.version, &line.url];
+            let origin: Vec<&str> = origin.into_iter().map(String::as_str).collect();
+            format!("{},{}", line.generation, origin.join(","))
+        };
         lines
-            .map(|line| {
-                let said = format!("{},{}", line.generation, line.origin.join(","));
-                (line.component.clone(), said)
-            })
+            .map(|line| (line.component.clone(), said(line)))
             .collect()
     };
     named("sbat", &lines(a), &lines(b))

@@ -10,6 +10,7 @@ use touchstone_measure::{
     Ask, Bank, Component, Digest, Digests, ProfileMeasurement, SectionDigests, Version,
     VersionError, measure_profiles, profile_sections,
 };
+use touchstone_pe::sbat::{Metadata, SbatError};
 use touchstone_pe::{
     Image, ReadError, Section, authenticode, certificates, observe_sections, uki::loader_info,
 };
@@ -49,7 +50,7 @@ pub struct InspectedImage {
     pub program: Option<Program>,
     /// The section table, in its order.
     pub sections: Vec<InspectedSection>,
-    /// The lines of `.sbat`.
+    /// The lines of `.sbat`; none when shim could not read it ([`InspectedImage::problems`] says why).
     pub sbat: Vec<SbatLine>,
     /// The signatures, in their order.
     pub signatures: Vec<InspectedSignature>,
@@ -102,9 +103,15 @@ pub struct SbatLine {
     /// The component's name.
     pub component: String,
     /// Its generation.
-    pub generation: String,
-    /// The rest of the line: vendor, package, version and address.
-    pub origin: Vec<String>,
+    pub generation: u32,
+    /// Who made it.
+    pub vendor: String,
+    /// The vendor's name of the package.
+    pub package: String,
+    /// Of which version.
+    pub version: String,
+    /// Where to find the vendor.
+    pub url: String,
 }
 
 /// One signature.
@@ -204,7 +211,9 @@ fn inspect(file: &mut File, image: &Image, banks: &[Bank]) -> Result<InspectedIm
         .unwrap_or_default();
     let sections = sections(file, image, &digests)?;
     let program = loader_info(image, file).unwrap_or_default();
-    let sbat = sections.iter().find(|section| section.name == ".sbat");
+    let sbat = sbat(&sections)
+        .map_err(|error| problems.push(format!("the section .sbat {error}")))
+        .unwrap_or_default();
     Ok(InspectedImage {
         size: image.len(),
         header: Header::of(image, &image.header_facts(file)?),
@@ -213,9 +222,7 @@ fn inspect(file: &mut File, image: &Image, banks: &[Bank]) -> Result<InspectedIm
             name: info.program,
             version: info.version,
         }),
-        sbat: sbat
-            .and_then(|section| section.text.as_deref())
-            .map_or_else(Vec::new, |text| text.lines().map(sbat_line).collect()),
+        sbat,
         signatures: signatures
             .iter()
             .map(|signature| inspect_signature(signature, authenticode.as_ref()))
@@ -272,13 +279,23 @@ fn text(file: &mut File, image: &Image, section: &Section) -> Result<Option<Stri
     Ok((!text.is_empty() && text.chars().all(is_text)).then(|| text.to_owned()))
 }
 
-fn sbat_line(line: &str) -> SbatLine {
-    let mut fields = line.split(',').map(str::to_owned);
-    SbatLine {
-        component: fields.next().unwrap_or_default(),
-        generation: fields.next().unwrap_or_default(),
-        origin: fields.collect(),
-    }
+fn sbat(sections: &[InspectedSection]) -> Result<Vec<SbatLine>, SbatError> {
+    let filled = |section: &&InspectedSection| section.name == ".sbat" && section.size > 0;
+    let Some(section) = sections.iter().find(filled) else {
+        return Ok(Vec::new());
+    };
+    let metadata = Metadata::parse(section.text.as_deref().unwrap_or_default().as_bytes())?;
+    let lines = metadata.0.into_iter();
+    Ok(lines
+        .map(|line| SbatLine {
+            component: line.name,
+            generation: line.generation,
+            vendor: line.vendor,
+            package: line.package,
+            version: line.version,
+            url: line.url,
+        })
+        .collect())
 }
 
 fn inspect_signature(signature: &[u8], digest: Option<&[u8; 32]>) -> InspectedSignature {
