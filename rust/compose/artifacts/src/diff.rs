@@ -171,13 +171,13 @@ impl DiffUki {
 type Key<'a> = (Option<usize>, &'a str, usize);
 
 fn by_key(image: &InspectedImage) -> BTreeMap<Key<'_>, &InspectedSection> {
+    let mut repetitions: BTreeMap<(Option<usize>, &str), usize> = BTreeMap::new();
     let mut sections = BTreeMap::new();
     for section in &image.sections {
-        let mut key = (section.profile, section.name.as_str(), 0);
-        while sections.contains_key(&key) {
-            key.2 += 1;
-        }
-        sections.insert(key, section);
+        let named = (section.profile, section.name.as_str());
+        let number = repetitions.entry(named).or_default();
+        sections.insert((named.0, named.1, *number), section);
+        *number += 1;
     }
     sections
 }

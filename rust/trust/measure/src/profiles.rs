@@ -4,6 +4,8 @@
 //! a profile, and the sections of a profile replace those of the base with the same name. Which one boots is chosen on
 //! the boot menu; the stub measures the base as the chosen profile changes it, `.profile` included.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use touchstone_pe::{Section, SectionObserver};
 
 use crate::bank::{Bank, Digest};
@@ -11,11 +13,18 @@ use crate::hash::{Digests, Hashers};
 use crate::uki::{MACHINES_CHOICE, MEASURED, UNKNOWN_TO_252, UkiError};
 use crate::version::{Release, Version};
 
+/// Where the bytes of a section are: sections with the same place have the same digests.
+type Place = (u32, u32, u32);
+
+fn place(section: &Section) -> Place {
+    (section.raw_offset, section.raw_size, section.virtual_size)
+}
+
 /// Sees the sections of any PE image pass once and hashes each.
 pub struct SectionDigests {
     banks: Vec<Bank>,
-    done: Vec<(Section, Digests)>,
-    current: Option<(Section, Hashers)>,
+    done: BTreeMap<Place, Digests>,
+    current: Option<(Place, Hashers)>,
 }
 
 impl SectionDigests {
@@ -23,22 +32,20 @@ impl SectionDigests {
     pub fn new(banks: &[Bank]) -> SectionDigests {
         SectionDigests {
             banks: banks.to_vec(),
-            done: Vec::new(),
+            done: BTreeMap::new(),
             current: None,
         }
     }
 
     /// The digests of a section's `VirtualSize` bytes, when it has passed.
     pub fn of(&self, section: &Section) -> Option<&Digests> {
-        let mut done = self.done.iter();
-        done.find(|(known, _)| known == section)
-            .map(|(_, digests)| digests)
+        self.done.get(&place(section))
     }
 }
 
 impl SectionObserver for SectionDigests {
     fn begin(&mut self, section: &Section) {
-        self.current = Some((section.clone(), Hashers::new(&self.banks)));
+        self.current = Some((place(section), Hashers::new(&self.banks)));
     }
 
     fn data(&mut self, bytes: &[u8]) {
@@ -48,8 +55,8 @@ impl SectionObserver for SectionDigests {
     }
 
     fn end(&mut self) {
-        if let Some((section, hashers)) = self.current.take() {
-            self.done.push((section, hashers.finish()));
+        if let Some((place, hashers)) = self.current.take() {
+            self.done.insert(place, hashers.finish());
         }
     }
 }
@@ -119,12 +126,11 @@ fn overlaid(
     base: std::ops::Range<usize>,
     own: std::ops::Range<usize>,
 ) -> Vec<usize> {
-    let profile = sections.get(own.clone()).unwrap_or_default();
+    let profile = sections.get(own.clone()).unwrap_or_default().iter();
+    let replaced: BTreeSet<_> = profile.map(|section| section.name).collect();
     let kept = base.filter(|index| {
         let section = sections.get(*index);
-        !profile
-            .iter()
-            .any(|other| Some(other.name) == section.map(|section| section.name))
+        section.is_some_and(|section| !replaced.contains(&section.name))
     });
     kept.chain(own).collect()
 }
