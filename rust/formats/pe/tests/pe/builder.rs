@@ -96,6 +96,8 @@ impl Builder {
             PE + 20,
             &((self.section_table() - OPTIONAL) as u16).to_le_bytes(),
         );
+        // An executable image without symbols and debug data: what pesign wants to see.
+        put(PE + 22, &0x22e_u16.to_le_bytes());
         let magic: u16 = if self.pe32 { 0x10b } else { 0x20b };
         put(OPTIONAL, &magic.to_le_bytes());
         put(OPTIONAL + 8, &1000_u32.to_le_bytes());

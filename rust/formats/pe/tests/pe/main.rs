@@ -11,6 +11,7 @@ mod kernel;
 mod layout;
 mod levels;
 mod malformed;
+mod peers;
 mod profiles;
 mod properties;
 mod read;
