@@ -57,9 +57,12 @@ in
       request = { inherit system; } // removeAttrs generation [ "name" ];
     };
 
-  # mkUki { stub, linux, initrds ? [ ], cmdline ? null, osRelease ? null, …, sign ? null }
-  #   → a unified kernel image (a file).
+  # mkUki { stub, linux ? null, initrds ? [ ], cmdline ? null, osRelease ? null, …, sign ? null }
+  #   → a unified kernel image, an addon (without linux) or a profile (with `profile`, without `joinProfiles`): a file.
   # Texts are strings or { file = path; }. `sign = { key = "/absolute/path"; certificate = ./db.pem; }`.
+  # More parts: uname, sbat = [ text ], splash, ucode, dtb, dtbauto = [ path ], hwids (a folder), efifw = [ { id = "…"; file = path; } ],
+  # pcrpkey, pcrsig (a text), profile (a text), joinProfiles = [ (mkUki { profile = "ID=…"; … }) ], sections = [ { name; content; } ],
+  # compat (257 or 262). docs/uki.md says what each is and in which order the sections stand.
   mkUki = { name ? "uki.efi", sign ? null, ... }@parts:
     perform {
       inherit name;

@@ -1,11 +1,12 @@
 # One derivation for each operation that a builder performs, made by the library's functions from real inputs.
 #   checkout    this repository
-#   inputs      the arguments of checks/generations.nix, and more files: osRelease, splash, realKey and realCertificate
+#   inputs      the arguments of checks/generations.nix, and more files: addonStub, osRelease, splash, devices and firmware (folders),
+#               realKey and realCertificate
 { checkout, inputs }:
 
 let
   generations = import (checkout + "/checks/generations.nix")
-    (removeAttrs inputs [ "osRelease" "splash" "realKey" "realCertificate" ]);
+    (removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" ]);
   inherit (generations) lib;
   generation = generations.bootspecs.generation2;
 
@@ -25,12 +26,29 @@ let
     sections = [{ name = ".mine"; content = "some text"; }];
     compat = 257;
   };
+  # Every part; nobody predicts what it measures, for the machine chooses among its device trees.
+  whole = lib.mkUki {
+    inherit (uki.request) stub linux initrds cmdline osRelease uname sbat splash sections;
+    inherit sign;
+    ucode = file "ucode" inputs.splash;
+    dtb = file "board.dtb" inputs.splash;
+    dtbauto = [ (file "one.dtb" inputs.splash) (file "two.dtb" inputs.osRelease) ];
+    hwids = file "devices" inputs.devices;
+    efifw = [ (file "firmware" inputs.firmware) ];
+    pcrpkey = file "pcr.pub" inputs.osRelease;
+    pcrsig = "{}";
+    profile = "ID=base";
+    joinProfiles = [
+      (lib.mkUki { stub = file "addon.efi" inputs.addonStub; profile = "ID=other"; cmdline = "other"; })
+    ];
+    compat = 262;
+  };
   loader = lib.signPe { file = file "loader.efi" inputs.loader; inherit sign; };
   manifest = lib.mkManifest { inherit (generation) toplevel; };
 
   derivations = {
     "bootspec.emit" = lib.mkBootspec generation;
-    "uki.assemble" = uki;
+    "uki.assemble" = whole;
     "pe.sign" = loader;
     "measure.predict" = lib.predictPcrs {
       inherit loader uki;

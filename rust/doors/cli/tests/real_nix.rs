@@ -36,6 +36,18 @@ impl RealNix {
             fs::copy(program, bin.join(name)).unwrap();
         }
         nix.work.stub("trixie", "x64", "stub");
+        nix.work.addon_stub("trixie", "x64", "addon-stub");
+        for (file, content) in [
+            (
+                "devices/one.json",
+                r#"{"type":"devicetree","name":"N","compatible":"c","hwids":["5dc05bf4-01f6-4089-b464-a08c47ea9295"]}"#,
+            ),
+            ("firmware/image", "an image"),
+        ] {
+            let file = nix.work.path(file);
+            fs::create_dir(file.parent().unwrap()).unwrap();
+            fs::write(file, content).unwrap();
+        }
         fs::copy(
             &nix.work.inputs.boot["trixie"]["x64"],
             nix.work.path("loader"),
@@ -72,7 +84,7 @@ impl RealNix {
         let path = |name: &str| self.work.path(name).display().to_string();
         let inputs = format!(
             "{{ touchstone = {}; probe = {}; kernel = {}; stub = {}; loader = {}; osRelease = {}; splash = {}; \
-             certificate = {}; key = \"{KEYS}/db.key\"; manifestKey = \"{KEYS}/nix.secret\"; \
+             addonStub = {}; devices = {}; firmware = {}; certificate = {}; key = \"{KEYS}/db.key\"; manifestKey = \"{KEYS}/nix.secret\"; \
              realCertificate = {}; realKey = \"{KEYS}/real.key\"; \
              secureBoot = {{ PK = {}; KEK = {}; db = {}; }}; }}",
             path("touchstone"),
@@ -82,6 +94,9 @@ impl RealNix {
             path("loader"),
             path("os-release"),
             path("splash.bmp"),
+            path("addon-stub"),
+            path("devices"),
+            path("firmware"),
             path("keys/db.pem"),
             path("keys/real.pem"),
             path("keys/PK.esl"),

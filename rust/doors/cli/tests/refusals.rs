@@ -1,11 +1,13 @@
 //! Wrong input: one clear error each, exit status 1, no output file, and what stood there before stays.
 
+mod parts;
+
 use std::process::Output;
 
 use crate::support::Work;
 
 /// The form of one refusal.
-struct Refusal<'a> {
+pub struct Refusal<'a> {
     code: &'a str,
     /// The file that the error must name; empty where no file is at fault.
     file: &'a str,
@@ -14,12 +16,12 @@ struct Refusal<'a> {
 }
 
 impl<'a> Refusal<'a> {
-    fn new(code: &'a str, file: &'a str, facts: &'a [&'a str]) -> Refusal<'a> {
+    pub fn new(code: &'a str, file: &'a str, facts: &'a [&'a str]) -> Refusal<'a> {
         Refusal { code, file, facts }
     }
 }
 
-fn ready() -> Work {
+pub fn ready() -> Work {
     let work = Work::with_kernel("amd64");
     work.stub("trixie", "x64", "stub");
     work
@@ -27,12 +29,12 @@ fn ready() -> Work {
 
 const BUILD: [&str; 6] = ["uki", "build", "--stub", "stub", "--linux", "vmlinuz"];
 
-fn build<'a>(parts: &[&'a str]) -> Vec<&'a str> {
+pub fn build<'a>(parts: &[&'a str]) -> Vec<&'a str> {
     [&BUILD[..], parts].concat()
 }
 
 /// Exactly one error on standard error, that names the file and the way out; nothing on standard output; exit status 1.
-fn assert_one_error(output: &Output, refusal: &Refusal<'_>) {
+pub fn assert_one_error(output: &Output, refusal: &Refusal<'_>) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(output.stdout, b"", "{said}");
@@ -72,7 +74,7 @@ fn refuses(work: &Work, arguments: &[&str], refusal: Refusal<'_>) {
     assert_eq!(names(work), before, "files appeared or went");
 }
 
-fn names(work: &Work) -> Vec<std::ffi::OsString> {
+pub fn names(work: &Work) -> Vec<std::ffi::OsString> {
     let entries = std::fs::read_dir(work.folder()).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
     names.sort();

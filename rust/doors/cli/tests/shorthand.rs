@@ -32,11 +32,22 @@ pub fn uki_build(request: &Value) -> Vec<String> {
         ("linux", "--linux"),
         ("uname", "--uname"),
         ("splash", "--splash"),
+        ("ucode", "--ucode"),
+        ("dtb", "--dtb"),
+        ("hwids", "--hwids"),
+        ("pcrpkey", "--pcrpkey"),
     ] {
         option(name, text(request, field));
     }
-    for initrd in list(request, "initrds") {
-        option("--initrd", initrd.as_str().unwrap());
+    for (field, name) in [
+        ("initrds", "--initrd"),
+        ("dtbauto", "--dtbauto"),
+        ("efifw", "--efifw"),
+        ("joinProfiles", "--join-profile"),
+    ] {
+        for file in list(request, field) {
+            option(name, file.as_str().unwrap());
+        }
     }
     for sbat in list(request, "sbat") {
         option("--sbat", &text_or_file(sbat));
@@ -45,8 +56,14 @@ pub fn uki_build(request: &Value) -> Vec<String> {
         let content = text_or_file(&section["content"]);
         option("--section", &format!("{}:{content}", text(section, "name")));
     }
-    option("--cmdline", &text_or_file(&request["cmdline"]));
-    option("--os-release", &text_or_file(&request["osRelease"]));
+    for (field, name) in [
+        ("cmdline", "--cmdline"),
+        ("osRelease", "--os-release"),
+        ("pcrsig", "--pcrsig"),
+        ("profile", "--profile"),
+    ] {
+        option(name, &text_or_file(&request[field]));
+    }
     option("--compat", &request["compat"].to_string());
     option("--key", text(&request["sign"], "key"));
     option("--certificate", text(&request["sign"], "certificate"));

@@ -110,6 +110,25 @@ fn a_kernel_in_a_profile_counts_for_nx_compat() {
     assert_eq!(builder::read(&file).dll_characteristics(), 0);
 }
 
+/// `ukify` leaves them out, and a revoked stub would go on starting the kernels of profiles.
+#[test]
+fn the_stub_keeps_its_sbat_where_only_profiles_have_a_kernel() {
+    let sbat = |joined: Vec<Profile<'static>>| {
+        let parts = UkiParts {
+            cmdline: Some("x".into()),
+            joined,
+            ..UkiParts::default()
+        };
+        String::from_utf8(section(parts, ".sbat").unwrap()).unwrap()
+    };
+    let kernel = image(&[
+        (".profile", b"ID=a"),
+        (".linux", &Builder::kernel().build()),
+    ]);
+    assert!(sbat(vec![profile(kernel.build())]).contains("\nsystemd-stub,1,"));
+    assert!(!sbat(vec![]).contains("\nsystemd-stub,1,"));
+}
+
 #[test]
 fn refuses_what_is_not_one_profile() {
     let text: (&str, &[u8]) = (".profile", b"ID=a");
