@@ -195,12 +195,11 @@ fn keys<'a>(
 }
 
 fn label(section: &InspectedSection) -> String {
+    let name = section.long_name.as_ref().unwrap_or(&section.name);
     match section.profile {
-        Some(profile) if section.name != ".profile" => {
-            format!("{} of profile {profile}", section.name)
-        }
-        Some(profile) => format!("{} {profile}", section.name),
-        None => section.name.clone(),
+        Some(profile) if name != ".profile" => format!("{name} of profile {profile}"),
+        Some(profile) => format!("{name} {profile}"),
+        None => name.clone(),
     }
 }
 

@@ -131,6 +131,10 @@ fn sections(
         profiles += usize::from(section.name.as_str() == ".profile");
         inspected.push(InspectedSection {
             name: section.name.to_string(),
+            long_name: image
+                .full_name(file, section)
+                .ok()
+                .filter(|name| name != section.name.as_str()),
             profile: profiles.checked_sub(1),
             size: section.virtual_size,
             address: section.virtual_address,

@@ -91,7 +91,7 @@ fn sections(text: &mut String, sections: &[InspectedSection], bank: Bank) {
         let profile = section.profile.map(|profile| profile.to_string());
         let digest = section.digests.get(&bank);
         rows.push(vec![
-            section.name.clone(),
+            section.long_name.as_ref().unwrap_or(&section.name).clone(),
             profile.unwrap_or_default(),
             section.size.to_string(),
             format!("{:#x}", section.address),
@@ -121,7 +121,8 @@ fn contents(text: &mut String, section: &InspectedSection) {
     let profile = section
         .profile
         .map(|profile| format!(" (profile {profile})"));
-    let _ = writeln!(text, "{}{}", section.name, profile.unwrap_or_default());
+    let name = section.long_name.as_ref().unwrap_or(&section.name);
+    let _ = writeln!(text, "{name}{}", profile.unwrap_or_default());
     for line in content.lines() {
         let _ = writeln!(text, "  {line}");
     }

@@ -47,8 +47,11 @@ pub struct Program {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InspectedSection {
-    /// The name.
+    /// The name, as the section table has it.
     pub name: String,
+    /// The name of more than eight bytes for which `/` and a number stand in the section table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub long_name: Option<String>,
     /// The profile that the section belongs to; absent in the base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<usize>,
