@@ -16,6 +16,16 @@ pub enum Error {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// An input was written to, or replaced by a shorter or longer one, while it was read.
+    #[error("the {role} changed while it was read: {fact}")]
+    InputChanged {
+        /// What the file is for.
+        role: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// How that was seen.
+        fact: String,
+    },
     /// A text input has the wrong form.
     #[error("the {role} is not usable: {fact}")]
     Text {
@@ -131,6 +141,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Open { .. } => "input.unreadable",
+            Self::InputChanged { .. } => "input.changed",
             Self::Text { .. } => "input.text",
             Self::Pe { .. } => "input.not-pe",
             Self::Uki { .. } => "uki.refused",
@@ -150,6 +161,7 @@ impl Error {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Open { file, .. }
+            | Self::InputChanged { file, .. }
             | Self::Text { file, .. }
             | Self::Pe { file, .. }
             | Self::WriteImage { file, .. }
@@ -170,6 +182,9 @@ impl Error {
         match self {
             Self::Open { .. } => {
                 "check that the path is spelt right and that the file is there and readable"
+            }
+            Self::InputChanged { .. } => {
+                "let whatever writes it finish, then try again; nothing was written"
             }
             Self::Text { .. } => "correct the text, or name another file",
             Self::Pe { .. } => {

@@ -16,6 +16,7 @@ use touchstone_sign::{FileSigner, Signer};
 
 use crate::bootspec::DescribedGeneration;
 use crate::firmware::{Firmware, Measure};
+use crate::input::Input;
 use crate::inspect::DigestPe;
 use crate::manifest::{self, ManifestSummary};
 use crate::predict::NoPrediction;
@@ -159,7 +160,8 @@ impl Maker<'_> {
         let target = folder.join("loader.efi");
         if let Some(signer) = &self.signer {
             self.context.progress.phase("signing the boot loader");
-            let signed = output::file(&target, |out| copy_signed(path, role, signer, out))?;
+            let signed =
+                output::file(&target, |out| copy_signed(path, role, signer, out, &target))?;
             return Ok(Some(AssembledUki {
                 authenticode_sha256: signed.authenticode_sha256,
                 size: signed.size,
@@ -168,10 +170,7 @@ impl Maker<'_> {
         }
         let answer = DigestPe { file: path.clone() }.run(self.context)?;
         let size = output::file(&target, |out| {
-            std::io::copy(&mut open(role, path)?, out).map_err(|source| Error::Write {
-                file: target.clone(),
-                source,
-            })
+            Input::open(role, path)?.copy_to(out, &target)
         })?;
         Ok(Some(AssembledUki {
             authenticode_sha256: answer.sha256,

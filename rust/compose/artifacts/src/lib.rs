@@ -12,6 +12,7 @@ pub mod error;
 pub mod firmware;
 pub mod generation;
 mod hwids;
+pub mod input;
 pub mod inspect;
 pub mod inspect_uki;
 pub mod keys;

@@ -4,6 +4,7 @@
 //! before the rename, the temporary file is removed and what stood at the destination is untouched.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -20,7 +21,7 @@ pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -
     };
     // The rename would put a file in the place of a device, such as /dev/null.
     if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
-        return Err(failed(std::io::Error::other(
+        return Err(failed(io::Error::other(
             "what stands there is not a regular file",
         )));
     }
@@ -29,7 +30,7 @@ pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -
         .prefix(".touchstone-")
         .permissions(permissions(0o644))
         .tempfile_in(folder)
-        .map_err(failed)?;
+        .map_err(|error| failed(of_system(error)))?;
     let answer = write(staged.as_file_mut())?;
     staged.as_file().sync_all().map_err(failed)?;
     staged.persist(path).map_err(|error| failed(error.error))?;
@@ -42,7 +43,7 @@ pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -
 /// [`Error::Write`].
 pub fn bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     file(path, |out| {
-        std::io::Write::write_all(out, bytes).map_err(|source| Error::Write {
+        io::Write::write_all(out, bytes).map_err(|source| Error::Write {
             file: path.to_owned(),
             source,
         })
@@ -67,12 +68,39 @@ pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T, Error>) -> R
         .prefix(".touchstone-")
         .permissions(permissions(0o755))
         .tempdir_in(parent(path))
-        .map_err(failed)?;
-    let answer = fill(staged.path())?;
+        .map_err(|error| failed(of_system(error)))?;
+    let answer = fill(staged.path()).map_err(|error| as_published(error, staged.path(), path))?;
     fs::rename(staged.path(), path).map_err(failed)?;
     // Renamed away: there is nothing left for the guard to remove.
     let _: PathBuf = staged.keep();
     Ok(answer)
+}
+
+/// Names a file by where it would have been, not by where it was staged.
+fn as_published(error: Error, staged: &Path, path: &Path) -> Error {
+    let named = |file: PathBuf| match file.strip_prefix(staged) {
+        Ok(inner) => path.join(inner),
+        Err(_) => file,
+    };
+    match error {
+        Error::Write { file, source } => Error::Write {
+            file: named(file),
+            source,
+        },
+        Error::WriteImage { file, source } => Error::WriteImage {
+            file: named(file),
+            source,
+        },
+        other => other,
+    }
+}
+
+/// The system's error alone: `tempfile` adds the temporary path, which tells nobody anything.
+fn of_system(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((fact, _)) => io::Error::new(error.kind(), fact),
+        None => error,
+    }
 }
 
 fn parent(path: &Path) -> &Path {

@@ -9,7 +9,8 @@ use touchstone_pe::layout::Content;
 use touchstone_pe::uki::{Compat, Kernel, Profile, UkiError, UkiParts, Uname, cmdline_from_words};
 
 use crate::efifw::FirmwareImage;
-use crate::source::{Text, TextFile, content, open};
+use crate::input::Input;
+use crate::source::{Text, TextFile, content};
 use crate::{Error, hwids};
 
 /// What a UKI is made of. Texts are strings or `{"file": path}`.
@@ -128,7 +129,7 @@ impl Parts {
             linux: self
                 .linux
                 .as_deref()
-                .map(|path| open("kernel", path).map(Kernel::new))
+                .map(|path| Input::open("kernel", path).map(Kernel::new))
                 .transpose()?,
             initrds: self
                 .initrds
@@ -171,7 +172,7 @@ impl Parts {
             joined: self
                 .join_profiles
                 .iter()
-                .map(|path| open("profile", path).map(Profile::new))
+                .map(|path| Input::open("profile", path).map(Profile::new))
                 .collect::<Result<_, _>>()?,
             extra: self
                 .sections

@@ -1,7 +1,7 @@
 //! `pe.sign`: signs a PE image; and how every operation opens its key.
 
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::Seek;
 use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use touchstone_pe::{Image, authenticode, certificates};
 use touchstone_sign::{FileSigner, Signer};
 
-use crate::source::{open_image, read_small};
+use crate::input::{Input, read_failed};
+use crate::source::read_small;
 use crate::{Context, Error, output};
 
 /// Which private keys may be opened where an operation runs.
@@ -140,12 +141,12 @@ impl SignPe {
         let signer = self.sign.open(context.keys)?;
         context.progress.phase("signing");
         output::file(&self.output, |out| {
-            copy_signed(&self.file, "image", &signer, out)
+            copy_signed(&self.file, "image", &signer, out, &self.output)
         })
     }
 }
 
-/// Copies the image `path` into `out` and appends a signature.
+/// Copies the image `path` into `out`, whose name is `target`, and appends a signature.
 ///
 /// # Errors
 /// See [`Error`].
@@ -154,26 +155,19 @@ pub(crate) fn copy_signed(
     role: &'static str,
     signer: &dyn Signer,
     out: &mut File,
+    target: &Path,
 ) -> Result<SignedPe, Error> {
-    let (mut file, image) = open_image(role, path)?;
-    let failed = |source| Error::Open {
-        role,
-        file: path.to_owned(),
-        source,
-    };
-    let digest = authenticode::sha256(&image, &mut file).map_err(|source| Error::Pe {
-        role,
-        file: path.to_owned(),
-        source,
-    })?;
-    file.rewind().map_err(failed)?;
-    std::io::copy(&mut file, out)
-        .and_then(|_| out.flush())
-        .map_err(failed)?;
-    append_signature(out, &image, &digest, signer, path)
+    let mut input = Input::open(role, path)?;
+    let failed = |error| read_failed(error, role, path);
+    let image = Image::read(&mut input).map_err(failed)?;
+    let digest = authenticode::sha256(&image, &mut input).map_err(failed)?;
+    input.rewind().map_err(|source| failed(source.into()))?;
+    input.copy_to(out, target)?;
+    append_signature(out, &image, &digest, signer, path, target)
 }
 
-/// Signs an image that has been written already and whose digest is known, so that it is not read again.
+/// Signs an image that has been written already and whose digest is known, so that it is not read again. `path` is what is signed,
+/// `target` the name of `out`.
 ///
 /// # Errors
 /// [`Error::Sign`] and [`Error::WriteImage`].
@@ -183,6 +177,7 @@ pub(crate) fn append_signature(
     digest: &[u8; 32],
     signer: &dyn Signer,
     path: &Path,
+    target: &Path,
 ) -> Result<SignedPe, Error> {
     let signature =
         touchstone_sign::authenticode::signature(digest, signer).map_err(|source| Error::Sign {
@@ -191,7 +186,7 @@ pub(crate) fn append_signature(
         })?;
     let signed =
         certificates::append(out, image, &signature).map_err(|source| Error::WriteImage {
-            file: path.to_owned(),
+            file: target.to_owned(),
             source,
         })?;
     Ok(SignedPe {

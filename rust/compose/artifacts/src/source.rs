@@ -9,6 +9,7 @@ use touchstone_pe::Image;
 use touchstone_pe::layout::Content;
 
 use crate::Error;
+use crate::input::Input;
 
 /// A text, or the file that holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -93,11 +94,11 @@ pub fn open(role: &'static str, path: &Path) -> Result<File, Error> {
         file: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    // Before it is opened: to open a pipe is to wait for whoever writes to it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(failed(std::io::Error::other("it is not a regular file")));
     }
-    Ok(file)
+    File::open(path).map_err(failed)
 }
 
 /// Opens a PE file and reads its headers.
@@ -119,14 +120,6 @@ pub fn open_image(role: &'static str, path: &Path) -> Result<(File, Image), Erro
 /// # Errors
 /// [`Error::Open`].
 pub fn content(role: &'static str, path: &Path) -> Result<Content<'static>, Error> {
-    let file = open(role, path)?;
-    let len = file
-        .metadata()
-        .map_err(|source| Error::Open {
-            role,
-            file: path.to_owned(),
-            source,
-        })?
-        .len();
-    Ok(Content::reader(len, Box::new(file)))
+    let input = Input::open(role, path)?;
+    Ok(Content::reader(input.len(), Box::new(input)))
 }

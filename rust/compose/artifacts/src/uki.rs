@@ -12,11 +12,11 @@ use touchstone_pe::uki::{plan, read_stub};
 use touchstone_sign::{FileSigner, Signer};
 
 pub use crate::efifw::{FirmwareImage, NamedFirmware};
+use crate::input::{Input, write_failed};
 pub use crate::parts::{ExtraSection, Parts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::predict::NoPrediction;
 use crate::sign::{SignedPe, SigningKey, append_signature};
-use crate::source::open;
 use crate::{Context, Error, output};
 
 /// The request of `uki.assemble`.
@@ -121,7 +121,7 @@ pub(crate) fn assemble(
         file: parts.at_fault(&source),
         source,
     };
-    let mut stub_file = open("stub", &parts.stub)?;
+    let mut stub_file = Input::open("stub", &parts.stub)?;
     let stub = read_stub(&mut stub_file).map_err(refused)?;
     let layout = plan(&stub, &mut stub_file, parts.opened()?).map_err(refused)?;
     let total = layout.len();
@@ -129,10 +129,7 @@ pub(crate) fn assemble(
         .write(&mut stub_file, out, observers, &mut |done| {
             context.progress.bytes(done, total)
         })
-        .map_err(|source| Error::WriteImage {
-            file: shown.to_owned(),
-            source,
-        })?;
+        .map_err(|error| write_failed(error, ("stub", &parts.stub), shown))?;
     let Some(signer) = signer else {
         let answer = AssembledUki {
             authenticode_sha256: crate::hex(&written.authenticode_sha256),
@@ -152,6 +149,7 @@ pub(crate) fn assemble(
         &written.image,
         &written.authenticode_sha256,
         signer,
+        shown,
         shown,
     )?;
     Ok((

@@ -11,6 +11,7 @@ mod diff;
 mod digests;
 mod doors;
 mod flake;
+mod hostile;
 mod inspect;
 mod measure;
 mod nix;
