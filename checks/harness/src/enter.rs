@@ -105,6 +105,14 @@ impl Visit {
         self.with_bind("--show", &path, &path)
     }
 
+    /// Writes what the program uses of the machine into this file of the host, as [`crate::Usage`] in JSON. What the visit itself
+    /// takes is not counted.
+    #[must_use]
+    pub fn usage(mut self, host: impl AsRef<Path>) -> Visit {
+        self.binds.extend(["--usage".into(), host.as_ref().into()]);
+        self
+    }
+
     /// The folder in which the program starts (else `/`).
     #[must_use]
     pub fn folder(mut self, inside: impl Into<PathBuf>) -> Visit {

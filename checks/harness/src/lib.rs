@@ -21,6 +21,7 @@ pub mod roots;
 pub mod setup;
 pub mod stand_in;
 pub mod systemd;
+pub mod usage;
 pub mod wanted;
 
 pub use enter::Root;
@@ -30,3 +31,4 @@ pub use inputs::{Inputs, inputs};
 pub use namespace::enter_and_wait;
 pub use nix::Nix;
 pub use systemd::{Systemd, systemds};
+pub use usage::Usage;

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::StatVfsMountFlags;
@@ -14,6 +15,8 @@ use rustix::mount::{
     mount_remount, unmount,
 };
 use rustix::process::{WaitOptions, pivot_root};
+
+use crate::usage;
 
 /// Device nodes of the host that are seen inside, where the host has them.
 const DEVICES: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tty", "kvm"];
@@ -28,7 +31,7 @@ struct Bind {
     writable: bool,
 }
 
-/// Sets the root up as `enter ROOT [--bind|--show HOST INSIDE]… [--folder F] -- PROGRAM…` says, runs the
+/// Sets the root up as `enter ROOT [--bind|--show HOST INSIDE]… [--folder F] [--usage F] -- PROGRAM…` says, runs the
 /// program to its end and returns its exit status (128 + signal when one ended it).
 ///
 /// # Errors
@@ -43,11 +46,14 @@ pub fn enter_and_wait(arguments: impl IntoIterator<Item = OsString>) -> Result<i
     let root = PathBuf::from(next("the root")?);
     let mut binds = Vec::new();
     let mut folder = PathBuf::from("/");
+    let mut usage = None;
     loop {
         let word = next("`--`")?;
         match word.to_str() {
             Some("--") => break,
             Some("--folder") => folder = next("the folder")?.into(),
+            // Opened before the host's files go out of sight.
+            Some("--usage") => usage = Some(fs::File::create(next("the file")?)?),
             Some(kind @ ("--bind" | "--show")) => {
                 let writable = kind == "--bind";
                 binds.push(Bind {
@@ -63,9 +69,13 @@ pub fn enter_and_wait(arguments: impl IntoIterator<Item = OsString>) -> Result<i
     build(&root, &binds)?;
     std::env::set_current_dir(&folder)
         .with_context(|| format!("{} inside the root", folder.display()))?;
+    let begun = Instant::now();
     let child = Command::new(&program).args(arguments).spawn();
     let child = child.with_context(|| format!("starting {} inside the root", program.display()))?;
-    wait_for(i32::try_from(child.id())?)
+    match usage {
+        Some(file) => usage::wait_for(child, begun, file),
+        None => wait_for(i32::try_from(child.id())?),
+    }
 }
 
 /// Puts the new root together on a tmpfs and moves into it. The tmpfs is mounted over the root's own
