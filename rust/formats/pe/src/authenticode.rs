@@ -4,6 +4,10 @@
 //! Hash"; UEFI specification 2.11 section 32.2.4. Hashed are: the headers without `CheckSum` and
 //! without the certificate table's data directory entry, the sections by their place in the file,
 //! what follows them without the certificate table, and zeros up to a multiple of 8 bytes.
+//!
+//! Beside the peers: signing tools write the zeros when they sign. Firmware (EDK II) hashes the
+//! file as it is, so that it measures an unsigned image of another length without them:
+//! [`is_padded`] says whether that is so. pesign pads what follows the sections, not the file.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
@@ -49,6 +53,12 @@ pub fn sha256<S: Read + Seek + ?Sized>(
     source: &mut S,
 ) -> Result<[u8; 32], ReadError> {
     Ok(digest::<Sha256, S>(image, source)?.into())
+}
+
+/// Whether the digest of `image` counts zeros that its file does not have: it is unsigned, and its
+/// length is no multiple of 8. Firmware that starts such an image measures another digest.
+pub fn is_padded(image: &Image) -> bool {
+    image.certificate_table().is_none() && padding(image.len()) > 0
 }
 
 /// Zeros that are hashed behind `len` bytes (and that a signer writes there).

@@ -48,6 +48,8 @@ fn pads_the_image_to_eight_bytes() {
         sha256(&odd).unwrap(),
         expected(&odd, builder.certificate_entry(), odd.len())
     );
+    let padded = |file: &[u8]| authenticode::is_padded(&builder::read(file));
+    assert!(padded(&odd) && !padded(&builder.build()));
 }
 
 #[test]
