@@ -274,3 +274,85 @@ where
         Ok(conclude(filled, written))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails once it has taken `room` bytes.
+    struct Small {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Small {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.taken.len() + bytes.len() > self.room {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.taken.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Passes twenty blocks, said to be `len` bytes, into a file with `room`; stops by itself behind `blocks`.
+    fn passed(len: u64, room: usize, blocks: u8) -> (Result<(), Failed<()>>, Vec<u8>, Vec<u8>) {
+        let mut out = Small {
+            taken: Vec::new(),
+            room,
+        };
+        let mut sums = Sums::new(false);
+        let result = pass(len, &mut sums, &mut out, |sink| {
+            for number in 0..20 {
+                if number == blocks {
+                    return Err(FillError::Own(()));
+                }
+                let mut block = sink.block()?;
+                let bytes = vec![number; CHUNK - usize::from(number)];
+                let left = bytes.len() as u64;
+                block
+                    .fill(&mut bytes.as_slice(), left)
+                    .map_err(|_| FillError::Own(()))?;
+                sink.put(block)?;
+            }
+            Ok(())
+        });
+        (result, out.taken, sums.digest(0).to_vec())
+    }
+
+    const ALONE: u64 = 0;
+    const ON_TWO_THREADS: u64 = u64::MAX;
+
+    #[test]
+    fn one_thread_and_two_write_and_hash_the_same() {
+        let (first, alone, digest) = passed(ALONE, usize::MAX, 99);
+        let (second, together, same) = passed(ON_TWO_THREADS, usize::MAX, 99);
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(alone.len(), 20 * CHUNK - 190);
+        assert!(alone == together && digest == same);
+        assert_eq!(digest, Sha256::digest(&alone).to_vec());
+    }
+
+    #[test]
+    fn a_full_disk_ends_both() {
+        for len in [ALONE, ON_TWO_THREADS] {
+            let (result, taken, _) = passed(len, 5 * CHUNK, 99);
+            let full = matches!(&result, Err(Failed::Writing(error)) if error.kind() == io::ErrorKind::StorageFull);
+            assert!(full);
+            assert!(taken.len() <= 5 * CHUNK);
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_a_failure_is_written_and_the_failure_told() {
+        for len in [ALONE, ON_TWO_THREADS] {
+            let (result, taken, _) = passed(len, usize::MAX, 3);
+            assert!(matches!(result, Err(Failed::Filling(()))));
+            assert_eq!(taken.len(), 3 * CHUNK - 3);
+        }
+    }
+}
