@@ -60,7 +60,10 @@ fn stub() -> Vec<u8> {
     put(0xc4, &16_u32.to_le_bytes());
     let magic = b"#### LoaderInfo: systemd-stub 262 ####";
     put(0x148, b".sdmagic");
-    for (field, number) in [magic.len() as u32, 0x1000, 0x200, 0x600].iter().enumerate() {
+    for (field, number) in [magic.len() as u32, 0x1000, 0x200, 0x600]
+        .iter()
+        .enumerate()
+    {
         put(0x150 + 4 * field, &number.to_le_bytes());
     }
     put(0x16c, &0x4000_0040_u32.to_le_bytes());
