@@ -68,7 +68,11 @@ fn goblin_digest(bytes: &[u8]) -> Option<[u8; 32]> {
     let pe = PE::parse_with_opts(bytes, &options).ok()?;
     // Without an entry for certificates, firmware (EDK II) hashes all of the headers; goblin leaves out what stands in
     // the entry's place.
-    let directories = pe.header.optional_header?.windows_fields.number_of_rva_and_sizes;
+    let directories = pe
+        .header
+        .optional_header?
+        .windows_fields
+        .number_of_rva_and_sizes;
     if directories <= CERTIFICATE_DIRECTORY {
         return None;
     }

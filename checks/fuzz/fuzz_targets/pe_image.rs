@@ -40,8 +40,14 @@ fuzz_target!(|bytes: &[u8]| {
 fn assemble(image: &Image, source: &mut Cursor<&[u8]>) {
     let linux = Some(Kernel::new(source.clone()));
     let cmdline = Some("quiet".to_owned());
-    let uki = UkiParts { linux, ..UkiParts::default() };
-    let addon = UkiParts { cmdline, ..UkiParts::default() };
+    let uki = UkiParts {
+        linux,
+        ..UkiParts::default()
+    };
+    let addon = UkiParts {
+        cmdline,
+        ..UkiParts::default()
+    };
     for parts in [uki, addon] {
         let Ok(layout) = uki::plan(image, source, parts) else {
             continue;

@@ -9,7 +9,9 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use touchstone_pe::layout::{Change, Content, Layout, NewSection, Options, PlanError, Which, Written};
+use touchstone_pe::layout::{
+    Change, Content, Layout, NewSection, Options, PlanError, Which, Written,
+};
 use touchstone_pe::{Image, WriteError, authenticode, checksum};
 
 const DATA: u32 = 0x4000_0040;
@@ -24,7 +26,10 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(image) = Image::read(&mut Cursor::new(base)) else {
         return;
     };
-    let options = Options { checksum: first & 8 != 0, ..Options::default() };
+    let options = Options {
+        checksum: first & 8 != 0,
+        ..Options::default()
+    };
     let Some((file, written)) = edited(base, &image, changes(script), options) else {
         return;
     };
@@ -59,7 +64,12 @@ fn add(bytes: Vec<u8>) -> Change<'static> {
     })
 }
 
-fn edited(base: &[u8], image: &Image, changes: Vec<Change<'static>>, options: Options) -> Option<(Vec<u8>, Written)> {
+fn edited(
+    base: &[u8],
+    image: &Image,
+    changes: Vec<Change<'static>>,
+    options: Options,
+) -> Option<(Vec<u8>, Written)> {
     let layout = Layout::edit(image, changes, options).ok()?;
     let (len, sections) = (layout.len(), layout.sections().to_vec());
     let mut out = Cursor::new(Vec::new());
@@ -81,7 +91,11 @@ fn check(file: &[u8], written: &Written, options: Options) {
     assert_eq!(image, written.image);
     let digest = authenticode::sha256(&image, &mut source).expect("what was written can be hashed");
     assert_eq!(digest, written.authenticode_sha256);
-    let sum = if options.checksum { checksum::compute(&image, &mut source).expect("a checksum") } else { 0 };
+    let sum = if options.checksum {
+        checksum::compute(&image, &mut source).expect("a checksum")
+    } else {
+        0
+    };
     assert_eq!(image.checksum(), sum);
     // What was written is a base again.
     assert!(Layout::edit(&image, Vec::new(), options).is_ok());

@@ -10,12 +10,18 @@ use touchstone_pe::uki::Compat;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(2, |byte| *byte == 1);
-    let (image, level) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (image, level) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
     if let Ok(entries) = Entries::parse(image) {
         for compat in [Compat::Ukify257, Compat::Ukify262] {
             let merged = sbat::merge(&[entries.clone(), entries.clone()], compat);
             let again = Entries::parse(&merged).expect("what was merged is read");
-            assert_eq!(sbat::merge(&[again.clone()], Compat::Ukify262), sbat::merge(&[again], Compat::Ukify262));
+            assert_eq!(
+                sbat::merge(&[again.clone()], Compat::Ukify262),
+                sbat::merge(&[again], Compat::Ukify262)
+            );
         }
     }
     let level = Level::parse(level);
