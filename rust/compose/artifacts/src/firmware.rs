@@ -272,6 +272,9 @@ impl Firmware {
             return Ok(None);
         }
         let (mut file, image) = open_image("kernel", kernel)?;
+        if authenticode::is_padded(&image) {
+            return Ok(None);
+        }
         authenticode_digests(&image, &mut file, &self.ask.banks)
             .map(Some)
             .map_err(|source| Error::Pe {

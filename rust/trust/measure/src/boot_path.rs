@@ -101,9 +101,24 @@ impl StartedImage {
         authority: Option<Authority>,
     ) -> Result<StartedImage, BootPathError> {
         let image = Image::read(source)?;
+        StartedImage::of(name.into(), &image, source, banks, authority)
+    }
+
+    /// An image whose headers are read. Refuses one that the firmware hashes otherwise than a signer does, unless it is
+    /// still to be signed: signing adds the zeros in question.
+    fn of<S: Read + Seek>(
+        name: String,
+        image: &Image,
+        source: &mut S,
+        banks: &[Bank],
+        authority: Option<Authority>,
+    ) -> Result<StartedImage, BootPathError> {
+        if authority.is_none() && authenticode::is_padded(image) {
+            return Err(BootPathError::Padded(image.len()));
+        }
         Ok(StartedImage {
-            name: name.into(),
-            authenticode: authenticode_digests(&image, source, banks)?,
+            name,
+            authenticode: authenticode_digests(image, source, banks)?,
             authority,
         })
     }
@@ -134,14 +149,9 @@ impl Loader {
             .ok_or(VersionError::Missing(Component::Boot))?;
         let magic = image.section_bytes(source, &section, 4096)?;
         let version = Version::of_sdmagic(Component::Boot, &magic)?;
-        let authenticode = authenticode_digests(&image, source, banks)?;
         let name = format!("systemd-boot {version}");
         Ok(Loader {
-            image: StartedImage {
-                name,
-                authenticode,
-                authority,
-            },
+            image: StartedImage::of(name, &image, source, banks, authority)?,
             version,
             no_boot_secret: false,
         })
@@ -189,13 +199,8 @@ impl Uki {
             Some(section) => kernel_digests(source, &section, banks)?,
             None => None,
         };
-        let authenticode = authenticode_digests(&image, source, banks)?;
         Ok(Uki {
-            image: StartedImage {
-                name: name.into(),
-                authenticode,
-                authority,
-            },
+            image: StartedImage::of(name.into(), &image, source, banks, authority)?,
             measured,
             kernel,
         })
@@ -224,6 +229,11 @@ pub enum BootPathError {
     /// The version of loader or stub is missing or unknown.
     #[error(transparent)]
     Version(#[from] VersionError),
+    /// Firmware hashes an unsigned image as it is; a signer pads it to a multiple of 8 bytes first.
+    #[error(
+        "it is not signed and its length, {0} bytes, is no multiple of 8, so that its digest in PCR 4 is not the one that is signed: sign it"
+    )]
+    Padded(u64),
     /// The UKI cannot be measured.
     #[error(transparent)]
     Uki(#[from] UkiError),
@@ -289,8 +299,10 @@ fn kernel_digests<S: Read + Seek>(
         u64::from(section.virtual_size),
     );
     match Image::read(&mut window) {
-        Ok(image) => Ok(Some(authenticode_digests(&image, &mut window, banks)?)),
-        Err(_) => Ok(None),
+        Ok(image) if !authenticode::is_padded(&image) => {
+            Ok(Some(authenticode_digests(&image, &mut window, banks)?))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -341,6 +353,49 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+
+    /// A PE32+ image with one section of 512 bytes, and one byte behind it.
+    fn image_of_1025_bytes() -> Vec<u8> {
+        let mut bytes = vec![0; 1025];
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(0, b"MZ");
+        put(0x3c, &0x40_u32.to_le_bytes());
+        put(0x40, b"PE\0\0");
+        put(0x44, &0x8664_u16.to_le_bytes());
+        put(0x46, &1_u16.to_le_bytes()); // sections
+        put(0x54, &240_u16.to_le_bytes()); // size of the optional header
+        put(0x58, &0x20b_u16.to_le_bytes());
+        put(0x78, &4096_u32.to_le_bytes()); // section alignment
+        put(0x7c, &512_u32.to_le_bytes()); // file alignment
+        put(0x90, &8192_u32.to_le_bytes()); // size of the image
+        put(0x94, &512_u32.to_le_bytes()); // size of the headers
+        put(0xc4, &16_u32.to_le_bytes()); // data directories
+        put(0x148, b".text");
+        put(0x150, &512_u32.to_le_bytes()); // size in memory
+        put(0x154, &4096_u32.to_le_bytes()); // address
+        put(0x158, &512_u32.to_le_bytes()); // size in the file
+        put(0x15c, &512_u32.to_le_bytes()); // place in the file
+        bytes
+    }
+
+    #[test]
+    fn refuses_an_unsigned_image_that_firmware_and_signers_hash_differently() {
+        let bytes = image_of_1025_bytes();
+        let refused =
+            StartedImage::from_file("odd", &mut Cursor::new(&bytes), &[Bank::Sha256], None);
+        assert!(matches!(refused, Err(BootPathError::Padded(len)) if len == bytes.len() as u64));
+        let authority = Authority {
+            owner: Uuid::nil(),
+            certificate: vec![0x30],
+        };
+        let signed_later = StartedImage::from_file(
+            "odd",
+            &mut Cursor::new(&bytes),
+            &[Bank::Sha256],
+            Some(authority),
+        );
+        assert!(signed_later.is_ok());
+    }
 
     #[test]
     fn shows_a_window_as_if_it_were_a_file() {
