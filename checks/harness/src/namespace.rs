@@ -171,7 +171,7 @@ fn bind(host: &Path, to: &Path, writable: bool) -> Result<()> {
     let kind = fs::metadata(host).with_context(place)?;
     if kind.is_dir() {
         fs::create_dir_all(to).with_context(place)?;
-    } else {
+    } else if !to.exists() {
         fs::create_dir_all(to.parent().context("a file cannot be shown as the root")?)
             .with_context(place)?;
         fs::OpenOptions::new()

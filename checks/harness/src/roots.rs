@@ -98,6 +98,8 @@ pub fn finish(root: &Path) -> Result<()> {
             "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
         ),
         ("group", "root:x:0:\nnogroup:x:65534:\n"),
+        // The machine's own is shown in its place to what needs the network.
+        ("resolv.conf", ""),
         ("hosts", "127.0.0.1 localhost\n::1 localhost\n"),
         (
             "nsswitch.conf",

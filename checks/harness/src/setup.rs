@@ -80,7 +80,11 @@ impl<'a> Setup<'a> {
                 result => result.with_context(|| format!("packages of {}", suite.name()))?,
             }
         }
-        match python::lief(self.cache) {
+        let trixie = unpacked.roots.get(&Suite::Trixie).map(Root::at);
+        let lief = trixie
+            .context("there is no trixie root")
+            .and_then(|trixie| python::lief(self.cache, &trixie));
+        match lief {
             Ok(folder) => unpacked.lief = Some(folder),
             Err(error) => self.notes.push(format!(
                 "LIEF: not available, checks against it are left out: {error:#}"

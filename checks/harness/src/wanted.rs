@@ -27,6 +27,7 @@ pub const ROOTS: [WantedRoot; 2] = [
             "python3-pefile",
             "python3-cryptography",
             "python3-virt-firmware",
+            "python3-pip", // LIEF, which Debian does not have
             "qemu-system-x86",
             "ovmf",
             "swtpm", // machines with real firmware
