@@ -15,6 +15,7 @@ mod cpio;
 pub mod eventlog;
 mod hash;
 mod initrd;
+mod measured;
 mod measurement;
 mod phase;
 mod predict;
@@ -22,6 +23,7 @@ mod profiles;
 mod uki;
 mod utf16;
 mod version;
+mod window;
 
 pub use bank::{Bank, Digest, DigestError, UnknownBank};
 pub use boot_path::{
@@ -29,12 +31,13 @@ pub use boot_path::{
     authenticode_digests, measure_uki,
 };
 pub use hash::Digests;
+pub use measured::MeasuredUki;
 pub use measurement::{EventKind, Measurement, replay};
 pub use phase::{PhaseError, PhasePath};
 pub use predict::{Ask, Leaf, PredictError, Prediction, predict};
 pub use profiles::{
     Contribution, ProfileMeasurement, SectionDigests, measure_profiles, profile_sections,
 };
-pub use uki::{MeasuredSection, MeasuredUki, UkiError, UkiMeasurer};
+pub use uki::{MeasuredSection, UkiError, UkiMeasurer};
 pub use utf16::CommandLineError;
 pub use version::{Component, Release, Version, VersionError};

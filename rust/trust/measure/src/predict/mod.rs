@@ -13,9 +13,9 @@ pub use error::PredictError;
 
 use crate::bank::{Bank, Digest};
 use crate::boot_path::BootPath;
+use crate::measured;
 use crate::measurement::{Event, Measurement, replay};
 use crate::phase::PhasePath;
-use crate::uki;
 use crate::version::Release;
 
 /// What a prediction shall say.
@@ -166,7 +166,7 @@ fn leaf_at(
     let mut path = boot.path.clone();
     path.push(phase.describe());
     let mut events = events.to_vec();
-    events.extend(uki::phase_events(&ask.banks, phase));
+    events.extend(measured::phase_events(&ask.banks, phase));
     events.sort_by_key(|event| event.pcr);
     leaf(path, pcrs, &ask.banks, &events)
 }

@@ -3,8 +3,9 @@
 use super::PredictError;
 use crate::bank::Bank;
 use crate::boot_path::BootPath;
+use crate::measured::Served;
 use crate::measurement::{Event, EventKind};
-use crate::uki::{EXTRA_FILES, Served};
+use crate::uki::EXTRA_FILES;
 use crate::utf16;
 use crate::version::Release;
 

@@ -3,8 +3,9 @@ use uuid::Uuid;
 use super::*;
 use crate::boot_path::{Authority, Loader, StartedImage, Uki, Variables};
 use crate::hash::Digests;
+use crate::measured::MeasuredUki;
+use crate::uki::UkiMeasurer;
 use crate::uki::tests::show;
-use crate::uki::{MeasuredUki, UkiMeasurer};
 use crate::utf16;
 use crate::version::{Component, Version};
 

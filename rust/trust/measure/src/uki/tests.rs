@@ -1,4 +1,5 @@
 use super::*;
+use crate::phase::PhasePath;
 
 const MAGIC: &[u8] = b"#### LoaderInfo: systemd-stub 257.13-1~deb13u1 ####";
 
