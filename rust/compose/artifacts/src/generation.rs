@@ -20,7 +20,7 @@ use crate::input::Input;
 use crate::inspect::DigestPe;
 use crate::manifest::{self, ManifestSummary};
 use crate::predict::NoPrediction;
-use crate::sign::{SigningKey, copy_signed};
+use crate::sign::{Seal, SigningKey, copy_signed};
 use crate::source::{Text, open};
 use crate::uki::{AssembledUki, Parts, Ukify, assemble};
 use crate::{Context, Error, output, predict};
@@ -160,8 +160,11 @@ impl Maker<'_> {
         let target = folder.join("loader.efi");
         if let Some(signer) = &self.signer {
             self.context.progress.phase("signing the boot loader");
-            let signed =
-                output::file(&target, |out| copy_signed(path, role, signer, out, &target))?;
+            let seal = Seal {
+                signer,
+                checksum: false,
+            };
+            let signed = output::file(&target, |out| copy_signed(path, role, seal, out, &target))?;
             return Ok(Some(AssembledUki {
                 authenticode_sha256: signed.authenticode_sha256,
                 size: signed.size,
@@ -282,6 +285,7 @@ impl Maker<'_> {
             ucode: request.ucode.clone(),
             dtb: core.devicetree.as_ref().map(|path| path.as_str().into()),
             compat: request.compat,
+            checksum: false,
             ..Parts::default()
         }
     }

@@ -63,6 +63,9 @@ pub struct Parts {
     /// The ukify release whose byte rules are followed.
     #[serde(default)]
     pub compat: Ukify,
+    /// Whether the header's `CheckSum` is written; firmware ignores it and `ukify` leaves it zero.
+    #[serde(default)]
+    pub checksum: bool,
 }
 
 /// An additional section.
@@ -180,6 +183,7 @@ impl Parts {
                 .map(ExtraSection::opened)
                 .collect::<Result<_, _>>()?,
             compat: self.compat.into(),
+            checksum: self.checksum,
         })
     }
 

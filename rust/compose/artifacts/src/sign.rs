@@ -116,6 +116,9 @@ pub struct SignPe {
     pub file: PathBuf,
     /// Who signs.
     pub sign: SigningKey,
+    /// Whether the header's `CheckSum` is written; otherwise it becomes zero. Firmware ignores it.
+    #[serde(default)]
+    pub checksum: bool,
     /// Where the signed image is written.
     pub output: PathBuf,
 }
@@ -141,9 +144,22 @@ impl SignPe {
         let signer = self.sign.open(context.keys)?;
         context.progress.phase("signing");
         output::file(&self.output, |out| {
-            copy_signed(&self.file, "image", &signer, out, &self.output)
+            let seal = Seal {
+                signer: &signer,
+                checksum: self.checksum,
+            };
+            copy_signed(&self.file, "image", seal, out, &self.output)
         })
     }
+}
+
+/// How an image is signed.
+#[derive(Clone, Copy)]
+pub(crate) struct Seal<'a> {
+    /// Who signs.
+    pub(crate) signer: &'a dyn Signer,
+    /// Whether the header's `CheckSum` is written.
+    pub(crate) checksum: bool,
 }
 
 /// Copies the image `path` into `out`, whose name is `target`, and appends a signature.
@@ -153,7 +169,7 @@ impl SignPe {
 pub(crate) fn copy_signed(
     path: &Path,
     role: &'static str,
-    signer: &dyn Signer,
+    seal: Seal<'_>,
     out: &mut File,
     target: &Path,
 ) -> Result<SignedPe, Error> {
@@ -163,7 +179,7 @@ pub(crate) fn copy_signed(
     let digest = authenticode::sha256(&image, &mut input).map_err(failed)?;
     input.rewind().map_err(|source| failed(source.into()))?;
     input.copy_to(out, target)?;
-    append_signature(out, &image, &digest, signer, path, target)
+    append_signature(out, &image, &digest, seal, path, target)
 }
 
 /// Signs an image that has been written already and whose digest is known, so that it is not read again. `path` is what is signed,
@@ -175,7 +191,7 @@ pub(crate) fn append_signature(
     out: &mut File,
     image: &Image,
     digest: &[u8; 32],
-    signer: &dyn Signer,
+    Seal { signer, checksum }: Seal<'_>,
     path: &Path,
     target: &Path,
 ) -> Result<SignedPe, Error> {
@@ -184,11 +200,15 @@ pub(crate) fn append_signature(
             file: path.to_owned(),
             source,
         })?;
-    let signed =
-        certificates::append(out, image, &signature).map_err(|source| Error::WriteImage {
-            file: target.to_owned(),
-            source,
-        })?;
+    let append = if checksum {
+        certificates::append_with_checksum
+    } else {
+        certificates::append
+    };
+    let signed = append(out, image, &signature).map_err(|source| Error::WriteImage {
+        file: target.to_owned(),
+        source,
+    })?;
     Ok(SignedPe {
         authenticode_sha256: crate::hex(digest),
         size: signed.len(),

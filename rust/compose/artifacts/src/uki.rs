@@ -9,14 +9,14 @@ use touchstone_measure::UkiMeasurer;
 use touchstone_pe::SectionObserver;
 use touchstone_pe::layout::Written;
 use touchstone_pe::uki::{plan, read_stub};
-use touchstone_sign::{FileSigner, Signer};
+use touchstone_sign::FileSigner;
 
 pub use crate::efifw::{FirmwareImage, NamedFirmware};
 use crate::input::{Input, write_failed};
 pub use crate::parts::{ExtraSection, Parts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::predict::NoPrediction;
-use crate::sign::{SignedPe, SigningKey, append_signature};
+use crate::sign::{Seal, SignedPe, SigningKey, append_signature};
 use crate::{Context, Error, output};
 
 /// The request of `uki.assemble`.
@@ -139,7 +139,10 @@ pub(crate) fn assemble(
         return Ok((written, answer));
     };
     context.progress.phase("signing the UKI");
-    let signer: &dyn Signer = signer;
+    let seal = Seal {
+        signer,
+        checksum: parts.checksum,
+    };
     let SignedPe {
         authenticode_sha256,
         size,
@@ -148,7 +151,7 @@ pub(crate) fn assemble(
         out,
         &written.image,
         &written.authenticode_sha256,
-        signer,
+        seal,
         shown,
         shown,
     )?;

@@ -133,6 +133,9 @@ pub struct UkiBuild {
     /// The ukify release whose byte rules are followed
     #[arg(long, default_value = "262", value_parser = release)]
     pub compat: Ukify,
+    /// Write the header's CheckSum, which firmware ignores and ukify leaves zero
+    #[arg(long)]
+    pub checksum: bool,
     #[command(flatten)]
     pub key: OptionalKey,
     #[command(flatten)]
@@ -186,6 +189,9 @@ pub enum Pe {
         /// The key's certificate: a PEM or DER file
         #[arg(long)]
         certificate: PathBuf,
+        /// Write the header's CheckSum, which firmware ignores
+        #[arg(long)]
+        checksum: bool,
         /// Where the signed image is written
         #[arg(long)]
         output: PathBuf,

@@ -113,6 +113,7 @@ fn uki(build: UkiBuild) -> AssembleUki {
             })
             .collect(),
         compat: build.compat,
+        checksum: build.checksum,
     };
     let measure = build.pcr11.measure.then_some(AskPcr11 {
         phases: build.pcr11.phase,
@@ -158,11 +159,17 @@ fn pe_command(pe: Pe, context: &Context<'_>) -> Result<(), Failure> {
         Pe::Sign {
             key,
             certificate,
+            checksum,
             output,
             file,
         } => {
-            let sign = SigningKey { key, certificate };
-            perform(&SignPe { file, sign, output }, context).map(drop)
+            let request = SignPe {
+                file,
+                sign: SigningKey { key, certificate },
+                checksum,
+                output,
+            };
+            perform(&request, context).map(drop)
         }
     }
 }

@@ -169,3 +169,47 @@ fn the_digest_is_that_of_pesign_for_images_of_every_kind() {
         );
     }
 }
+
+/// The CheckSum in the header, and the one that pefile computes.
+fn checksums(work: &Work, file: &str) -> (u64, u64) {
+    let script = "import pefile, sys; image = pefile.PE(sys.argv[1]); print(image.OPTIONAL_HEADER.CheckSum, image.generate_checksum())";
+    let output = work.debian("python3", &["-c", script, file]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut numbers = printed.split_whitespace().map(|word| word.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn the_checksum_is_zero_or_on_request_that_of_pefile() {
+    let work = Work::new();
+    work.addon_stub("trixie", "x64", "stub");
+    work.keys("keys");
+    let build = ["uki", "build", "--stub", "stub", "--cmdline", "debug"];
+    work.done([&build[..], &["--output", "zero.efi"]].concat());
+    let asked = [&build[..], &["--checksum", "--output"]].concat();
+    work.done([&asked[..], &["unsigned.efi"]].concat());
+    work.done([&asked[..], &["signed.efi"], &key("keys")].concat());
+    sign(&work, "unsigned.efi", "keys", "reset.efi");
+    let sign = [
+        "pe",
+        "sign",
+        "zero.efi",
+        "--checksum",
+        "--output",
+        "again.efi",
+    ];
+    work.done([&sign[..], &key("keys")].concat());
+    for file in ["unsigned.efi", "signed.efi", "again.efi"] {
+        let (written, computed) = checksums(&work, file);
+        assert_eq!(written, computed, "{file}");
+        assert_ne!(written, 0, "{file}");
+    }
+    for file in ["zero.efi", "reset.efi"] {
+        assert_eq!(checksums(&work, file).0, 0, "{file}");
+    }
+    assert_same_bytes(
+        "signed at once, and after",
+        &work.read("signed.efi"),
+        &work.read("again.efi"),
+    );
+}

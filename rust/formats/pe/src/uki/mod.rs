@@ -103,6 +103,7 @@ fn add_parts<'a>(
     stub: &Image,
     mut parts: UkiParts<'a>,
 ) -> Result<Options, UkiError> {
+    let checksum = parts.checksum;
     let is_profile = parts.is_profile();
     let main_profile = parts.main_profile();
     let joined = std::mem::take(&mut parts.joined);
@@ -134,7 +135,7 @@ fn add_parts<'a>(
     }
     Ok(Options {
         clear_nx_compat,
-        ..Options::default()
+        checksum,
     })
 }
 

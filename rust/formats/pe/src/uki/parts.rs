@@ -57,6 +57,8 @@ pub struct UkiParts<'a> {
     pub extra: Vec<(SectionName, Content<'a>)>,
     /// Whose byte rules are followed.
     pub compat: Compat,
+    /// Write the header's `CheckSum`; firmware ignores it and `ukify` leaves it zero.
+    pub checksum: bool,
 }
 
 /// What `ukify` has for the UKI's own profile when others are joined.
