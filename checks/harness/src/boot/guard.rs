@@ -1,10 +1,16 @@
 //! Child processes that never outlive their owner.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a namespace may take to die.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs a short program to its end; an error has its last words.
 pub(super) fn run(mut command: Command) -> Result<()> {
@@ -56,11 +62,34 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// A program inside a root is the child of `unshare`. It is killed first, for when `unshare` sees it end,
+    /// everything in its namespace has ended too; were `unshare` killed, swtpm could still write its state
+    /// while its folder is removed.
     fn drop(&mut self) {
+        let inner = children(self.child.id());
+        for process in &inner {
+            // It fails only when the program is gone already.
+            let _ = kill_process(*process, Signal::KILL);
+        }
+        let begun = Instant::now();
+        while !inner.is_empty()
+            && begun.elapsed() < GRACE
+            && matches!(self.child.try_wait(), Ok(None))
+        {
+            thread::sleep(Duration::from_millis(5));
+        }
         // Both fail only when the program is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The processes that this one has started and that still are.
+fn children(process: u32) -> Vec<Pid> {
+    let list = format!("/proc/{process}/task/{process}/children");
+    let text = fs::read_to_string(list).unwrap_or_default();
+    let numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    numbers.filter_map(Pid::from_raw).collect()
 }
 
 /// The last lines of a text, on one line.
@@ -110,5 +139,23 @@ mod tests {
         assert!(Path::new(&process).exists());
         drop(running);
         assert!(!Path::new(&process).exists());
+    }
+    #[test]
+    fn what_runs_in_a_namespace_is_gone_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork"]);
+        command.args(["--kill-child", "sleep", "600"]);
+        let running = Running::start(command, &folder.path().join("log")).unwrap();
+        let begun = Instant::now();
+        let inner = loop {
+            if let Some(process) = children(running.child.id()).first() {
+                break format!("/proc/{}", process.as_raw_nonzero());
+            }
+            assert!(begun.elapsed() < GRACE, "nothing was started");
+            thread::sleep(Duration::from_millis(5));
+        };
+        drop(running);
+        assert!(!Path::new(&inner).exists());
     }
 }
