@@ -153,6 +153,26 @@ fn signature_data(role: &'static str, path: &Path, error: impl std::fmt::Display
 }
 
 impl Firmware {
+    /// Reads the boot loader in `file`; `named` is its name in messages.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::Pe`], and [`Error::Predict`] when its version is not known.
+    pub(crate) fn loader(
+        &self,
+        file: &Path,
+        named: &Path,
+        authority: Option<Authority>,
+    ) -> Result<Loader, Error> {
+        let role = "boot loader";
+        let loader = Loader::from_file(&mut open(role, file)?, &self.ask.banks, authority)
+            .map_err(|source| boot_path(role, named, source))?;
+        Ok(if self.without_boot_secret {
+            loader.without_boot_secret()
+        } else {
+            loader
+        })
+    }
+
     /// Predicts what a machine measures that boots `loader` and then `uki`.
     ///
     /// # Errors
@@ -160,8 +180,7 @@ impl Firmware {
     pub(crate) fn predict(
         &self,
         path: Vec<String>,
-        loader: &Path,
-        loader_authority: Option<Authority>,
+        loader: Loader,
         uki: Uki,
     ) -> Result<Prediction, Error> {
         // The one thing beside PCRs 4 and 7 that depends on Secure Boot.
@@ -173,17 +192,6 @@ impl Firmware {
                 help: "give measure.secureBoot, or use a newer stub",
             });
         }
-        let loader = Loader::from_file(
-            &mut open("boot loader", loader)?,
-            &self.ask.banks,
-            loader_authority,
-        )
-        .map_err(|source| boot_path("boot loader", loader, source))?;
-        let loader = if self.without_boot_secret {
-            loader.without_boot_secret()
-        } else {
-            loader
-        };
         let variables = self.variables.clone().unwrap_or_default();
         let boot = BootPath {
             path,

@@ -97,6 +97,9 @@ impl BootArtifacts {
     }
 }
 
+/// The boot loader's name in the folder.
+const LOADER: &str = "loader.efi";
+
 /// A request with its keys and variables open.
 struct Maker<'a> {
     request: &'a BootArtifacts,
@@ -157,7 +160,7 @@ impl Maker<'_> {
             return Ok(None);
         };
         let role = "boot loader";
-        let target = folder.join("loader.efi");
+        let target = folder.join(LOADER);
         if let Some(signer) = &self.signer {
             self.context.progress.phase("signing the boot loader");
             let seal = Seal {
@@ -237,7 +240,7 @@ impl Maker<'_> {
         inner: &Path,
     ) -> Result<(), Error> {
         self.context.progress.phase("predicting");
-        let Some(loader) = &self.request.loader else {
+        let Some(named) = &self.request.loader else {
             return Err(Error::Request {
                 fact: "a prediction is asked for without a boot loader".to_owned(),
                 help: "give `loader`: PCR values depend on what starts the UKI",
@@ -257,6 +260,8 @@ impl Maker<'_> {
             name: name.clone(),
             authenticode,
             authority: authority.clone(),
+            // Its sections end at a multiple of the file alignment.
+            hashed_otherwise: false,
         };
         let kernel = firmware.kernel_digests(Path::new(core.kernel.as_str()))?;
         let uki = Uki {
@@ -264,7 +269,9 @@ impl Maker<'_> {
             measured,
             kernel,
         };
-        let prediction = firmware.predict(vec![name], loader, authority, uki)?;
+        // As it will be started: signing may pad it.
+        let loader = firmware.loader(&folder.join(LOADER), named, authority)?;
+        let prediction = firmware.predict(vec![name], loader, uki)?;
         predict::publish(&prediction, Some(&folder.join(inner).join("pcrs.json")))
     }
 
@@ -322,7 +329,7 @@ impl Maker<'_> {
             fields.insert("specialisations".to_owned(), specialisations.into());
         }
         if let Some(loader) = &made.loader {
-            fields.insert("loader".to_owned(), image("loader.efi", loader));
+            fields.insert("loader".to_owned(), image(LOADER, loader));
         }
         if self.firmware.is_some() {
             fields.insert("pcrs".to_owned(), "pcrs.json".into());

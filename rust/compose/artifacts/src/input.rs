@@ -12,7 +12,7 @@ use crate::source::open;
 
 /// A file whose length was looked up once. Reading fails as soon as it turns out shorter or longer, or written to.
 ///
-/// Its failures carry the file's name and role through the rooms below, which know neither; [`write_failed`] finds them again.
+/// Its failures carry the file's name and role through the rooms below, which know neither; `write_failed` finds them again.
 pub struct Input {
     file: File,
     role: &'static str,

@@ -40,7 +40,8 @@ impl PredictPcrs {
         let uki = Uki::from_file("the UKI", &mut uki_file, &firmware.ask.banks, authority)
             .map_err(|source| boot_path("UKI", &self.uki, source))?;
         let authority = firmware.authority_of("boot loader", &self.loader)?;
-        let prediction = firmware.predict(vec![], &self.loader, authority, uki)?;
+        let loader = firmware.loader(&self.loader, &self.loader, authority)?;
+        let prediction = firmware.predict(vec![], loader, uki)?;
         publish(&prediction, self.output.as_deref())?;
         Ok(prediction)
     }

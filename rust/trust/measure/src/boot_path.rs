@@ -92,6 +92,9 @@ pub struct StartedImage {
     pub authenticode: Digests,
     /// The entry of `db` that vouches for it; needed for PCR 7 under Secure Boot.
     pub authority: Option<Authority>,
+    /// Whether firmware hashes the file otherwise than a signer does, so that PCR 4 is refused: it is not signed and will not
+    /// be, and its length is no multiple of 8 ([`authenticode::is_padded`]).
+    pub hashed_otherwise: bool,
 }
 
 impl StartedImage {
@@ -106,8 +109,7 @@ impl StartedImage {
         StartedImage::of(name.into(), &image, source, banks, authority)
     }
 
-    /// An image whose headers are read. Refuses one that the firmware hashes otherwise than a signer does, unless it is
-    /// still to be signed: signing adds the zeros in question.
+    /// An image whose headers are read.
     fn of<S: Read + Seek>(
         name: String,
         image: &Image,
@@ -115,12 +117,10 @@ impl StartedImage {
         banks: &[Bank],
         authority: Option<Authority>,
     ) -> Result<StartedImage, BootPathError> {
-        if authority.is_none() && authenticode::is_padded(image) {
-            return Err(BootPathError::Padded(image.len()));
-        }
         Ok(StartedImage {
             name,
             authenticode: authenticode_digests(image, source, banks)?,
+            hashed_otherwise: authority.is_none() && authenticode::is_padded(image),
             authority,
         })
     }
@@ -231,11 +231,6 @@ pub enum BootPathError {
     /// The version of loader or stub is missing or unknown.
     #[error(transparent)]
     Version(#[from] VersionError),
-    /// Firmware hashes an unsigned image as it is; a signer pads it to a multiple of 8 bytes first.
-    #[error(
-        "it is not signed and its length, {0} bytes, is no multiple of 8, so that its digest in PCR 4 is not the one that is signed: sign it"
-    )]
-    Padded(u64),
     /// The UKI cannot be measured.
     #[error(transparent)]
     Uki(#[from] UkiError),
@@ -339,22 +334,18 @@ mod tests {
     }
 
     #[test]
-    fn refuses_an_unsigned_image_that_firmware_and_signers_hash_differently() {
-        let bytes = image_of_1025_bytes();
-        let refused =
-            StartedImage::from_file("odd", &mut Cursor::new(&bytes), &[Bank::Sha256], None);
-        assert!(matches!(refused, Err(BootPathError::Padded(len)) if len == bytes.len() as u64));
-        let authority = Authority {
+    fn knows_an_unsigned_image_that_firmware_and_signers_hash_differently() {
+        let mut file = Cursor::new(image_of_1025_bytes());
+        let mut hashed_otherwise = |authority| {
+            let image = StartedImage::from_file("odd", &mut file, &[Bank::Sha256], authority);
+            image.unwrap().hashed_otherwise
+        };
+        assert!(hashed_otherwise(None));
+        // Signing writes the zeros that were hashed.
+        assert!(!hashed_otherwise(Some(Authority {
             owner: Uuid::nil(),
             certificate: vec![0x30],
-        };
-        let signed_later = StartedImage::from_file(
-            "odd",
-            &mut Cursor::new(&bytes),
-            &[Bank::Sha256],
-            Some(authority),
-        );
-        assert!(signed_later.is_ok());
+        })));
     }
 
     #[test]

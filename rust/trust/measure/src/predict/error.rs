@@ -55,6 +55,14 @@ pub enum PredictError {
         /// The missing variable.
         variable: &'static str,
     },
+    /// Firmware hashes an unsigned image as it is; a signer pads it to a multiple of 8 bytes first.
+    #[error(
+        "PCR 4 holds another digest of {image} than its Authenticode digest: it is not signed, and its length is no multiple of 8; sign it"
+    )]
+    HashedOtherwise {
+        /// The image.
+        image: String,
+    },
     /// The kernel's own digest is needed.
     #[error(
         "PCR 4 holds the Authenticode digest of the kernel inside {image} when Secure Boot is off, and it was not given or the kernel is no PE image"

@@ -37,6 +37,14 @@ pub(super) fn pcr4(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Predic
         digests: digests.clone(),
     };
     let uki = &boot.uki.image;
+    if let Some(odd) = [&boot.loader.image, uki]
+        .into_iter()
+        .find(|image| image.hashed_otherwise)
+    {
+        return Err(PredictError::HashedOtherwise {
+            image: odd.name.clone(),
+        });
+    }
     events.push(image(
         &boot.loader.image.name,
         &boot.loader.image.authenticode,

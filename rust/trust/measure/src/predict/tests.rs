@@ -45,6 +45,7 @@ fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath 
         name: name.to_owned(),
         authenticode: Digests::of(&SHA256, name.as_bytes()),
         authority: authority.clone(),
+        hashed_otherwise: false,
     };
     let magic = format!("#### LoaderInfo: systemd-boot {version} ####");
     BootPath {
@@ -379,6 +380,22 @@ fn refuses_the_registers_of_others_with_the_reason() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn refuses_pcr_4_alone_of_an_image_that_firmware_hashes_otherwise() {
+    let mut boot = boot("257.13", false);
+    boot.loader.image.hashed_otherwise = true;
+    let ask = |pcr| Ask {
+        pcrs: vec![pcr],
+        ..Ask::default()
+    };
+    let refused = predict(&boot, &ask(4)).unwrap_err();
+    assert!(
+        matches!(refused, PredictError::HashedOtherwise { .. }),
+        "{refused}"
+    );
+    assert!(predict(&boot, &ask(9)).is_ok());
 }
 
 #[test]
