@@ -1,0 +1,2 @@
+//! Signers whose private key lies in a PKCS#11 token, named by RFC 7512 URIs.
+#![forbid(unsafe_code)]
