@@ -38,7 +38,14 @@ pub const ROOTS: [WantedRoot; 2] = [
             "osslsigncode",
             "pesign",
             "efitools",
-            "openssl", // signing peers
+            "openssl",
+            "systemd-repart", // signing peers; the last has systemd-sbsign
+            "softhsm2",
+            "opensc", // a PKCS#11 token and its peer
+            "tpm2-tools",
+            "tpm2-openssl",
+            TPM_RAW,
+            TPM_EMULATED, // keys in a TPM
         ],
     },
     WantedRoot {
@@ -49,6 +56,7 @@ pub const ROOTS: [WantedRoot; 2] = [
             "systemd",
             "systemd-tpm",
             "systemd-ukify",
+            "systemd-repart", // systemd-sbsign
             "python3",
             "python3-pefile",
             "python3-cryptography",
@@ -56,6 +64,12 @@ pub const ROOTS: [WantedRoot; 2] = [
         ],
     },
 ];
+
+/// What tpm2-tss loads to reach a TPM's device file.
+const TPM_RAW: &str = "libtss2-tcti-device0t64";
+
+/// What tpm2-tss loads to reach swtpm.
+const TPM_EMULATED: &str = "libtss2-tcti-swtpm0t64";
 
 /// A C++ compiler, for machines that have none. Of the oldest supported release, so that what it makes runs on all.
 pub const COMPILER: WantedRoot = WantedRoot {

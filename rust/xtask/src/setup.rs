@@ -11,21 +11,38 @@ use touchstone_harness::{Inputs, Root};
 use crate::toolchain;
 
 /// The programs that must run inside the trixie root, and how they say that they do.
-const TRIXIE_PROGRAMS: [(&str, &str); 8] = [
-    ("nix", "--version"),
-    ("ukify", "--version"),
-    ("/usr/lib/systemd/systemd-measure", "--version"),
-    ("qemu-system-x86_64", "--version"),
-    ("swtpm", "--version"),
-    ("virt-fw-vars", "--help"),
-    ("sbsign", "--help"),
-    ("osslsigncode", "--version"),
+const TRIXIE_PROGRAMS: [&[&str]; 15] = [
+    &["nix", "--version"],
+    &["ukify", "--version"],
+    &["/usr/lib/systemd/systemd-measure", "--version"],
+    &["qemu-system-x86_64", "--version"],
+    &["swtpm", "--version"],
+    &["virt-fw-vars", "--help"],
+    &["sbsign", "--help"],
+    &["osslsigncode", "--version"],
+    &["pesign", "--help"],
+    &["sign-efi-sig-list", "--help"],
+    &["/usr/lib/systemd/systemd-sbsign", "--version"],
+    &["softhsm2-util", "--version"],
+    &["bash", "-c", TOKEN],
+    &["tpm2_getcap", "--version"],
+    &["bash", "-c", TPM],
 ];
 
+/// SoftHSM and OpenSC start no further than this without a configuration of their own.
+const TOKEN: &str = "echo directories.tokendir = /tmp >/tmp/conf \
+    && SOFTHSM2_CONF=/tmp/conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --show-info";
+
+/// OpenSSL's provider for keys in a TPM looks for one as soon as it is loaded.
+const TPM: &str = "swtpm socket --tpm2 --daemon --tpmstate dir=/tmp --flags not-need-init,startup-clear \
+    --server type=unixio,path=/tmp/tpm --ctrl type=unixio,path=/tmp/tpm.ctrl \
+    && TPM2OPENSSL_TCTI=swtpm:path=/tmp/tpm openssl list -provider tpm2 -providers";
+
 /// The programs that must run inside the sid root.
-const SID_PROGRAMS: [(&str, &str); 2] = [
-    ("ukify", "--version"),
-    ("/usr/lib/systemd/systemd-measure", "--version"),
+const SID_PROGRAMS: [&[&str]; 3] = [
+    &["ukify", "--version"],
+    &["/usr/lib/systemd/systemd-measure", "--version"],
+    &["/usr/lib/systemd/systemd-sbsign", "--version"],
 ];
 
 /// Prepares everything; the answer is the path of the index and what it says.
@@ -51,15 +68,15 @@ pub fn run(refresh: bool) -> Result<(PathBuf, Inputs)> {
 }
 
 /// Runs each program of a root once: a root whose programs do not start is found here, not in a test.
-fn try_programs(root: &Root, programs: &[(&str, &str)]) -> Result<()> {
+fn try_programs(root: &Root, programs: &[&[&str]]) -> Result<()> {
     let tried = root.path().with_extension("tried");
     if tried.exists() {
         return Ok(());
     }
-    for (program, argument) in programs {
+    for (program, arguments) in programs.iter().filter_map(|words| words.split_first()) {
         let mut command: Command = root.command(program)?;
         let output = command
-            .arg(argument)
+            .args(arguments)
             .output()
             .context("starting unshare (package util-linux)")?;
         if !output.status.success() {
