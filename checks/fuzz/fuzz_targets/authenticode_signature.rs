@@ -9,7 +9,8 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use touchstone_sign::{Certificate, authenticode, certificate};
+use touchstone_sign::authenticode::{self, ImageDigest};
+use touchstone_sign::{Certificate, certificate};
 
 const SIGNED: [u8; 32] = [0x5a; 32];
 const NEVER_SIGNED: [u8; 32] = [0xa5; 32];
@@ -22,6 +23,7 @@ static TRUSTED: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = authenticode::verify(bytes, &SIGNED, &TRUSTED);
-    assert!(authenticode::verify(bytes, &NEVER_SIGNED, &TRUSTED).is_err());
+    let verify = |digest| authenticode::verify(bytes, &[ImageDigest::sha256(digest)], &TRUSTED);
+    let _ = verify(&SIGNED);
+    assert!(verify(&NEVER_SIGNED).is_err());
 });

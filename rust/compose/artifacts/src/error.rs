@@ -86,6 +86,14 @@ pub enum Error {
         /// What to do.
         help: &'static str,
     },
+    /// The signing key cannot be opened, or its certificate does not fit.
+    #[error("the signing key cannot be used: {source}")]
+    Signer {
+        /// The key's file or URI (never its content).
+        key: String,
+        /// Why.
+        source: touchstone_sign::SignError,
+    },
     /// Signing failed.
     #[error("signing failed: {source}")]
     Sign {
@@ -148,7 +156,7 @@ impl Error {
             Self::WriteImage { .. } | Self::Write { .. } => "output.failed",
             Self::Exists { .. } => "output.exists",
             Self::Key { .. } => "key.refused",
-            Self::Sign { .. } => "sign.failed",
+            Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().code(),
             Self::SignatureData { .. } => "input.signature-data",
             Self::Predict { .. } => "predict.refused",
             Self::Manifest { .. } => "manifest.refused",
@@ -169,7 +177,7 @@ impl Error {
             | Self::Exists { file }
             | Self::Sign { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
-            Self::Key { key, .. } => Some(Path::new(key)),
+            Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
             Self::Uki { file, .. } | Self::Predict { file, .. } | Self::Manifest { file, .. } => {
                 file.as_deref()
             }
@@ -198,7 +206,7 @@ impl Error {
                 "name a path where nothing stands: a folder of artifacts is published whole"
             }
             Self::Key { help, .. } | Self::Request { help, .. } => help,
-            Self::Sign { .. } => "check that key and certificate belong together",
+            Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().help(),
             Self::SignatureData { .. } => {
                 "name a certificate (PEM or DER) or a signature list (ESL) as `touchstone keys generate` makes them"
             }

@@ -9,6 +9,7 @@ use touchstone_measure::{
     Uki, Variables, authenticode_digests, predict,
 };
 use touchstone_pe::{authenticode, certificates};
+use touchstone_sign::authenticode::ImageDigest;
 use touchstone_sign::{Certificate, certificate, esl};
 
 use crate::Error;
@@ -237,7 +238,7 @@ impl Firmware {
             for (trusted, entry) in &entries {
                 let verdict = touchstone_sign::authenticode::verify(
                     signature,
-                    &digest,
+                    &[ImageDigest::sha256(&digest)],
                     std::slice::from_ref(trusted),
                 );
                 if verdict.is_ok() {

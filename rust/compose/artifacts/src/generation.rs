@@ -12,7 +12,6 @@ use touchstone_measure::{
     Bank, Digest, Digests, StartedImage, Uki, UkiMeasurer, authenticode_digests,
 };
 use touchstone_pe::layout::Written;
-use touchstone_sign::{FileSigner, Signer};
 
 use crate::bootspec::DescribedGeneration;
 use crate::firmware::{Firmware, Measure};
@@ -20,7 +19,8 @@ use crate::input::Input;
 use crate::inspect::DigestPe;
 use crate::manifest::{self, ManifestSummary};
 use crate::predict::NoPrediction;
-use crate::sign::{Seal, SigningKey, copy_signed};
+use crate::sign::{Seal, copy_signed};
+use crate::signing_key::{OpenKey, SigningKey};
 use crate::source::{Text, open};
 use crate::uki::{AssembledUki, Parts, Ukify, assemble};
 use crate::{Context, Error, output, predict};
@@ -84,10 +84,10 @@ impl BootArtifacts {
     pub fn run(&self, context: &Context<'_>) -> Result<MadeBootArtifacts, Error> {
         let maker = Maker {
             request: self,
-            signer: self
+            key: self
                 .sign
                 .as_ref()
-                .map(|key| key.open(context.keys))
+                .map(|key| key.open(context))
                 .transpose()?,
             firmware: self.measure.as_ref().map(Measure::open).transpose()?,
             context,
@@ -103,7 +103,7 @@ const LOADER: &str = "loader.efi";
 /// A request with its keys and variables open.
 struct Maker<'a> {
     request: &'a BootArtifacts,
-    signer: Option<FileSigner>,
+    key: Option<OpenKey>,
     firmware: Option<Firmware>,
     context: &'a Context<'a>,
 }
@@ -161,10 +161,10 @@ impl Maker<'_> {
         };
         let role = "boot loader";
         let target = folder.join(LOADER);
-        if let Some(signer) = &self.signer {
+        if let Some(key) = &self.key {
             self.context.progress.phase("signing the boot loader");
             let seal = Seal {
-                signer,
+                key,
                 checksum: false,
             };
             let signed = output::file(&target, |out| copy_signed(path, role, seal, out, &target))?;
@@ -193,7 +193,7 @@ impl Maker<'_> {
             return output::file(&target, |out| {
                 Ok(assemble(
                     &parts,
-                    self.signer.as_ref(),
+                    self.key.as_ref(),
                     &target,
                     out,
                     &mut [],
@@ -215,7 +215,7 @@ impl Maker<'_> {
         let (answer, authenticode) = output::file(&target, |out| {
             let (written, answer) = assemble(
                 &parts,
-                self.signer.as_ref(),
+                self.key.as_ref(),
                 &target,
                 out,
                 &mut [&mut measurer],
@@ -254,7 +254,7 @@ impl Maker<'_> {
             .finish()
             .map_err(|source| refused(NoPrediction::Uki(source)))?;
         let authority =
-            firmware.authority_of_signer(self.signer.as_ref().map(Signer::certificate))?;
+            firmware.authority_of_signer(self.key.as_ref().map(|key| key.signer.certificate()))?;
         let name = format!("the UKI {}", inner.join("uki.efi").display());
         let image = StartedImage {
             name: name.clone(),

@@ -14,7 +14,7 @@ use touchstone_pe::sbat::{Metadata, SbatError};
 use touchstone_pe::{
     Image, ReadError, Section, authenticode, certificates, observe_sections, uki::loader_info,
 };
-use touchstone_sign::authenticode::{VerifyError, signer_certificate, verify};
+use touchstone_sign::authenticode::{ImageDigest, VerifyError, signer_certificate, verify};
 
 use crate::source::open_image;
 use crate::{Context, Error, hex};
@@ -190,7 +190,8 @@ fn sbat(sections: &[InspectedSection]) -> Result<Vec<SbatLine>, SbatError> {
 }
 
 fn inspect_signature(signature: &[u8], digest: Option<&[u8; 32]>) -> InspectedSignature {
-    let problem = match digest.map(|digest| verify(signature, digest, &[])) {
+    let problem = match digest.map(|digest| verify(signature, &[ImageDigest::sha256(digest)], &[]))
+    {
         Some(Ok(()) | Err(VerifyError::Untrusted { .. })) => None,
         Some(Err(problem)) => Some(problem.to_string()),
         None => Some("the image has no digest that it could be of".to_owned()),

@@ -23,6 +23,7 @@ pub mod pcr11;
 pub mod predict;
 pub mod progress;
 pub mod sign;
+pub mod signing_key;
 pub mod source;
 pub mod uki;
 
@@ -33,10 +34,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
-/// What a door lends to an operation: where progress goes, and which keys may be used where it runs.
+/// What a door lends to an operation: where progress goes, and which keys may be used where and when it runs.
 pub struct Context<'a> {
     /// Where phases and byte counts are reported.
     pub progress: &'a dyn Progress,
     /// Which private keys may be opened.
-    pub keys: sign::KeyPolicy,
+    pub keys: signing_key::KeyPolicy,
+    /// The time, in seconds since 1970-01-01 UTC, where signers are to be valid now; a build, which gives the same on every day, has none.
+    pub now: Option<u64>,
 }

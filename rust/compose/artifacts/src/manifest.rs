@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use touchstone_store::{Manifest, SecretKey, StorePath};
 
-use crate::sign::KeyPolicy;
+use crate::signing_key::{KeyPolicy, refuse_store_path};
 use crate::source::read_small;
 use crate::{Context, Error, output};
 
@@ -121,7 +121,7 @@ pub(crate) fn open_key(path: &Path, policy: KeyPolicy) -> Result<SecretKey, Erro
         fact,
         help,
     };
-    crate::sign::refuse_store_path(path)?;
+    refuse_store_path(path)?;
     let text = read_small("Nix signing key", path, KEY_LIMIT)?;
     let key = std::str::from_utf8(&text)
         .map_err(|_| "it is not text".to_owned())

@@ -1,112 +1,19 @@
-//! `pe.sign`: signs a PE image; and how every operation opens its key.
+//! `pe.sign`: signs a PE image.
 
 use std::fs::File;
 use std::io::Seek;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::Sha384;
 use touchstone_pe::{Image, authenticode, certificates};
-use touchstone_sign::{FileSigner, Signer};
+use touchstone_sign::Hash;
+use touchstone_sign::authenticode::ImageDigest;
 
 use crate::input::{Input, read_failed};
-use crate::source::read_small;
+use crate::signing_key::{OpenKey, SigningKey};
 use crate::{Context, Error, output};
-
-/// Which private keys may be opened where an operation runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyPolicy {
-    /// Any key the caller can read: on a person's command line.
-    Any,
-    /// Only keys that are marked as test keys: inside a Nix build, where a real private key must never be.
-    TestKeysOnly,
-}
-
-/// The key and certificate of a signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SigningKey {
-    /// The private key: the path of a PEM or DER file (PKCS#8 or PKCS#1). Never a store path.
-    pub key: String,
-    /// The certificate: the path of a PEM or DER file.
-    pub certificate: PathBuf,
-}
-
-/// Keys and certificates are at most this large.
-const KEY_LIMIT: u64 = 1 << 16;
-
-impl SigningKey {
-    /// Opens the key.
-    ///
-    /// # Errors
-    /// [`Error::Key`] when the key lies in the store, is of a kind that this program does not open, is refused by `policy`, or does
-    /// not belong to the certificate; [`Error::Open`] when a file is missing.
-    pub fn open(&self, policy: KeyPolicy) -> Result<FileSigner, Error> {
-        let refused = |fact: String, help| Error::Key {
-            key: self.key.clone(),
-            fact,
-            help,
-        };
-        if let Some((scheme @ ("pkcs11" | "tpm2" | "agent"), _)) = self.key.split_once(':') {
-            return Err(refused(
-                format!("this program does not open {scheme}: keys"),
-                "name a key file; tokens, TPMs and the signing agent are not built yet",
-            ));
-        }
-        refuse_store_path(Path::new(&self.key))?;
-        let certificate = read_small("signing certificate", &self.certificate, KEY_LIMIT)?;
-        let key = read_small("signing key", Path::new(&self.key), KEY_LIMIT)?;
-        let signer = FileSigner::new(&key, &certificate).map_err(|error| {
-            refused(
-                error.to_string(),
-                "name a key and the certificate that was made for it",
-            )
-        })?;
-        if policy == KeyPolicy::TestKeysOnly
-            && !touchstone_sign::keys::is_test_key(signer.certificate())
-        {
-            return Err(refused(
-                "a private key must not enter a Nix build, and this one is not marked as a test key".to_owned(),
-                "sign outside of the build with `touchstone pe sign`, or use keys made by `touchstone keys generate` in tests",
-            ));
-        }
-        Ok(signer)
-    }
-}
-
-/// Refuses a private key that lies in the Nix store.
-///
-/// # Errors
-/// [`Error::Key`].
-pub(crate) fn refuse_store_path(key: &Path) -> Result<(), Error> {
-    // As it is written, and where it leads: a link outside of the store makes no key in it private.
-    let leads_to = std::fs::canonicalize(key).unwrap_or_default();
-    if ![without_detours(key), leads_to]
-        .iter()
-        .any(|path| path.starts_with("/nix/store"))
-    {
-        return Ok(());
-    }
-    Err(Error::Key {
-        key: key.display().to_string(),
-        fact: "it lies in the Nix store, which every user and every build can read".to_owned(),
-        help: "keep the key outside of the store and name it by an absolute path in a string; make a new key, this one is public",
-    })
-}
-
-/// The path with each `name/..` left out.
-fn without_detours(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
-}
 
 /// The request of `pe.sign`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -141,11 +48,11 @@ impl SignPe {
     /// # Errors
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<SignedPe, Error> {
-        let signer = self.sign.open(context.keys)?;
+        let key = self.sign.open(context)?;
         context.progress.phase("signing");
         output::file(&self.output, |out| {
             let seal = Seal {
-                signer: &signer,
+                key: &key,
                 checksum: self.checksum,
             };
             copy_signed(&self.file, "image", seal, out, &self.output)
@@ -157,7 +64,7 @@ impl SignPe {
 #[derive(Clone, Copy)]
 pub(crate) struct Seal<'a> {
     /// Who signs.
-    pub(crate) signer: &'a dyn Signer,
+    pub(crate) key: &'a OpenKey,
     /// Whether the header's `CheckSum` is written.
     pub(crate) checksum: bool,
 }
@@ -191,14 +98,20 @@ pub(crate) fn append_signature(
     out: &mut File,
     image: &Image,
     digest: &[u8; 32],
-    Seal { signer, checksum }: Seal<'_>,
+    Seal { key, checksum }: Seal<'_>,
     path: &Path,
     target: &Path,
 ) -> Result<SignedPe, Error> {
+    let signed = match key.hash {
+        Hash::Sha384 => sha384(out, image, target)?,
+        _ => ImageDigest::sha256(digest),
+    };
     let signature =
-        touchstone_sign::authenticode::signature(digest, signer).map_err(|source| Error::Sign {
-            file: path.to_owned(),
-            source,
+        touchstone_sign::authenticode::signature(&signed, &key.signer).map_err(|source| {
+            Error::Sign {
+                file: path.to_owned(),
+                source,
+            }
         })?;
     let append = if checksum {
         certificates::append_with_checksum
@@ -212,6 +125,21 @@ pub(crate) fn append_signature(
     Ok(SignedPe {
         authenticode_sha256: crate::hex(digest),
         size: signed.len(),
-        signed_by: signer.certificate().tbs_certificate().subject().to_string(),
+        signed_by: key
+            .signer
+            .certificate()
+            .tbs_certificate()
+            .subject()
+            .to_string(),
+    })
+}
+
+/// The SHA-384 digest of an image that was written to `out`: read again, for only SHA-256 is computed while it is written.
+fn sha384(out: &mut File, image: &Image, target: &Path) -> Result<ImageDigest, Error> {
+    let digest = authenticode::digest::<Sha384, _>(image, out)
+        .map_err(|error| read_failed(error, "image", target))?;
+    ImageDigest::new(Hash::Sha384, &digest).ok_or_else(|| Error::Request {
+        fact: "a SHA-384 digest has 48 bytes".to_owned(),
+        help: "report this",
     })
 }

@@ -9,14 +9,14 @@ use touchstone_measure::UkiMeasurer;
 use touchstone_pe::SectionObserver;
 use touchstone_pe::layout::Written;
 use touchstone_pe::uki::{plan, read_stub};
-use touchstone_sign::FileSigner;
 
 pub use crate::efifw::{FirmwareImage, NamedFirmware};
 use crate::input::{Input, write_failed};
 pub use crate::parts::{ExtraSection, Parts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::predict::NoPrediction;
-use crate::sign::{Seal, SignedPe, SigningKey, append_signature};
+use crate::sign::{Seal, SignedPe, append_signature};
+use crate::signing_key::{OpenKey, SigningKey};
 use crate::{Context, Error, output};
 
 /// The request of `uki.assemble`.
@@ -64,10 +64,10 @@ impl AssembleUki {
     /// # Errors
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<MeasuredAssembly, Error> {
-        let signer = self
+        let key = self
             .sign
             .as_ref()
-            .map(|key| key.open(context.keys))
+            .map(|key| key.open(context))
             .transpose()?;
         let mut measurer = self
             .measure
@@ -80,7 +80,7 @@ impl AssembleUki {
             }
             let (_, uki) = assemble(
                 &self.parts,
-                signer.as_ref(),
+                key.as_ref(),
                 &self.output,
                 out,
                 &mut observers,
@@ -110,7 +110,7 @@ impl AssembleUki {
 /// See [`Error`].
 pub(crate) fn assemble(
     parts: &Parts,
-    signer: Option<&FileSigner>,
+    key: Option<&OpenKey>,
     shown: &Path,
     out: &mut File,
     observers: &mut [&mut dyn SectionObserver],
@@ -130,7 +130,7 @@ pub(crate) fn assemble(
             context.progress.bytes(done, total)
         })
         .map_err(|error| write_failed(error, ("stub", &parts.stub), shown))?;
-    let Some(signer) = signer else {
+    let Some(key) = key else {
         let answer = AssembledUki {
             authenticode_sha256: crate::hex(&written.authenticode_sha256),
             size: total,
@@ -140,7 +140,7 @@ pub(crate) fn assemble(
     };
     context.progress.phase("signing the UKI");
     let seal = Seal {
-        signer,
+        key,
         checksum: parts.checksum,
     };
     let SignedPe {

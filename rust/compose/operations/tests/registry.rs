@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use touchstone_artifacts::Context;
 use touchstone_artifacts::progress::Silent;
-use touchstone_artifacts::sign::KeyPolicy;
+use touchstone_artifacts::signing_key::KeyPolicy;
 use touchstone_operations::{Description, Failure, dispatch, operations};
 
 const SYSTEM: &str = "/nix/store/0c5b8vw40d1178xlpddw65q9gf1h2186-nixos-system";
@@ -20,6 +20,7 @@ fn perform(request: Value) -> Result<Value, Failure> {
     let context = Context {
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
+        now: None,
     };
     dispatch(request, &context)
 }

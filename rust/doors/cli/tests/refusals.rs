@@ -253,7 +253,7 @@ fn a_key_and_a_certificate_that_do_not_belong_together() {
     refuses(
         &work,
         &sign,
-        Refusal::new("key.refused", "keys/KEK.key", &["certificate"]),
+        Refusal::new("key.mismatch", "keys/KEK.key", &["certificate"]),
     );
 }
 

@@ -17,8 +17,9 @@ use touchstone_measure::{
     Ask, Bank, BootPath, Loader, PhasePath, Prediction, Uki, Variables, eventlog, predict,
 };
 use touchstone_pe::{Image, certificates};
+use touchstone_sign::authenticode::{self, ImageDigest};
 use touchstone_sign::keys::{RsaSize, TestKeyRequest, generate_test};
-use touchstone_sign::{FileSigner, Signer, authenticode, esl};
+use touchstone_sign::{CertifiedSigner, FileSigner, certificate, esl};
 use uuid::Uuid;
 
 /// The banks of the machines' TPM.
@@ -29,7 +30,7 @@ const OWNER: Uuid = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
 struct Bench {
     inputs: Inputs,
     folder: tempfile::TempDir,
-    signer: FileSigner,
+    signer: CertifiedSigner,
     db: Vec<u8>,
 }
 
@@ -42,8 +43,11 @@ impl Bench {
             not_after: 4_000_000_000,
         };
         let key = generate_test(&request).unwrap();
-        let signer =
-            FileSigner::new(key.key_pem.as_bytes(), key.certificate_pem.as_bytes()).unwrap();
+        let signer = CertifiedSigner::new(
+            Box::new(FileSigner::new(key.key_pem.as_bytes()).unwrap()),
+            certificate::read_all(key.certificate_pem.as_bytes()).unwrap(),
+        )
+        .unwrap();
         let db = esl::of_certificates(OWNER, std::slice::from_ref(signer.certificate())).unwrap();
         Bench {
             inputs: inputs(),
@@ -69,7 +73,8 @@ impl Bench {
         let mut file = File::options().read(true).write(true).open(&to).unwrap();
         let image = Image::read(&mut file).unwrap();
         let digest = touchstone_pe::authenticode::sha256(&image, &mut file).unwrap();
-        let signature = authenticode::signature(&digest, &self.signer).unwrap();
+        let signature =
+            authenticode::signature(&ImageDigest::sha256(&digest), &self.signer).unwrap();
         certificates::append(&mut file, &image, &signature).unwrap();
         to
     }

@@ -10,60 +10,17 @@ use const_oid::db::rfc5912::{
 };
 use der::Any;
 use der::asn1::ObjectIdentifier;
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use spki::AlgorithmIdentifierOwned;
 
-/// What a [`Signer`](crate::Signer) signs with. The digest is SHA-256 in every case: it is what
-/// every firmware accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017); the signature is as long as the modulus.
-    RsaSha256,
-    /// ECDSA on P-256 with SHA-256; the signature is a DER `Ecdsa-Sig-Value`.
-    EcdsaP256Sha256,
-    /// ECDSA on P-384 with SHA-256; the signature is a DER `Ecdsa-Sig-Value`.
-    EcdsaP384Sha256,
-}
-
-impl Algorithm {
-    /// The `signatureAlgorithm` of a CMS SignerInfo: `rsaEncryption` with NULL (as sbsign and
-    /// osslsigncode write it), or `ecdsa-with-SHA256` without parameters (RFC 5754 section 3).
-    pub(crate) fn identifier(self) -> AlgorithmIdentifierOwned {
-        match self {
-            Self::RsaSha256 => AlgorithmIdentifierOwned {
-                oid: RSA_ENCRYPTION,
-                parameters: Some(Any::null()),
-            },
-            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha256 => AlgorithmIdentifierOwned {
-                oid: ECDSA_WITH_SHA_256,
-                parameters: None,
-            },
-        }
-    }
-
-    /// How a signature by this algorithm is checked.
-    pub(crate) fn scheme(self) -> Scheme {
-        match self {
-            Self::RsaSha256 => Scheme::Rsa(Hash::Sha256),
-            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha256 => Scheme::Ecdsa(Hash::Sha256),
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RsaSha256 => "RSA with SHA-256",
-            Self::EcdsaP256Sha256 => "ECDSA P-256 with SHA-256",
-            Self::EcdsaP384Sha256 => "ECDSA P-384 with SHA-256",
-        })
-    }
-}
-
-/// A digest that a signature may be over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hash {
+/// A digest that a signature is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hash {
+    /// SHA-256, of 32 bytes: what every firmware accepts.
     Sha256,
+    /// SHA-384, of 48 bytes.
     Sha384,
+    /// SHA-512, of 64 bytes.
     Sha512,
 }
 
@@ -77,6 +34,102 @@ impl Hash {
             ID_SHA_512 => Some(Self::Sha512),
             _ => None,
         }
+    }
+
+    pub(crate) fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::Sha256 => ID_SHA_256,
+            Self::Sha384 => ID_SHA_384,
+            Self::Sha512 => ID_SHA_512,
+        }
+    }
+
+    /// The digest with NULL parameters, as sbsign, osslsigncode and Windows write it.
+    pub(crate) fn identifier(self) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned {
+            oid: self.oid(),
+            parameters: Some(Any::null()),
+        }
+    }
+
+    /// Length of the digest in bytes.
+    pub fn length(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// The digest of `message`, [`length`](Self::length) bytes.
+    pub fn digest(self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => Sha256::digest(message).to_vec(),
+            Self::Sha384 => Sha384::digest(message).to_vec(),
+            Self::Sha512 => Sha512::digest(message).to_vec(),
+        }
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha256 => "SHA-256",
+            Self::Sha384 => "SHA-384",
+            Self::Sha512 => "SHA-512",
+        })
+    }
+}
+
+/// A kind of key that firmware verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017); a signature is as long as the modulus.
+    Rsa,
+    /// ECDSA on P-256; a signature is a DER `Ecdsa-Sig-Value`.
+    P256,
+    /// ECDSA on P-384; a signature is a DER `Ecdsa-Sig-Value`.
+    P384,
+}
+
+impl KeyKind {
+    /// The `signatureAlgorithm` of a CMS SignerInfo: `rsaEncryption` with NULL (as sbsign and
+    /// osslsigncode write it), or `ecdsa-with-SHA256` and its like without parameters (RFC 5754
+    /// section 3).
+    pub(crate) fn identifier(self, hash: Hash) -> AlgorithmIdentifierOwned {
+        let ecdsa = match hash {
+            Hash::Sha256 => ECDSA_WITH_SHA_256,
+            Hash::Sha384 => ECDSA_WITH_SHA_384,
+            Hash::Sha512 => ECDSA_WITH_SHA_512,
+        };
+        match self {
+            Self::Rsa => AlgorithmIdentifierOwned {
+                oid: RSA_ENCRYPTION,
+                parameters: Some(Any::null()),
+            },
+            Self::P256 | Self::P384 => AlgorithmIdentifierOwned {
+                oid: ecdsa,
+                parameters: None,
+            },
+        }
+    }
+
+    /// How a signature of this kind of key is checked.
+    pub(crate) fn scheme(self, hash: Hash) -> Scheme {
+        match self {
+            Self::Rsa => Scheme::Rsa(hash),
+            Self::P256 | Self::P384 => Scheme::Ecdsa(hash),
+        }
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rsa => "RSA",
+            Self::P256 => "ECDSA P-256",
+            Self::P384 => "ECDSA P-384",
+        })
     }
 }
 
@@ -101,13 +154,5 @@ impl Scheme {
             ECDSA_WITH_SHA_512 => Some(Self::Ecdsa(Hash::Sha512)),
             _ => None,
         }
-    }
-}
-
-/// `sha256` with NULL parameters, as sbsign, osslsigncode and Windows write it.
-pub(crate) fn sha256_identifier() -> AlgorithmIdentifierOwned {
-    AlgorithmIdentifierOwned {
-        oid: ID_SHA_256,
-        parameters: Some(Any::null()),
     }
 }

@@ -7,6 +7,8 @@
 mod indirect_data;
 mod verify;
 
+use std::fmt;
+
 use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
 use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{
@@ -16,35 +18,78 @@ use cms::signed_data::{
 use const_oid::db::rfc5911::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
 use der::asn1::{ObjectIdentifier, OctetString, SetOfVec};
 use der::{Any, Encode};
-use sha2::{Digest, Sha256};
 use x509_cert::attr::Attribute;
 
-use crate::algorithm::sha256_identifier;
-use crate::signer::{SignError, Signer, sign_checked};
+use crate::algorithm::Hash;
+use crate::signer::{CertifiedSigner, SignError};
 
-pub use verify::{VerifyError, signer_certificate, verify};
+pub use verify::{VerifyError, signed_hash, signer_certificate, verify};
 
-/// The signature of an image with the Authenticode SHA-256 `digest`: the DER of a ContentInfo, to
+/// The Authenticode digest of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageDigest {
+    hash: Hash,
+    bytes: Vec<u8>,
+}
+
+impl ImageDigest {
+    /// The digest `bytes` that `hash` gave; `None` when the length is not that of `hash`.
+    pub fn new(hash: Hash, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() == hash.length()).then(|| Self {
+            hash,
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    /// A SHA-256 digest.
+    pub fn sha256(bytes: &[u8; 32]) -> Self {
+        Self {
+            hash: Hash::Sha256,
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    /// What gave it.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The digest.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Display for ImageDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bytes
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The signature of an image with the Authenticode `digest`: the DER of a ContentInfo, to
 /// be stored in the image's certificate table.
 ///
-/// There is no signing time in it: with RSA or a key file the same digest and signer always give
+/// The CMS digest is by the same hash as the image's. There is no signing time in it: with RSA or a key file the same digest and signer always give
 /// the same bytes. The signature has been verified with the signer's certificate.
 ///
 /// # Errors
 /// When the signer does not sign, or what it makes does not verify.
-pub fn signature(digest: &[u8; 32], signer: &dyn Signer) -> Result<Vec<u8>, SignError> {
+pub fn signature(digest: &ImageDigest, signer: &CertifiedSigner) -> Result<Vec<u8>, SignError> {
+    let hash = digest.hash;
     let content = indirect_data::encode(digest)?;
-    let attributes = signed_attributes(&content)?;
+    let attributes = signed_attributes(hash, &content)?;
     let signed_data = SignedData {
         version: CmsVersion::V1,
-        digest_algorithms: SetOfVec::try_from(vec![sha256_identifier()])?,
+        digest_algorithms: SetOfVec::try_from(vec![hash.identifier()])?,
         encap_content_info: EncapsulatedContentInfo {
             econtent_type: indirect_data::CONTENT_TYPE,
             econtent: Some(content),
         },
         certificates: Some(certificates(signer)?),
         crls: None,
-        signer_infos: SignerInfos::try_from(vec![signer_info(attributes, signer)?])?,
+        signer_infos: SignerInfos::try_from(vec![signer_info(hash, attributes, signer)?])?,
     };
     let content_info = ContentInfo {
         content_type: ID_SIGNED_DATA,
@@ -55,8 +100,8 @@ pub fn signature(digest: &[u8; 32], signer: &dyn Signer) -> Result<Vec<u8>, Sign
 
 /// Content type and message digest, and nothing else. The message digest is over the contents of
 /// the SEQUENCE: neither its tag nor its length (RFC 2315 section 9.3).
-fn signed_attributes(content: &Any) -> Result<SignedAttributes, der::Error> {
-    let digest = OctetString::new(Sha256::digest(content.value()).to_vec())?;
+fn signed_attributes(hash: Hash, content: &Any) -> Result<SignedAttributes, der::Error> {
+    let digest = OctetString::new(hash.digest(content.value()))?;
     SetOfVec::try_from(vec![
         attribute(
             ID_CONTENT_TYPE,
@@ -73,27 +118,31 @@ fn attribute(oid: ObjectIdentifier, value: Any) -> Result<Attribute, der::Error>
     })
 }
 
-fn signer_info(attributes: SignedAttributes, signer: &dyn Signer) -> Result<SignerInfo, SignError> {
+fn signer_info(
+    hash: Hash,
+    attributes: SignedAttributes,
+    signer: &CertifiedSigner,
+) -> Result<SignerInfo, SignError> {
     let certificate = signer.certificate().tbs_certificate();
     // What is signed is the SET OF, not the [0] that stands in its place in the SignerInfo (RFC
     // 5652 section 5.4).
-    let signature = sign_checked(signer, &attributes.to_der()?)?;
+    let signature = signer.sign(hash, &attributes.to_der()?)?;
     Ok(SignerInfo {
         version: CmsVersion::V1,
         sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
             issuer: certificate.issuer().clone(),
             serial_number: certificate.serial_number().clone(),
         }),
-        digest_alg: sha256_identifier(),
+        digest_alg: hash.identifier(),
         signed_attrs: Some(attributes),
-        signature_algorithm: signer.algorithm().identifier(),
+        signature_algorithm: signer.kind().identifier(hash),
         signature: OctetString::new(signature)?,
         unsigned_attrs: None,
     })
 }
 
 /// The signer's certificate and its chain, each once.
-fn certificates(signer: &dyn Signer) -> Result<CertificateSet, der::Error> {
+fn certificates(signer: &CertifiedSigner) -> Result<CertificateSet, der::Error> {
     let mut all = vec![signer.certificate()];
     for certificate in signer.chain() {
         if !all.contains(&certificate) {

@@ -19,6 +19,33 @@ pub enum CertificateError {
         "the certificate is not encoded in DER: have it issued again by a tool that writes DER"
     )]
     NotDer,
+    /// The certificate is not valid at the time of signing.
+    #[error("the certificate of {subject} is valid from {from} to {to}, not now")]
+    NotValid {
+        /// Whose it is.
+        subject: String,
+        /// When its validity begins.
+        from: String,
+        /// When it ends.
+        to: String,
+    },
+}
+
+/// Is the certificate valid at the time `now`, in seconds since 1970-01-01 UTC? Both ends are within (RFC 5280 section 4.1.2.5).
+///
+/// # Errors
+/// [`CertificateError::NotValid`].
+pub fn check_validity(certificate: &Certificate, now: u64) -> Result<(), CertificateError> {
+    let validity = certificate.tbs_certificate().validity();
+    let seconds = |time: &x509_cert::time::Time| time.to_unix_duration().as_secs();
+    if (seconds(&validity.not_before)..=seconds(&validity.not_after)).contains(&now) {
+        return Ok(());
+    }
+    Err(CertificateError::NotValid {
+        subject: subject(certificate),
+        from: validity.not_before.to_string(),
+        to: validity.not_after.to_string(),
+    })
 }
 
 /// The DER form of a certificate.
@@ -91,6 +118,20 @@ pub(crate) fn subject(certificate: &Certificate) -> String {
 mod tests {
     use super::*;
     use crate::test_keys;
+
+    #[test]
+    fn is_valid_from_its_first_second_to_its_last() {
+        let certificate = test_keys::certificate(test_keys::rsa());
+        let request = test_keys::request("db");
+        for (now, valid) in [
+            (request.not_before - 1, false),
+            (request.not_before, true),
+            (request.not_after, true),
+            (request.not_after + 1, false),
+        ] {
+            assert_eq!(check_validity(&certificate, now).is_ok(), valid, "{now}");
+        }
+    }
 
     #[test]
     fn reads_pem_and_der_alike() {

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use x509_cert::Certificate;
-
-use crate::algorithm::Algorithm;
-use crate::certificate;
+use crate::algorithm::Hash;
+use crate::fault::Fault;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
-use crate::signer::{self, SignError, Signer};
+use crate::signer::{SignError, Signer};
 
 /// Signs with a private key that lies in memory: RSA of 2048 to 4096 bits, P-256 or P-384.
 ///
@@ -18,87 +16,52 @@ use crate::signer::{self, SignError, Signer};
 pub struct FileSigner {
     key: PrivateKey,
     public_key: PublicKey,
-    certificate: Certificate,
-    chain: Vec<Certificate>,
 }
 
 impl FileSigner {
-    /// Reads the key (PKCS#8 or PKCS#1, PEM or DER) and its certificate (PEM or DER). Certificates
-    /// after the first are the chain that goes into signatures.
+    /// Reads the key: PKCS#8 or PKCS#1, PEM or DER.
     ///
     /// # Errors
-    /// When one of the two cannot be read ([`SignError::Certificate`] is about the certificate, the
-    /// others about the key), the key is of a kind or size that firmware does not verify, or the
-    /// two do not belong together.
-    pub fn new(key: &[u8], certificate: &[u8]) -> Result<Self, SignError> {
+    /// When it cannot be read, or is of a kind or size that firmware does not verify.
+    pub fn new(key: &[u8]) -> Result<Self, SignError> {
         let key = PrivateKey::read(key)?;
-        let mut chain = certificate::read_all(certificate)?;
-        let certificate = chain.remove(0);
-        let public_key = PublicKey::of(&certificate).map_err(SignError::UnsupportedKey)?;
-        if key.public_key() != public_key {
-            return Err(SignError::Mismatch {
-                subject: certificate::subject(&certificate),
-            });
-        }
-        Ok(Self {
-            key,
-            public_key,
-            certificate,
-            chain,
-        })
+        let public_key = key.public_key();
+        Ok(Self { key, public_key })
     }
 }
 
 impl Signer for FileSigner {
-    fn certificate(&self) -> &Certificate {
-        &self.certificate
+    fn public_key(&self) -> &PublicKey {
+        &self.public_key
     }
 
-    fn chain(&self) -> &[Certificate] {
-        &self.chain
-    }
-
-    fn algorithm(&self) -> Algorithm {
-        self.public_key.algorithm()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let signature = self.key.sign(message).map_err(|_| SignError::Refused {
+    fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.key.sign(hash, message).map_err(|_| SignError::Holder {
             signer: self.describe(),
-        })?;
-        if self
-            .public_key
-            .verifies(self.algorithm().scheme(), message, &signature)
-        {
-            Ok(signature)
-        } else {
-            Err(SignError::WrongSignature {
-                signer: self.describe(),
-            })
-        }
+            fault: Fault::Failed,
+            what: "it did not sign".to_owned(),
+        })
     }
 
     fn describe(&self) -> String {
-        signer::describe(self.algorithm(), &self.certificate)
+        "a key file".to_owned()
     }
 }
 
 impl fmt::Debug for FileSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FileSigner({})", self.describe())
+        write!(f, "FileSigner({})", self.public_key.kind())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use der::Encode;
     use pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
     use rsa::RsaPrivateKey;
     use rsa::pkcs1::EncodeRsaPrivateKey;
     use std::sync::LazyLock;
 
     use super::*;
-    use crate::certificate::CertificateError;
     use crate::test_keys;
 
     /// A new P-256 key through `openssl pkcs8 -topk8 -v2 aes128`.
@@ -117,7 +80,7 @@ plu4Tf+jWvSpNeO5TGq0xWG1A+Xgk/sn/xEGd0LUnlaGOguoE1cAl0g1yCTCUPk=
     }
 
     fn with_key(key: &[u8]) -> Result<FileSigner, SignError> {
-        FileSigner::new(key, test_keys::rsa().certificate_pem.as_bytes())
+        FileSigner::new(key)
     }
 
     fn small_key() -> &'static RsaPrivateKey {
@@ -131,7 +94,7 @@ plu4Tf+jWvSpNeO5TGq0xWG1A+Xgk/sn/xEGd0LUnlaGOguoE1cAl0g1yCTCUPk=
         let key = rsa_key();
         let signed = with_key(test_keys::rsa().key_pem.as_bytes())
             .unwrap()
-            .sign(b"message")
+            .sign(Hash::Sha256, b"message")
             .unwrap();
         assert_eq!(signed.len(), 256);
         for form in [
@@ -148,42 +111,26 @@ plu4Tf+jWvSpNeO5TGq0xWG1A+Xgk/sn/xEGd0LUnlaGOguoE1cAl0g1yCTCUPk=
             ]
             .concat(),
         ] {
-            assert_eq!(with_key(&form).unwrap().sign(b"message").unwrap(), signed);
+            assert_eq!(
+                with_key(&form)
+                    .unwrap()
+                    .sign(Hash::Sha256, b"message")
+                    .unwrap(),
+                signed
+            );
         }
-    }
-
-    #[test]
-    fn reads_a_certificate_in_der_too() {
-        let key = test_keys::p384();
-        let der = test_keys::certificate(&key).to_der().unwrap();
-        let signer = FileSigner::new(key.key_pem.as_bytes(), &der).unwrap();
-        assert_eq!(signer.algorithm(), Algorithm::EcdsaP384Sha256);
-        assert!(signer.chain().is_empty());
     }
 
     #[test]
     fn signs_with_p256_as_rfc_6979_says() {
         // Section A.2.5, SHA-256, message "sample": r and s, both with a leading zero in DER.
         let signature = test_keys::signer(&test_keys::p256())
-            .sign(b"sample")
+            .sign(Hash::Sha256, b"sample")
             .unwrap();
         let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
         let r = "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716";
         let s = "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8";
         assert_eq!(hex, format!("3046022100{r}022100{s}"));
-    }
-
-    #[test]
-    fn refuses_a_key_that_is_not_of_the_certificate() {
-        let error = with_key(test_keys::other_rsa().key_pem.as_bytes()).unwrap_err();
-        assert!(
-            matches!(&error, SignError::Mismatch { subject } if subject.contains("CN=db")),
-            "{error}"
-        );
-        assert!(matches!(
-            with_key(test_keys::p256().key_pem.as_bytes()),
-            Err(SignError::Mismatch { .. })
-        ));
     }
 
     #[test]
@@ -254,22 +201,9 @@ plu4Tf+jWvSpNeO5TGq0xWG1A+Xgk/sn/xEGd0LUnlaGOguoE1cAl0g1yCTCUPk=
     }
 
     #[test]
-    fn refuses_what_is_no_certificate() {
-        let error = FileSigner::new(test_keys::rsa().key_pem.as_bytes(), b"hello").unwrap_err();
-        assert!(matches!(
-            error,
-            SignError::Certificate(CertificateError::NotACertificate)
-        ));
-    }
-
-    #[test]
-    fn shows_who_it_is_and_never_the_key() {
-        let signer = test_keys::signer(test_keys::rsa());
-        let subject = r"CN=db,OU=Touchstone test key\, do not trust";
-        assert_eq!(
-            format!("{signer:?}"),
-            format!("FileSigner(RSA with SHA-256 key of {subject})")
-        );
+    fn never_shows_the_key() {
+        let signer = with_key(test_keys::rsa().key_pem.as_bytes()).unwrap();
+        assert_eq!(format!("{signer:?}"), "FileSigner(RSA)");
         assert!(!format!("{:?}", test_keys::rsa()).contains("PRIVATE"));
     }
 }

@@ -211,11 +211,11 @@ fn time(seconds: u64) -> Result<Time, KeysError> {
 mod tests {
     use super::*;
     use crate::test_keys::{certificate, other_rsa, p256, request, rsa, signer};
-    use crate::{Algorithm, Signer, certificate as reading};
+    use crate::{Hash, KeyKind, certificate as reading};
 
     #[test]
     fn makes_a_key_that_signs() {
-        assert_eq!(signer(rsa()).algorithm(), Algorithm::RsaSha256);
+        assert_eq!(signer(rsa()).kind(), KeyKind::Rsa);
         assert_ne!(rsa().key_pem, other_rsa().key_pem);
         assert!(rsa().key_pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
     }
@@ -246,7 +246,7 @@ mod tests {
             "2026-01-01T00:00:00Z"
         );
         assert_eq!(tbs.validity().not_after.to_string(), "2100-01-01T00:00:00Z");
-        assert_eq!(signer(&key).sign(b"").unwrap().len(), 384);
+        assert_eq!(signer(&key).sign(Hash::Sha256, b"").unwrap().len(), 384);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod algorithm;
 pub mod authenticode;
 pub mod certificate;
 pub mod esl;
+mod fault;
 mod file;
 pub mod keys;
 mod pem;
@@ -17,9 +18,11 @@ mod private_key;
 mod public_key;
 mod signer;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Hash, KeyKind};
+pub use fault::Fault;
 pub use file::FileSigner;
-pub use signer::{SignError, Signer};
+pub use public_key::PublicKey;
+pub use signer::{CertifiedSigner, SignError, Signer};
 pub use x509_cert::Certificate;
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SEC
 use der::asn1::ObjectIdentifier;
 use der::{Decode, SecretDocument};
 use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
-use rsa::RsaPrivateKey;
 use rsa::pkcs1::{DecodeRsaPrivateKey, RsaPrivateKeyRef};
-use rsa::pkcs1v15;
-use sha2::{Digest, Sha256};
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use sha2::{Sha256, Sha384, Sha512};
 use signature::hazmat::PrehashSigner;
 
+use crate::algorithm::Hash;
 use crate::pem;
 use crate::public_key::PublicKey;
 use crate::signer::SignError;
@@ -21,7 +21,7 @@ pub(crate) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
 /// A private key, wiped from memory when dropped, so far as its crate does it: `rsa` 0.10.0-rc.20
 /// leaves copies of what it computes on the way (the CRT coefficient among them) to the allocator.
 pub(crate) enum PrivateKey {
-    Rsa(Box<pkcs1v15::SigningKey<Sha256>>),
+    Rsa(Box<RsaPrivateKey>),
     P256(p256::ecdsa::SigningKey),
     P384(p384::ecdsa::SigningKey),
 }
@@ -37,23 +37,18 @@ impl PrivateKey {
 
     pub(crate) fn public_key(&self) -> PublicKey {
         match self {
-            Self::Rsa(key) => {
-                PublicKey::Rsa(AsRef::<RsaPrivateKey>::as_ref(key.as_ref()).to_public_key())
-            }
+            Self::Rsa(key) => PublicKey::Rsa(key.to_public_key()),
             Self::P256(key) => PublicKey::P256(*key.verifying_key()),
             Self::P384(key) => PublicKey::P384(*key.verifying_key()),
         }
     }
 
-    /// The signature of the SHA-256 of `message`. RSA PKCS#1 v1.5 and RFC 6979: the same message
+    /// The signature of `message`, hashed by `hash`. RSA PKCS#1 v1.5 and RFC 6979: the same message
     /// gives the same signature.
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        let digest = Sha256::digest(message);
+    pub(crate) fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let digest = hash.digest(message);
         Ok(match self {
-            Self::Rsa(key) => {
-                let signature: pkcs1v15::Signature = key.sign_prehash(&digest)?;
-                Box::<[u8]>::from(signature).into_vec()
-            }
+            Self::Rsa(key) => rsa_sign(key, hash, &digest)?,
             Self::P256(key) => {
                 let signature: p256::ecdsa::DerSignature = key.sign_prehash(&digest)?;
                 signature.as_bytes().to_vec()
@@ -64,6 +59,16 @@ impl PrivateKey {
             }
         })
     }
+}
+
+fn rsa_sign(key: &RsaPrivateKey, hash: Hash, digest: &[u8]) -> Result<Vec<u8>, rsa::Error> {
+    let padding = match hash {
+        Hash::Sha256 => Pkcs1v15Sign::new::<Sha256>(),
+        Hash::Sha384 => Pkcs1v15Sign::new::<Sha384>(),
+        Hash::Sha512 => Pkcs1v15Sign::new::<Sha512>(),
+    };
+    // Blinded: the random numbers do not reach the signature.
+    key.sign_with_rng(&mut rand::rng(), padding, digest)
 }
 
 fn read_pem(text: &str) -> Result<PrivateKey, SignError> {
@@ -126,7 +131,7 @@ fn read_pkcs1(bytes: &[u8]) -> Result<PrivateKey, SignError> {
         return Err(SignError::RsaSize { bits });
     }
     let key = RsaPrivateKey::from_pkcs1_der(bytes).map_err(|_| SignError::DamagedKey)?;
-    Ok(PrivateKey::Rsa(Box::new(pkcs1v15::SigningKey::new(key))))
+    Ok(PrivateKey::Rsa(Box::new(key)))
 }
 
 /// Of an unsigned big-endian number without leading zeros, as DER stores it.

@@ -1,32 +1,106 @@
 //! The seam between what is signed and who holds the key.
 
+use std::fmt;
+
 use x509_cert::Certificate;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Hash, KeyKind};
 use crate::certificate::{self, CertificateError};
+use crate::fault::Fault;
 use crate::public_key::PublicKey;
 
-/// Somebody who can sign: a key file, later a token, a TPM or the signing agent.
+/// Who holds a private key: a file, a token, a TPM. Nobody else sees it.
 pub trait Signer: Send + Sync {
-    /// The certificate of the key that signs.
-    fn certificate(&self) -> &Certificate;
-
-    /// Further certificates to put into the signature, between this one and a trusted one; not the
-    /// signer's own.
-    fn chain(&self) -> &[Certificate];
-
-    /// What [`sign`](Self::sign) makes.
-    fn algorithm(&self) -> Algorithm;
+    /// The other half of the key.
+    fn public_key(&self) -> &PublicKey;
 
     /// The signature of `message` (which is hashed here, whole): raw bytes for RSA, a DER
     /// `Ecdsa-Sig-Value` for ECDSA.
     ///
     /// # Errors
     /// When the holder of the key does not sign; the message never shows the secret.
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+    fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError>;
 
-    /// Who signs, in words for a message or a log: algorithm and subject. Never the secret.
+    /// Where the key is, in words for a message or a log. Never the secret.
     fn describe(&self) -> String;
+}
+
+/// A signer with the certificate of its key: what signs an image.
+pub struct CertifiedSigner {
+    signer: Box<dyn Signer>,
+    certificate: Certificate,
+    chain: Vec<Certificate>,
+}
+
+impl CertifiedSigner {
+    /// `certificates` are the key's own, and after it the chain that goes into signatures.
+    ///
+    /// # Errors
+    /// [`SignError::Mismatch`] when the first certificate is of another key, [`SignError::Certificate`] when there is none.
+    pub fn new(signer: Box<dyn Signer>, certificates: Vec<Certificate>) -> Result<Self, SignError> {
+        let mut certificates = certificates.into_iter();
+        let certificate = certificates
+            .next()
+            .ok_or(CertificateError::NotACertificate)?;
+        let key = PublicKey::of(&certificate).map_err(SignError::UnsupportedKey)?;
+        if key != *signer.public_key() {
+            return Err(SignError::Mismatch {
+                subject: certificate::subject(&certificate),
+            });
+        }
+        Ok(Self {
+            signer,
+            certificate,
+            chain: certificates.collect(),
+        })
+    }
+
+    /// The certificate of the key that signs.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Further certificates to put into the signature, between the signer's own and a trusted one.
+    pub fn chain(&self) -> &[Certificate] {
+        &self.chain
+    }
+
+    /// The kind of the key.
+    pub fn kind(&self) -> KeyKind {
+        self.signer.public_key().kind()
+    }
+
+    /// Lets the signer sign and verifies what it made: tokens are known to fail now and then, and a
+    /// faulty RSA computation would give the key away.
+    ///
+    /// # Errors
+    /// The signer's own, or [`SignError::WrongSignature`].
+    pub fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let signature = self.signer.sign(hash, message)?;
+        if self.signer.public_key().verify(hash, message, &signature) {
+            Ok(signature)
+        } else {
+            Err(SignError::WrongSignature {
+                signer: self.describe(),
+            })
+        }
+    }
+
+    /// Who signs, in words for a message or a log: where the key is, its kind, the subject. Never the secret.
+    pub fn describe(&self) -> String {
+        format!(
+            "the {} key of {} ({})",
+            self.kind(),
+            certificate::subject(&self.certificate),
+            self.signer.describe()
+        )
+    }
+}
+
+impl fmt::Debug for CertifiedSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CertifiedSigner({})", self.describe())
+    }
 }
 
 /// Why nothing was signed. The texts never show key material.
@@ -70,18 +144,22 @@ pub enum SignError {
         /// Subject of the certificate.
         subject: String,
     },
-    /// The holder of the key did not sign.
-    #[error("{signer} did not sign")]
-    Refused {
+    /// The holder of the key did not sign, or does not let anybody use it.
+    #[error("{signer}: {what}")]
+    Holder {
         /// What [`Signer::describe`] says.
         signer: String,
+        /// The kind of failure.
+        fault: Fault,
+        /// What happened, in a sentence.
+        what: String,
     },
     /// The signature was made and then found wrong. Nothing of it was given out.
     #[error(
         "{signer} made a signature that its own certificate does not verify: the key's holder is faulty"
     )]
     WrongSignature {
-        /// What [`Signer::describe`] says.
+        /// What [`CertifiedSigner::describe`] says.
         signer: String,
     },
     /// A structure that cannot be written, such as a certificate of more than 256 MiB.
@@ -89,24 +167,94 @@ pub enum SignError {
     Encode(#[from] der::Error),
 }
 
-/// Lets `signer` sign and verifies what it made with its certificate: tokens are known to fail now
-/// and then, and a faulty RSA computation would give the key away.
-///
-/// # Errors
-/// The signer's own, or [`SignError::WrongSignature`].
-pub(crate) fn sign_checked(signer: &dyn Signer, message: &[u8]) -> Result<Vec<u8>, SignError> {
-    let signature = signer.sign(message)?;
-    let key = PublicKey::of(signer.certificate()).map_err(SignError::UnsupportedKey)?;
-    if key.verifies(signer.algorithm().scheme(), message, &signature) {
-        Ok(signature)
-    } else {
-        Err(SignError::WrongSignature {
-            signer: signer.describe(),
-        })
+impl SignError {
+    /// The kind of failure, which names what to do.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::NotAKey | Self::Sec1Key => Fault::NotAKey,
+            Self::EncryptedKey => Fault::SecretNeeded,
+            Self::DamagedKey => Fault::Damaged,
+            Self::UnsupportedKey(_) | Self::RsaSize { .. } => Fault::Unsupported,
+            Self::Certificate(CertificateError::NotValid { .. }) => Fault::Expired,
+            Self::Certificate(_) | Self::Encode(_) => Fault::Certificate,
+            Self::Mismatch { .. } => Fault::Mismatch,
+            Self::Holder { fault, .. } => *fault,
+            Self::WrongSignature { .. } => Fault::WrongSignature,
+        }
     }
 }
 
-/// The usual answer of [`Signer::describe`].
-pub(crate) fn describe(algorithm: Algorithm, certificate: &Certificate) -> String {
-    format!("{algorithm} key of {}", certificate::subject(certificate))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileSigner, test_keys};
+
+    fn certified(key: &[u8], certificates: &[u8]) -> Result<CertifiedSigner, SignError> {
+        CertifiedSigner::new(
+            Box::new(FileSigner::new(key)?),
+            certificate::read_all(certificates)?,
+        )
+    }
+
+    #[test]
+    fn takes_the_first_certificate_as_its_own_and_the_others_as_its_chain() {
+        let (key, issuer) = (test_keys::p384(), test_keys::rsa());
+        let both = [key.certificate_pem.as_str(), &issuer.certificate_pem].concat();
+        let signer = certified(key.key_pem.as_bytes(), both.as_bytes()).unwrap();
+        assert_eq!(signer.kind(), KeyKind::P384);
+        assert_eq!(signer.chain(), [test_keys::certificate(issuer)]);
+    }
+
+    #[test]
+    fn refuses_a_key_that_is_not_of_the_certificate() {
+        let certificate = test_keys::rsa().certificate_pem.as_bytes();
+        for key in [&test_keys::other_rsa().key_pem, &test_keys::p256().key_pem] {
+            let error = certified(key.as_bytes(), certificate).unwrap_err();
+            assert!(
+                matches!(&error, SignError::Mismatch { subject } if subject.contains("CN=db")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn shows_who_it_is_and_never_the_key() {
+        let signer = test_keys::signer(test_keys::rsa());
+        assert_eq!(
+            format!("{signer:?}"),
+            r"CertifiedSigner(the RSA key of CN=db,OU=Touchstone test key\, do not trust (a key file))"
+        );
+    }
+
+    /// Signs as its key does, but for one bit.
+    struct Faulty(FileSigner);
+
+    impl Signer for Faulty {
+        fn public_key(&self) -> &PublicKey {
+            self.0.public_key()
+        }
+
+        fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
+            let mut signature = self.0.sign(hash, message)?;
+            signature[7] ^= 1;
+            Ok(signature)
+        }
+
+        fn describe(&self) -> String {
+            "a faulty token".to_owned()
+        }
+    }
+
+    #[test]
+    fn gives_out_no_signature_that_does_not_verify() {
+        for key in [test_keys::rsa(), &test_keys::p256()] {
+            let faulty = Faulty(FileSigner::new(key.key_pem.as_bytes()).unwrap());
+            let signer =
+                CertifiedSigner::new(Box::new(faulty), vec![test_keys::certificate(key)]).unwrap();
+            assert!(matches!(
+                signer.sign(Hash::Sha256, b"message"),
+                Err(SignError::WrongSignature { signer }) if signer.contains("a faulty token")
+            ));
+        }
+    }
 }

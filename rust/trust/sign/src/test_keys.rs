@@ -22,8 +22,8 @@ use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 
-use crate::FileSigner;
 use crate::keys::{RsaSize, TestKey, TestKeyRequest, generate_test};
+use crate::{CertifiedSigner, FileSigner};
 
 /// The private key of RFC 6979, section A.2.5.
 pub(crate) const RFC_6979_P256: [u8; 32] = [
@@ -70,8 +70,10 @@ pub(crate) fn test_key(key: &impl EncodePrivateKey, certificate: &Certificate) -
     }
 }
 
-pub(crate) fn signer(key: &TestKey) -> FileSigner {
-    FileSigner::new(key.key_pem.as_bytes(), key.certificate_pem.as_bytes()).unwrap()
+pub(crate) fn signer(key: &TestKey) -> CertifiedSigner {
+    let signer = FileSigner::new(key.key_pem.as_bytes()).unwrap();
+    let certificates = crate::certificate::read_all(key.certificate_pem.as_bytes()).unwrap();
+    CertifiedSigner::new(Box::new(signer), certificates).unwrap()
 }
 
 pub(crate) fn certificate(key: &TestKey) -> Certificate {

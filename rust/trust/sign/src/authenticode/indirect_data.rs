@@ -6,12 +6,12 @@
 //!     messageDigest DigestInfo }
 //! ```
 
-use const_oid::db::rfc5912::ID_SHA_256;
 use der::asn1::{ObjectIdentifier, OctetString};
 use der::{Any, Decode, Sequence};
 use spki::AlgorithmIdentifierOwned;
 
-use crate::algorithm::sha256_identifier;
+use super::ImageDigest;
+use crate::algorithm::Hash;
 
 /// `SPC_INDIRECT_DATA_OBJID`: the content type of every Authenticode signature.
 pub(super) const CONTENT_TYPE: ObjectIdentifier =
@@ -51,38 +51,33 @@ struct DigestInfo {
     digest: OctetString,
 }
 
-/// The statement that a PE image has the Authenticode SHA-256 `digest`.
-pub(super) fn encode(digest: &[u8; 32]) -> Result<Any, der::Error> {
+/// The statement that a PE image has the Authenticode `digest`.
+pub(super) fn encode(digest: &ImageDigest) -> Result<Any, der::Error> {
     Any::encode_from(&IndirectData {
         data: TypeAndValue {
             kind: PE_IMAGE_DATA,
             value: Some(Any::from_der(PE_IMAGE_VALUE)?),
         },
         message_digest: DigestInfo {
-            algorithm: sha256_identifier(),
-            digest: OctetString::new(digest.as_slice())?,
+            algorithm: digest.hash().identifier(),
+            digest: OctetString::new(digest.as_bytes())?,
         },
     })
 }
 
-/// Why a statement does not give a SHA-256 digest.
+/// Why a statement does not give a digest.
 pub(super) enum NoDigest {
     /// It cannot be decoded, or the digest is of another length.
     Malformed,
-    /// It gives a digest of another algorithm.
+    /// It gives a digest of an algorithm that we refuse or do not know.
     OtherAlgorithm(ObjectIdentifier),
 }
 
 /// The digest that a statement gives. What it says to be about is not looked at: firmware does not,
 /// and pesign names `1.3.6.1.4.1.311.2.1.21` in the place of a PE image.
-pub(super) fn digest(content: &Any) -> Result<[u8; 32], NoDigest> {
+pub(super) fn digest(content: &Any) -> Result<ImageDigest, NoDigest> {
     let statement: IndirectData = content.decode_as().map_err(|_| NoDigest::Malformed)?;
     let DigestInfo { algorithm, digest } = statement.message_digest;
-    if algorithm.oid != ID_SHA_256 {
-        return Err(NoDigest::OtherAlgorithm(algorithm.oid));
-    }
-    digest
-        .as_bytes()
-        .try_into()
-        .map_err(|_| NoDigest::Malformed)
+    let hash = Hash::from_oid(algorithm.oid).ok_or(NoDigest::OtherAlgorithm(algorithm.oid))?;
+    ImageDigest::new(hash, digest.as_bytes()).ok_or(NoDigest::Malformed)
 }

@@ -7,15 +7,19 @@ use x509_cert::ext::pkix::KeyUsages;
 
 use super::*;
 use crate::FileSigner;
-use crate::algorithm::Algorithm;
+use crate::algorithm::KeyKind;
 use crate::test_keys::{self, Issue, certificate, signer, test_key};
 
 mod refusals;
 
-const DIGEST: [u8; 32] = [0x5a; 32];
+const BYTES: [u8; 32] = [0x5a; 32];
+
+fn digest() -> ImageDigest {
+    ImageDigest::sha256(&BYTES)
+}
 
 fn signed() -> Vec<u8> {
-    signature(&DIGEST, &signer(test_keys::rsa())).unwrap()
+    signature(&digest(), &signer(test_keys::rsa())).unwrap()
 }
 
 fn trusted() -> Vec<Certificate> {
@@ -61,7 +65,7 @@ fn replace(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 }
 
 fn refusal(pkcs7: &[u8]) -> VerifyError {
-    verify(pkcs7, &DIGEST, &trusted()).unwrap_err()
+    verify(pkcs7, &[digest()], &trusted()).unwrap_err()
 }
 
 fn not_authenticode(pkcs7: &[u8]) -> bool {
@@ -71,10 +75,10 @@ fn not_authenticode(pkcs7: &[u8]) -> bool {
 #[test]
 fn every_kind_of_key_signs_and_is_verified() {
     for key in [test_keys::rsa(), &test_keys::p256(), &test_keys::p384()] {
-        let pkcs7 = signature(&DIGEST, &signer(key)).unwrap();
-        assert_eq!(verify(&pkcs7, &DIGEST, &[certificate(key)]), Ok(()));
+        let pkcs7 = signature(&digest(), &signer(key)).unwrap();
+        assert_eq!(verify(&pkcs7, &[digest()], &[certificate(key)]), Ok(()));
         assert_eq!(
-            signature(&DIGEST, &signer(key)).unwrap(),
+            signature(&digest(), &signer(key)).unwrap(),
             pkcs7,
             "the same bytes every time"
         );
@@ -88,7 +92,7 @@ fn has_the_form_that_verifiers_expect() {
     assert_eq!(data.digest_algorithms.len(), 1);
     let content = data.encap_content_info.econtent.unwrap();
     assert_eq!(content.tag(), Tag::Sequence, "no OCTET STRING around it");
-    assert!(content.value().ends_with(&DIGEST));
+    assert!(content.value().ends_with(&BYTES));
 
     let info = data.signer_infos.0.get(0).unwrap();
     assert_eq!(info.version, CmsVersion::V1);
@@ -96,7 +100,10 @@ fn has_the_form_that_verifiers_expect() {
         info.sid,
         SignerIdentifier::IssuerAndSerialNumber(_)
     ));
-    assert_eq!(info.signature_algorithm, Algorithm::RsaSha256.identifier());
+    assert_eq!(
+        info.signature_algorithm,
+        KeyKind::Rsa.identifier(Hash::Sha256)
+    );
     let attributes: Vec<_> = info
         .signed_attrs
         .as_ref()
@@ -116,8 +123,12 @@ fn has_the_form_that_verifiers_expect() {
 fn carries_the_chain_once() {
     let [a, b] = [test_keys::rsa(), test_keys::other_rsa()];
     let file = format!("{0}{1}{1}{0}", a.certificate_pem, b.certificate_pem);
-    let signer = FileSigner::new(a.key_pem.as_bytes(), file.as_bytes()).unwrap();
-    let data = signed_data(&signature(&DIGEST, &signer).unwrap());
+    let signer = CertifiedSigner::new(
+        Box::new(FileSigner::new(a.key_pem.as_bytes()).unwrap()),
+        crate::certificate::read_all(file.as_bytes()).unwrap(),
+    )
+    .unwrap();
+    let data = signed_data(&signature(&digest(), &signer).unwrap());
     assert_eq!(data.certificates.unwrap().0.len(), 2);
 }
 
@@ -142,9 +153,15 @@ fn a_certificate_issued_by_a_trusted_authority_is_trusted() {
         usage: None,
     }
     .by::<_, p256::ecdsa::DerSignature>(&authority, &key);
-    let pkcs7 = signature(&DIGEST, &signer(&test_key(&key, &leaf))).unwrap();
+    let pkcs7 = signature(&digest(), &signer(&test_key(&key, &leaf))).unwrap();
 
-    let verdict = |anchor| verify(&pkcs7, &DIGEST, &[certificate(test_keys::rsa()), anchor]);
+    let verdict = |anchor| {
+        verify(
+            &pkcs7,
+            &[digest()],
+            &[certificate(test_keys::rsa()), anchor],
+        )
+    };
     let untrusted = Err(VerifyError::Untrusted {
         signer: "CN=leaf".into(),
     });
@@ -180,40 +197,10 @@ fn a_certificate_issued_by_a_trusted_authority_is_trusted() {
     );
 }
 
-/// A token that fails now and then.
-struct Faulty(FileSigner);
-
-impl Signer for Faulty {
-    fn certificate(&self) -> &Certificate {
-        self.0.certificate()
-    }
-    fn chain(&self) -> &[Certificate] {
-        self.0.chain()
-    }
-    fn algorithm(&self) -> Algorithm {
-        self.0.algorithm()
-    }
-    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.0.sign(b"another message")
-    }
-    fn describe(&self) -> String {
-        self.0.describe()
-    }
-}
-
-#[test]
-fn gives_out_no_signature_that_does_not_verify() {
-    let faulty = Faulty(signer(test_keys::rsa()));
-    assert!(matches!(
-        signature(&DIGEST, &faulty),
-        Err(SignError::WrongSignature { .. })
-    ));
-}
-
 proptest! {
     #[test]
     fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
-        prop_assert!(verify(&bytes, &DIGEST, &[]).is_err());
+        prop_assert!(verify(&bytes, &[digest()], &[]).is_err());
     }
 
     #[test]
@@ -221,6 +208,6 @@ proptest! {
         let mut pkcs7 = signed();
         let at = at % pkcs7.len();
         pkcs7[at] ^= change;
-        prop_assert!(verify(&pkcs7, &[0xa5; 32], &trusted()).is_err());
+        prop_assert!(verify(&pkcs7, &[ImageDigest::sha256(&[0xa5; 32])], &trusted()).is_err());
     }
 }

@@ -6,10 +6,10 @@ use cms::signed_data::{SignedAttributes, SignedData, SignerIdentifier, SignerInf
 use const_oid::db::rfc5911::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
 use der::asn1::{ObjectIdentifier, OctetString};
 use der::{Any, AnyRef, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
-use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 
+use super::ImageDigest;
 use super::indirect_data::{self, NoDigest};
 use crate::algorithm::{Hash, Scheme};
 use crate::certificate;
@@ -28,14 +28,13 @@ pub enum VerifyError {
     Algorithm(ObjectIdentifier),
     /// The signature is of another image, or the image was changed after it was signed.
     #[error(
-        "the image was changed after it was signed: its digest is {}, the signature is of {}",
-        hex(.image), hex(.signed)
+        "the image was changed after it was signed: its digest is {image}, the signature is of {signed}"
     )]
     DigestMismatch {
         /// The Authenticode digest of the image.
-        image: [u8; 32],
+        image: ImageDigest,
         /// The digest that was signed.
-        signed: [u8; 32],
+        signed: ImageDigest,
     },
     /// The signature does not verify with the certificate that it names.
     #[error("the signature is bad: the key of {signer} did not make it")]
@@ -56,16 +55,21 @@ pub enum VerifyError {
 const MALFORMED: VerifyError = VerifyError::NotAuthenticode("it is no CMS SignedData in DER");
 
 /// Checks the signature `pkcs7` (a ContentInfo in DER, which zeros to a multiple of 8 bytes may
-/// follow) of an image with the Authenticode SHA-256 `digest`.
+/// follow) of an image with these Authenticode `digests`, one of which must be by the hash that the
+/// signature names: see [`signed_hash`].
 ///
 /// As firmware does, it ignores time. The signer's certificate must be one of `trusted` or be
 /// issued directly by one of them that is a certificate authority; longer chains are not followed.
 ///
 /// # Errors
 /// The reason why a verifier that trusts `trusted` refuses it.
-pub fn verify(pkcs7: &[u8], digest: &[u8; 32], trusted: &[Certificate]) -> Result<(), VerifyError> {
+pub fn verify(
+    pkcs7: &[u8],
+    digests: &[ImageDigest],
+    trusted: &[Certificate],
+) -> Result<(), VerifyError> {
     let signed = Signed::read(pkcs7)?;
-    signed.check_digest(digest)?;
+    signed.check_digest(digests)?;
     let signer = signed.signer_certificate()?;
     signed.check_signature(signer)?;
     if is_trusted(signer, trusted) {
@@ -83,6 +87,14 @@ pub fn verify(pkcs7: &[u8], digest: &[u8; 32], trusted: &[Certificate]) -> Resul
 /// [`VerifyError::NotAuthenticode`].
 pub fn signer_certificate(pkcs7: &[u8]) -> Result<Certificate, VerifyError> {
     Signed::read(pkcs7)?.signer_certificate().cloned()
+}
+
+/// The hash of the image's digest in the signature `pkcs7`: nothing is verified.
+///
+/// # Errors
+/// [`VerifyError::NotAuthenticode`], or [`VerifyError::Algorithm`] for a hash that is not verified.
+pub fn signed_hash(pkcs7: &[u8]) -> Result<Hash, VerifyError> {
+    Signed::read(pkcs7)?.statement().map(|digest| digest.hash())
 }
 
 /// The parts of a signature that is Authenticode in form.
@@ -139,18 +151,28 @@ impl Signed {
         })
     }
 
-    /// Is it a statement about an image with this digest, and is this statement the one that is
-    /// signed?
-    fn check_digest(&self, image: &[u8; 32]) -> Result<(), VerifyError> {
-        let signed = indirect_data::digest(&self.content).map_err(|reason| match reason {
+    /// The digest of the image that the signature is about.
+    fn statement(&self) -> Result<ImageDigest, VerifyError> {
+        indirect_data::digest(&self.content).map_err(|reason| match reason {
             NoDigest::Malformed => {
                 VerifyError::NotAuthenticode("what is signed is not the digest of an image")
             }
             NoDigest::OtherAlgorithm(oid) => VerifyError::Algorithm(oid),
-        })?;
+        })
+    }
+
+    /// Is it a statement about an image with one of these digests, and is this statement the one
+    /// that is signed?
+    fn check_digest(&self, images: &[ImageDigest]) -> Result<(), VerifyError> {
+        let signed = self.statement()?;
+        let hash = signed.hash();
+        let image = images
+            .iter()
+            .find(|image| image.hash() == hash)
+            .ok_or_else(|| VerifyError::Algorithm(hash.oid()))?;
         if signed != *image {
             return Err(VerifyError::DigestMismatch {
-                image: *image,
+                image: image.clone(),
                 signed,
             });
         }
@@ -163,7 +185,7 @@ impl Signed {
         let message_digest: Option<OctetString> = self.attribute(ID_MESSAGE_DIGEST);
         let message_digest =
             message_digest.ok_or(VerifyError::NotAuthenticode("it has no message digest"))?;
-        if message_digest.as_bytes() == hash(self.hash()?, self.content.value()) {
+        if message_digest.as_bytes() == self.hash()?.digest(self.content.value()) {
             Ok(())
         } else {
             Err(VerifyError::NotAuthenticode(
@@ -304,21 +326,9 @@ fn elements(contents: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
     Ok(elements)
 }
 
-fn hash(hash: Hash, content: &[u8]) -> Vec<u8> {
-    match hash {
-        Hash::Sha256 => Sha256::digest(content).to_vec(),
-        Hash::Sha384 => Sha384::digest(content).to_vec(),
-        Hash::Sha512 => Sha512::digest(content).to_vec(),
-    }
-}
-
 /// The only item there is.
 fn only<T>(items: impl IntoIterator<Item = T>) -> Option<T> {
     let mut items = items.into_iter();
     let first = items.next()?;
     items.next().is_none().then_some(first)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,22 +7,26 @@ use super::*;
 
 #[test]
 fn refuses_a_signer_whom_nobody_trusts() {
-    let verdict = verify(&signed(), &DIGEST, &[certificate(test_keys::other_rsa())]);
+    let verdict = verify(
+        &signed(),
+        &[digest()],
+        &[certificate(test_keys::other_rsa())],
+    );
     assert!(matches!(verdict, Err(VerifyError::Untrusted { signer }) if signer.contains("CN=db")));
     assert!(matches!(
-        verify(&signed(), &DIGEST, &[]),
+        verify(&signed(), &[digest()], &[]),
         Err(VerifyError::Untrusted { .. })
     ));
 }
 
 #[test]
 fn refuses_another_image_and_names_both_digests() {
-    let error = verify(&signed(), &[0xa5; 32], &trusted()).unwrap_err();
+    let error = verify(&signed(), &[ImageDigest::sha256(&[0xa5; 32])], &trusted()).unwrap_err();
     assert_eq!(
         error,
         VerifyError::DigestMismatch {
-            image: [0xa5; 32],
-            signed: DIGEST
+            image: ImageDigest::sha256(&[0xa5; 32]),
+            signed: digest()
         }
     );
     assert!(
@@ -33,8 +37,8 @@ fn refuses_another_image_and_names_both_digests() {
 
 #[test]
 fn refuses_a_digest_changed_after_signing() {
-    let pkcs7 = replace(&signed(), &DIGEST, &[0xa5; 32]);
-    let verdict = verify(&pkcs7, &[0xa5; 32], &trusted());
+    let pkcs7 = replace(&signed(), &BYTES, &[0xa5; 32]);
+    let verdict = verify(&pkcs7, &[ImageDigest::sha256(&[0xa5; 32])], &trusted());
     assert_eq!(
         verdict,
         Err(VerifyError::NotAuthenticode(
@@ -107,9 +111,9 @@ fn verifies_the_attributes_in_the_order_in_which_they_stand() {
     ));
 
     let set = Any::new(Tag::Set, swapped).unwrap().to_der().unwrap();
-    let signature = signer(test_keys::rsa()).sign(&set).unwrap();
+    let signature = signer(test_keys::rsa()).sign(Hash::Sha256, &set).unwrap();
     let signed_so = replace(&unsorted, info.signature.as_bytes(), &signature);
-    assert_eq!(verify(&signed_so, &DIGEST, &trusted()), Ok(()));
+    assert_eq!(verify(&signed_so, &[digest()], &trusted()), Ok(()));
 }
 
 #[test]
@@ -142,7 +146,7 @@ fn refuses_what_is_not_authenticode() {
 }
 
 #[test]
-fn refuses_other_digests_than_sha256_of_the_image_and_weak_ones_anywhere() {
+fn refuses_weak_digests_anywhere() {
     let named = |oid| AlgorithmIdentifierOwned {
         oid,
         parameters: None,
@@ -152,14 +156,35 @@ fn refuses_other_digests_than_sha256_of_the_image_and_weak_ones_anywhere() {
     let weak = altered_signer(|info| info.signature_algorithm = named(ID_SHA_1));
     assert_eq!(refusal(&weak), VerifyError::Algorithm(ID_SHA_1));
 
-    let [sha256, sha384] =
-        [const_oid::db::rfc5912::ID_SHA_256, ID_SHA_384].map(|oid| oid.to_der().unwrap());
+    // SHA3-256: an identifier and a digest as long as those of SHA-256.
+    let sha3 = const_oid::db::fips202::ID_SHA_3_256;
+    let [sha256, other] =
+        [const_oid::db::rfc5912::ID_SHA_256, sha3].map(|oid| oid.to_der().unwrap());
     let other = altered(|data| {
         let content = data.encap_content_info.econtent.take().unwrap();
-        let value = replace(content.value(), &sha256, &sha384);
+        let value = replace(content.value(), &sha256, &other);
         data.encap_content_info.econtent = Some(Any::new(Tag::Sequence, value).unwrap());
     });
-    assert_eq!(refusal(&other), VerifyError::Algorithm(ID_SHA_384));
+    assert_eq!(refusal(&other), VerifyError::Algorithm(sha3));
+}
+
+#[test]
+fn asks_for_the_digest_by_the_hash_that_was_signed() {
+    let digest = ImageDigest::new(Hash::Sha384, &[0x5a; 48]).unwrap();
+    for key in [test_keys::rsa(), &test_keys::p256()] {
+        let pkcs7 = signature(&digest, &signer(key)).unwrap();
+        let trusted = [certificate(key)];
+        assert_eq!(signed_hash(&pkcs7), Ok(Hash::Sha384));
+        assert_eq!(
+            verify(&pkcs7, &[super::digest(), digest.clone()], &trusted),
+            Ok(())
+        );
+        assert_eq!(
+            verify(&pkcs7, &[super::digest()], &trusted),
+            Err(VerifyError::Algorithm(ID_SHA_384)),
+            "the image's digest is not known by this hash"
+        );
+    }
 }
 
 #[test]
@@ -188,7 +213,10 @@ fn refuses_a_digest_of_another_length() {
 #[test]
 fn ignores_the_padding_of_the_certificate_table_and_nothing_else() {
     let followed_by = |rest: &[u8]| [&signed(), rest].concat();
-    assert_eq!(verify(&followed_by(&[0; 7]), &DIGEST, &trusted()), Ok(()));
+    assert_eq!(
+        verify(&followed_by(&[0; 7]), &[digest()], &trusted()),
+        Ok(())
+    );
     assert!(not_authenticode(&followed_by(&[0; 8])));
     assert!(not_authenticode(&followed_by(&[1])));
 }

@@ -1,51 +1,13 @@
-//! The command line's words.
+//! The words of `touchstone uki`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 use touchstone_artifacts::inspect::{Bank, PhasePath};
-use touchstone_artifacts::source::{Text, TextFile};
 use touchstone_artifacts::uki::Ukify;
 
-/// Boot trust for NixOS: unified kernel images, signatures, predicted PCR values and manifests.
-///
-/// Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 the verdict is negative.
-#[derive(Parser)]
-#[command(version, propagate_version = true)]
-pub struct Arguments {
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-#[derive(Subcommand)]
-pub enum Command {
-    /// Perform any operation from a request file, as the Nix builder would
-    Run {
-        /// The request, a JSON file (`-` for standard input)
-        request: PathBuf,
-    },
-    /// Print the JSON Schema of an operation's request and answer, or list the operations
-    Schema {
-        /// The operation, such as uki.assemble
-        operation: Option<String>,
-    },
-    /// Unified kernel images
-    #[command(subcommand)]
-    Uki(Uki),
-    /// PE images
-    #[command(subcommand)]
-    Pe(Pe),
-    /// PCR values
-    #[command(subcommand)]
-    Measure(Measure),
-    /// Secure Boot keys
-    #[command(subcommand)]
-    Keys(Keys),
-    /// Build a derivation: what `builder` names in Touchstone's Nix functions
-    #[command(hide = true)]
-    Builder,
-}
+use super::OptionalKey;
+use super::text::{SectionArgument, TextArgument};
 
 #[derive(Subcommand)]
 pub enum Uki {
@@ -161,120 +123,9 @@ pub struct OptionalPcr11 {
     pub json: bool,
 }
 
-#[derive(Args)]
-pub struct OptionalKey {
-    /// The signing key: a PEM or DER file
-    #[arg(long, requires = "certificate")]
-    pub key: Option<String>,
-    /// The key's certificate: a PEM or DER file
-    #[arg(long, requires = "key")]
-    pub certificate: Option<PathBuf>,
-}
-
-#[derive(Subcommand)]
-pub enum Pe {
-    /// Print the Authenticode SHA-256 digest
-    Digest {
-        /// The image
-        file: PathBuf,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Append an Authenticode signature
-    Sign {
-        /// The signing key: a PEM or DER file
-        #[arg(long)]
-        key: String,
-        /// The key's certificate: a PEM or DER file
-        #[arg(long)]
-        certificate: PathBuf,
-        /// Write the header's CheckSum, which firmware ignores
-        #[arg(long)]
-        checksum: bool,
-        /// Where the signed image is written
-        #[arg(long)]
-        output: PathBuf,
-        /// The image
-        file: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum Measure {
-    /// Print the PCR 11 values that a unified kernel image gives, by phase
-    Uki {
-        /// The unified kernel image
-        file: PathBuf,
-        /// A phase path, such as enter-initrd:leave-initrd; all of systemd's when none is given
-        #[arg(long)]
-        phase: Vec<PhasePath>,
-        /// A bank: sha1, sha256, sha384 or sha512; sha256 when none is given
-        #[arg(long)]
-        bank: Vec<Bank>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print the PCR values that a machine will have, from a request file of measure.predict
-    Predict {
-        /// The request, a JSON file (`-` for standard input)
-        request: PathBuf,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum Keys {
-    /// Make test keys (PK, KEK, db) with certificates and signature lists: for tests, never for trust
-    Generate {
-        /// The folder, which must not exist yet
-        folder: PathBuf,
-    },
-}
-
 fn release(text: &str) -> Result<Ukify, String> {
     let number: u32 = text
         .parse()
         .map_err(|_| "a release is a number, such as 262")?;
     number.try_into()
-}
-
-/// `TEXT` or `@FILE`.
-#[derive(Clone)]
-pub struct TextArgument(pub Text);
-
-impl FromStr for TextArgument {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(match text.strip_prefix('@') {
-            Some(file) => Text::File(TextFile { file: file.into() }),
-            None => Text::Inline(text.to_owned()),
-        }))
-    }
-}
-
-/// `NAME:TEXT` or `NAME:@FILE`.
-#[derive(Clone)]
-pub struct SectionArgument {
-    pub name: String,
-    pub text: Text,
-}
-
-impl FromStr for SectionArgument {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, text) = text
-            .split_once(':')
-            .ok_or("a section is given as NAME:TEXT or NAME:@FILE")?;
-        let Ok(TextArgument(text)) = text.parse();
-        Ok(Self {
-            name: name.to_owned(),
-            text,
-        })
-    }
 }

@@ -1,0 +1,32 @@
+//! The words of `touchstone measure`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use touchstone_artifacts::inspect::{Bank, PhasePath};
+
+#[derive(Subcommand)]
+pub enum Measure {
+    /// Print the PCR 11 values that a unified kernel image gives, by phase
+    Uki {
+        /// The unified kernel image
+        file: PathBuf,
+        /// A phase path, such as enter-initrd:leave-initrd; all of systemd's when none is given
+        #[arg(long)]
+        phase: Vec<PhasePath>,
+        /// A bank: sha1, sha256, sha384 or sha512; sha256 when none is given
+        #[arg(long)]
+        bank: Vec<Bank>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the PCR values that a machine will have, from a request file of measure.predict
+    Predict {
+        /// The request, a JSON file (`-` for standard input)
+        request: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,57 @@
+//! The command line's words.
+
+mod key;
+mod keys;
+mod measure;
+mod pe;
+mod text;
+mod uki;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub use key::{KeyArguments, OptionalKey};
+pub use keys::Keys;
+pub use measure::Measure;
+pub use pe::Pe;
+pub use uki::{Uki, UkiBuild};
+
+/// Boot trust for NixOS: unified kernel images, signatures, predicted PCR values and manifests.
+///
+/// Exit status: 0 done; 1 refused or failed; 2 wrong usage; 3 the verdict is negative.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Perform any operation from a request file, as the Nix builder would
+    Run {
+        /// The request, a JSON file (`-` for standard input)
+        request: PathBuf,
+    },
+    /// Print the JSON Schema of an operation's request and answer, or list the operations
+    Schema {
+        /// The operation, such as uki.assemble
+        operation: Option<String>,
+    },
+    /// Unified kernel images
+    #[command(subcommand)]
+    Uki(Uki),
+    /// PE images
+    #[command(subcommand)]
+    Pe(Pe),
+    /// PCR values
+    #[command(subcommand)]
+    Measure(Measure),
+    /// Secure Boot keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Build a derivation: what `builder` names in Touchstone's Nix functions
+    #[command(hide = true)]
+    Builder,
+}

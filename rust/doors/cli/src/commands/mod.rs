@@ -1,0 +1,98 @@
+//! What each command does: make a request, perform it, print the answer.
+
+mod keys;
+mod measure;
+mod pe;
+mod print;
+mod uki;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use touchstone_artifacts::signing_key::KeyPolicy;
+use touchstone_artifacts::{Context, Progress};
+use touchstone_operations::{Failure, dispatch, operations};
+
+use crate::arguments::{Arguments, Command};
+use crate::{builder, console};
+
+/// How a command ended that did not fail.
+pub enum Verdict {
+    /// Done.
+    Done,
+    /// Looked at, and the answer is no.
+    Negative,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`] of the operation, or of printing its answer.
+pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
+    if matches!(arguments.command, Command::Builder) {
+        return build().map(|()| Verdict::Done);
+    }
+    let progress = console::of_the_command_line();
+    let context = Context {
+        progress: &*progress,
+        keys: KeyPolicy::Any,
+        now: now(),
+    };
+    match arguments.command {
+        Command::Builder => build()?,
+        Command::Run { request } => print::json(&dispatch(read_request(&request)?, &context)?)?,
+        Command::Schema { operation } => schema(operation.as_deref())?,
+        Command::Uki(uki) => return uki::run(uki, &context),
+        Command::Pe(pe) => return pe::run(pe, &context),
+        Command::Measure(measure) => measure::run(measure, &context)?,
+        Command::Keys(keys) => return keys::run(keys, &context),
+    }
+    Ok(Verdict::Done)
+}
+
+/// The time, in seconds since 1970-01-01 UTC.
+fn now() -> Option<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.ok().map(|since| since.as_secs())
+}
+
+/// The builder door. Its answer is the derivation's output; what is printed is only the log.
+fn build() -> Result<(), Failure> {
+    let progress: &dyn Progress = &console::NixPhases::new();
+    let context = Context {
+        progress,
+        keys: KeyPolicy::TestKeysOnly,
+        now: None,
+    };
+    dispatch(builder::request()?, &context).map(drop)
+}
+
+fn schema(operation: Option<&str>) -> Result<(), Failure> {
+    let known = operations();
+    let Some(wanted) = operation else {
+        return known
+            .iter()
+            .try_for_each(|known| print::line(&format!("{:<18} {}", known.name, known.about)));
+    };
+    let Some(found) = known.iter().find(|known| known.name == wanted) else {
+        return Err(Failure::malformed(format!(
+            "there is no operation `{wanted}`"
+        )));
+    };
+    print::json(&json!({ "request": found.request_schema(), "answer": found.answer_schema() }))
+}
+
+fn read_request(path: &Path) -> Result<Value, Failure> {
+    let failed = |what: String| Failure {
+        file: Some(path.to_owned()),
+        ..Failure::malformed(what)
+    };
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|error| failed(format!("the request cannot be read: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| failed(format!("the request is no JSON: {error}")))
+}

@@ -1,0 +1,41 @@
+//! `touchstone pe`.
+
+use touchstone_artifacts::Context;
+use touchstone_artifacts::inspect::DigestPe;
+use touchstone_artifacts::sign::SignPe;
+use touchstone_operations::{Failure, perform};
+
+use super::{Verdict, print};
+use crate::arguments::Pe;
+
+/// Digests or signs an image.
+///
+/// # Errors
+/// [`Failure`].
+pub fn run(pe: Pe, context: &Context<'_>) -> Result<Verdict, Failure> {
+    let done = match pe {
+        Pe::Digest { file, json } => {
+            let answer = perform(&DigestPe { file: file.clone() }, context)?;
+            if json {
+                print::json(&answer)?;
+                return Ok(Verdict::Done);
+            }
+            print::line(&format!("{}  {}", answer.sha256, file.display()))
+        }
+        Pe::Sign {
+            key,
+            checksum,
+            output,
+            file,
+        } => {
+            let request = SignPe {
+                file,
+                sign: key.into(),
+                checksum,
+                output,
+            };
+            perform(&request, context).map(drop)
+        }
+    };
+    done.map(|()| Verdict::Done)
+}

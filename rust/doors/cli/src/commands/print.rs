@@ -1,0 +1,36 @@
+//! Answers on standard output.
+
+use std::io::Write;
+
+use serde::Serialize;
+use touchstone_artifacts::pcr11::UkiPcrs;
+use touchstone_operations::Failure;
+
+/// One JSON document.
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::malformed(error.to_string()))?;
+    line(&text)
+}
+
+/// A line, or several.
+pub fn line(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure {
+        code: "output.failed".to_owned(),
+        what: format!("the answer cannot be printed: {error}"),
+        file: None,
+        help: "check where standard output goes".to_owned(),
+    })
+}
+
+/// PCR values, a line each.
+pub fn pcrs(answer: &UkiPcrs) -> Result<(), Failure> {
+    for (pcr, banks) in &answer.pcrs {
+        for (bank, phases) in banks {
+            for (phase, digest) in phases {
+                line(&format!("{pcr}:{bank}={digest}  # {phase}"))?;
+            }
+        }
+    }
+    Ok(())
+}
