@@ -1,0 +1,194 @@
+//! `cargo xtask bench`: speed beside the peers, in one run, as ratios.
+//!
+//! Every contestant runs the same way: a program inside the trixie root, with the same files on the same file system.
+
+mod contest;
+mod files;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use touchstone_harness::Inputs;
+
+use contest::{Contest, Contestant, Wanted};
+use files::Files;
+
+/// One size of image, and what is to be reached with it.
+struct Size {
+    /// The image's size, to which the initrd is filled up.
+    mib: u64,
+    /// How many times faster than ukify, sbsign and systemd-measure.
+    times_the_peer: f64,
+    /// The peak of memory, in MiB, where it is bounded.
+    peak_mib: Option<f64>,
+}
+
+const SIZES: [Size; 2] = [
+    Size {
+        mib: 60,
+        times_the_peer: 8.0,
+        peak_mib: None,
+    },
+    Size {
+        mib: 500,
+        times_the_peer: 4.0,
+        peak_mib: Some(32.0),
+    },
+];
+
+/// At most this much of what a copy with two SHA-256 passes over the same bytes takes, in a single static program too.
+const OF_COPY_AND_PASSES: f64 = 2.0;
+
+/// What a UKI is made of, in the words of touchstone and ukify alike.
+const PARTS: [&str; 11] = [
+    "--stub",
+    "stub",
+    "--linux",
+    "linux",
+    "--initrd",
+    "initrd",
+    "--cmdline",
+    "quiet",
+    "--os-release",
+    "@os-release",
+    "--measure",
+];
+
+/// Runs all contests in both sizes, `rounds` times the smaller, half as often the larger.
+///
+/// # Errors
+/// When a contestant fails or a target is missed.
+pub fn run(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<()> {
+    let mut missed = Vec::new();
+    for (size, rounds) in SIZES.iter().zip([rounds, rounds.div_ceil(2)]) {
+        let files = Files::prepare(inputs, folder, size.mib)?;
+        for contest in [assembled(size), signed(size), signature(size)] {
+            missed.extend(contest.run(&files, rounds)?);
+        }
+    }
+    match missed.is_empty() {
+        true => Ok(()),
+        false => bail!("not reached: {}", missed.join("; ")),
+    }
+}
+
+/// A UKI with its PCR 11 values (and, which ukify leaves out, its Authenticode digest).
+fn assembled(size: &Size) -> Contest {
+    Contest {
+        work: format!("UKI of {} MiB", size.mib),
+        contestants: vec![
+            touchstone_build("touchstone uki build --measure", &[], "ours.efi"),
+            ukify_build("ukify build --measure", &[], "theirs.efi"),
+            Contestant {
+                name: "copy, SHA-256 twice",
+                program: "./copy-and-hash",
+                arguments: vec!["ours.efi", "copy.efi"],
+                prints_to: "copy.digests",
+            },
+        ],
+        wanted: Wanted {
+            times_the_peer: Some(size.times_the_peer),
+            of_the_least: Some(OF_COPY_AND_PASSES),
+            peak_mib: size.peak_mib,
+        },
+        same: |files| {
+            files.same("ours.efi", "theirs.efi")?;
+            files.same_pcrs("ours.said", "theirs.said")
+        },
+    }
+}
+
+/// The same UKI, signed: ukify calls sbsign for that, and systemd-measure for the PCR 11 values.
+fn signed(size: &Size) -> Contest {
+    let key = ["--key", "keys/db.key", "--certificate", "keys/db.pem"];
+    let secure_boot = [
+        "--secureboot-private-key",
+        "keys/db.key",
+        "--secureboot-certificate",
+        "keys/db.pem",
+    ];
+    Contest {
+        work: format!("Signed UKI of {} MiB", size.mib),
+        contestants: vec![
+            touchstone_build(
+                "touchstone uki build --measure --key",
+                &key,
+                "ours-signed.efi",
+            ),
+            ukify_build(
+                "ukify, with sbsign and systemd-measure",
+                &secure_boot,
+                "theirs-signed.efi",
+            ),
+        ],
+        wanted: Wanted {
+            times_the_peer: Some(size.times_the_peer),
+            of_the_least: None,
+            peak_mib: size.peak_mib,
+        },
+        same: |files| {
+            files.same_image_signed("ours-signed.efi", "theirs-signed.efi")?;
+            files.same_pcrs("ours.said", "theirs.said")
+        },
+    }
+}
+
+/// A signature alone, on the UKI that was assembled before.
+fn signature(size: &Size) -> Contest {
+    let ours =
+        "pe sign --key keys/db.key --certificate keys/db.pem --output ours-signed.efi ours.efi";
+    let theirs = "--key keys/db.key --cert keys/db.pem --output theirs-signed.efi ours.efi";
+    Contest {
+        work: format!("Signature of {} MiB", size.mib),
+        contestants: vec![
+            Contestant {
+                name: "touchstone pe sign",
+                program: "./touchstone",
+                arguments: ours.split(' ').collect(),
+                prints_to: "ours.said",
+            },
+            Contestant {
+                name: "sbsign",
+                program: "sbsign",
+                arguments: theirs.split(' ').collect(),
+                prints_to: "theirs.said",
+            },
+        ],
+        wanted: Wanted {
+            peak_mib: size.peak_mib,
+            ..Wanted::default()
+        },
+        same: |files| files.same_image_signed("ours-signed.efi", "theirs-signed.efi"),
+    }
+}
+
+fn touchstone_build(name: &'static str, more: &[&'static str], output: &'static str) -> Contestant {
+    Contestant {
+        name,
+        program: "./touchstone",
+        arguments: [
+            &["uki", "build", "--compat", "257"][..],
+            &PARTS,
+            more,
+            &["--output", output],
+        ]
+        .concat(),
+        prints_to: "ours.said",
+    }
+}
+
+/// By default it would measure into four banks.
+fn ukify_build(name: &'static str, more: &[&'static str], output: &'static str) -> Contestant {
+    Contestant {
+        name,
+        program: "ukify",
+        arguments: [
+            &["build", "--pcr-banks", "sha256"][..],
+            &PARTS,
+            more,
+            &["--output", output],
+        ]
+        .concat(),
+        prints_to: "theirs.said",
+    }
+}
