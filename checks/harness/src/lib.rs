@@ -21,6 +21,7 @@ pub mod roots;
 pub mod setup;
 pub mod stand_in;
 pub mod systemd;
+pub mod tss2;
 pub mod usage;
 pub mod wanted;
 

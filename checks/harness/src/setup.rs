@@ -15,7 +15,8 @@ use crate::enter::Root;
 use crate::progress::Stage;
 use crate::python;
 use crate::roots::{self, LAYOUT};
-use crate::wanted::{COMPILER, EFI, EFI_KERNEL, KERNEL, LOOSE, ROOTS, WantedRoot};
+use crate::tss2::Tss2;
+use crate::wanted::{COMPILER, EFI, EFI_KERNEL, KERNEL, LOOSE, ROOTS, TSS2, WantedRoot};
 
 /// What was resolved and unpacked for one wish: read again by the next run, so that it needs no network.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +38,18 @@ pub struct Unpacked {
     pub lief: Option<PathBuf>,
     /// What a person should know, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// Packages that are unpacked into one folder, without what they depend on.
+struct Batch<'a> {
+    /// The file that says what was resolved.
+    record: String,
+    suite: Suite,
+    /// What a person calls them.
+    title: &'a str,
+    /// Before the key in the folder's name.
+    prefix: &'a str,
+    unpack: fn(&Path, &[Package], &Path, &Stage) -> Result<()>,
 }
 
 /// A set-up of the cache.
@@ -102,6 +115,26 @@ impl<'a> Setup<'a> {
         Ok(Root::at(self.root(&COMPILER)?))
     }
 
+    /// What programs that speak to a TPM are linked and started with.
+    ///
+    /// # Errors
+    /// When a package cannot be had.
+    pub fn tss2(mut self) -> Result<Tss2> {
+        let mut wish = vec!["tss2", LAYOUT];
+        wish.extend(TSS2);
+        let batch = Batch {
+            record: format!("tss2-{}.json", cache::key(wish)),
+            suite: Suite::Bookworm,
+            title: "tpm2-tss",
+            prefix: "tss2-",
+            unpack: roots::unpack,
+        };
+        let packages = self.batch(&batch, |_| {
+            Ok(TSS2.iter().map(|name| (*name).to_owned()).collect())
+        })?;
+        Tss2::of(self.cache, &packages)
+    }
+
     fn suite(&mut self, suite: Suite, unpacked: &mut Unpacked) -> Result<()> {
         for root in ROOTS.iter().filter(|root| root.suite == suite) {
             unpacked.roots.insert(suite, self.root(root)?);
@@ -120,42 +153,20 @@ impl<'a> Setup<'a> {
     fn efi(&mut self, suite: Suite, names: &[&str]) -> Result<PathBuf> {
         let mut wish = vec!["efi", LAYOUT, suite.name()];
         wish.extend(names);
-        let record = self.cache.folder("resolved")?.join(format!(
-            "{}-efi-{}.json",
-            suite.name(),
-            cache::key(wish)
-        ));
-        if let Some(folder) = self.known(&record) {
-            return Ok(folder);
-        }
-        let archives = self.archives()?;
-        let apt = self.apt(suite)?;
-        let wanted: Vec<String> = names
-            .iter()
-            .map(|name| match *name {
+        let batch = Batch {
+            record: format!("{}-efi-{}.json", suite.name(), cache::key(wish)),
+            suite,
+            title: "EFI programs",
+            prefix: "efi-",
+            unpack: efi::unpack,
+        };
+        self.batch(&batch, |apt| {
+            let behind = |name: &&str| match *name {
                 EFI_KERNEL => apt.behind_meta(name, &format!("{KERNEL}-")),
                 name => Ok(name.to_owned()),
-            })
-            .collect::<Result<_>>()?;
-        let packages = apt.alone(&wanted)?;
-        fetch(
-            &format!("Fetching EFI programs of {}", suite.name()),
-            &archives,
-            &packages,
-            || apt.fetch_alone(&wanted),
-        )?;
-        let key = content_key(&packages);
-        let folder = self.cache.folder("packages")?.join(format!("efi-{key}"));
-        cache::complete(&folder, |folder| {
-            let stage = Stage::of_steps(
-                format!("Unpacking EFI programs of {}", suite.name()),
-                packages.len() as u64,
-            );
-            efi::unpack(&archives, &packages, folder, &stage)?;
-            stage.done("ready");
-            Ok(())
-        })?;
-        remember(&record, packages, &folder)
+            };
+            names.iter().map(behind).collect()
+        })
     }
 
     fn root(&mut self, wanted: &WantedRoot) -> Result<PathBuf> {
@@ -197,41 +208,52 @@ impl<'a> Setup<'a> {
 
     fn loose(&mut self, suite: Suite, name: &str, architecture: &str) -> Result<PathBuf> {
         let wish = cache::key(["loose", LAYOUT, suite.name(), name, architecture]);
-        let record = self.cache.folder("resolved")?.join(format!(
-            "{}-{name}-{architecture}-{wish}.json",
-            suite.name()
-        ));
+        let batch = Batch {
+            record: format!("{}-{name}-{architecture}-{wish}.json", suite.name()),
+            suite,
+            title: name,
+            prefix: "",
+            unpack: roots::unpack,
+        };
+        self.batch(&batch, |apt| {
+            if name != KERNEL {
+                return Ok(vec![format!("{name}:{architecture}")]);
+            }
+            let meta = format!("{KERNEL}-cloud-{architecture}:{architecture}");
+            let kernel = apt.behind_meta(&meta, &format!("{KERNEL}-"))?;
+            Ok(vec![match kernel.contains(':') {
+                true => kernel,
+                false => format!("{kernel}:{architecture}"),
+            }])
+        })
+    }
+
+    /// Packages without what they depend on, unpacked into one folder.
+    fn batch(
+        &mut self,
+        batch: &Batch<'_>,
+        names: impl FnOnce(&Apt) -> Result<Vec<String>>,
+    ) -> Result<PathBuf> {
+        let record = self.cache.folder("resolved")?.join(&batch.record);
         if let Some(folder) = self.known(&record) {
             return Ok(folder);
         }
         let archives = self.archives()?;
-        let apt = self.apt(suite)?;
-        let wanted = if name == KERNEL {
-            apt.behind_meta(
-                &format!("{KERNEL}-cloud-{architecture}:{architecture}"),
-                &format!("{KERNEL}-"),
-            )?
-        } else {
-            name.to_owned()
-        };
-        let wanted = match wanted.contains(':') {
-            true => [wanted],
-            false => [format!("{wanted}:{architecture}")],
-        };
+        let apt = self.apt(batch.suite)?;
+        let wanted = names(apt)?;
         let packages = apt.alone(&wanted)?;
-        fetch(
-            &format!("Fetching {} of {}", wanted.join(" "), suite.name()),
-            &archives,
-            &packages,
-            || apt.fetch_alone(&wanted),
-        )?;
-        let folder = self.cache.folder("packages")?.join(content_key(&packages));
+        let title = format!("{} of {}", batch.title, batch.suite.name());
+        fetch(&format!("Fetching {title}"), &archives, &packages, || {
+            apt.fetch_alone(&wanted)
+        })?;
+        let folder = self.cache.folder("packages")?.join(format!(
+            "{}{}",
+            batch.prefix,
+            content_key(&packages)
+        ));
         cache::complete(&folder, |folder| {
-            let stage = Stage::of_steps(
-                format!("Unpacking {}", wanted.join(" ")),
-                packages.len() as u64,
-            );
-            roots::unpack(&archives, &packages, folder, &stage)?;
+            let stage = Stage::of_steps(format!("Unpacking {title}"), packages.len() as u64);
+            (batch.unpack)(&archives, &packages, folder, &stage)?;
             stage.done("ready");
             Ok(())
         })?;

@@ -77,6 +77,20 @@ pub const COMPILER: WantedRoot = WantedRoot {
     packages: &["base-files", "g++"],
 };
 
+/// What the crate `tpm` is linked with, what that loads to reach a TPM, and the libcrypto that it needs. Of the oldest supported
+/// release, so that it runs with the C library of all; what the host has is neither looked for nor needed.
+pub const TSS2: [&str; 9] = [
+    "libtss2-esys-3.0.2-0",
+    "libtss2-sys1",
+    "libtss2-mu0",
+    "libtss2-tctildr0",
+    "libtss2-tcti-device0",
+    "libtss2-tcti-swtpm0",
+    "libtss2-tcti-mssim0",
+    "libtss2-tcti-cmd0",
+    "libssl3",
+];
+
 /// Packages unpacked by themselves for their files: `(suite, name, architecture)`.
 pub const LOOSE: [(Suite, &str, &str); 8] = [
     (Suite::Bookworm, "systemd-boot-efi", "amd64"),

@@ -15,6 +15,7 @@ mod demo;
 mod format;
 mod fuzz;
 mod libfuzzer;
+mod linked;
 mod order;
 mod setup;
 mod stages;
@@ -63,6 +64,13 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Run cargo as the checks do: with tpm2-tss to link with, and with what tests must know
+    #[command(disable_help_flag = true)]
+    Cargo {
+        /// For instance: test -p touchstone-tpm
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Fuzz the parsers and keep what is found in the cache
     Fuzz {
         /// One target of checks/fuzz (else all)
@@ -102,6 +110,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo => demo::run(),
         Task::Boot { all } => boot_checks(all),
         Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
+        Task::Cargo { arguments } => linked::run(arguments),
         Task::Fuzz { target, seconds } => {
             fuzz::long(target.as_deref(), seconds).map(|()| ExitCode::SUCCESS)
         }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use touchstone_harness::cache::{self, Cache};
+use touchstone_harness::cache::Cache;
 use touchstone_harness::setup::Setup;
 use touchstone_harness::{Inputs, Root};
 
-use crate::toolchain;
+use crate::{linked, toolchain};
 
 /// The programs that must run inside the trixie root, and how they say that they do.
 const TRIXIE_PROGRAMS: [&[&str]; 15] = [
@@ -62,7 +62,7 @@ pub fn run(refresh: bool) -> Result<(PathBuf, Inputs)> {
     let binaries = toolchain::static_binaries()?;
     inputs.touchstone = Some(binaries.touchstone);
     inputs.probe = Some(binaries.probe);
-    let index = cache::location()?.join("inputs.json");
+    let index = linked::index()?;
     inputs.write(&index)?;
     Ok((index, inputs))
 }

@@ -1,14 +1,14 @@
 //! `cargo xtask test`: every check, in the order in which a mistake is cheapest to find.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use touchstone_harness::{Inputs, enter, inputs};
+use touchstone_harness::Inputs;
 
+use crate::linked::FEATURES;
 use crate::stages::{Findings, Stages};
 use crate::toolchain::{cargo, checkout, metadata, run, tool};
-use crate::{boot, format, fuzz, order, setup};
+use crate::{boot, format, fuzz, linked, order, setup};
 
 /// Runs the checks; `quick` leaves out licences, fuzzing and whole-machine boots.
 pub fn test(quick: bool) -> Result<()> {
@@ -40,17 +40,17 @@ pub fn test(quick: bool) -> Result<()> {
     }
     let mut prepared = None;
     let ready = stages.run("set-up", || {
-        let (path, inputs) = setup::run(false)?;
+        let (_, inputs) = setup::run(false)?;
         let sid = if inputs.roots.sid.is_some() {
             "trixie and sid"
         } else {
             "trixie alone: sid was not available"
         };
-        prepared = Some((path, inputs.clone()));
+        prepared = Some(inputs);
         Ok(Findings::one(sid))
     });
-    if let (true, Some((index, inputs))) = (ready, prepared) {
-        stages.run("tests", || tests(&index, quick));
+    if let (true, Some(inputs)) = (ready, prepared) {
+        stages.run("tests", || tests(quick));
         if !quick {
             stages.run("boots", || boots(&inputs));
         }
@@ -65,24 +65,18 @@ pub fn test(quick: bool) -> Result<()> {
 
 fn clippy() -> Result<()> {
     let mut command = cargo()?;
-    command.args([
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    command.args(["clippy", "--quiet", "--locked", "--workspace"]);
+    command.args(FEATURES).arg("--all-targets");
+    linked::link(&mut command, &linked::tss2()?)?;
+    command.args(["--", "-D", "warnings"]);
     run(command)
 }
 
 fn rustdoc() -> Result<()> {
     let mut command = cargo()?;
-    command
-        .args(["doc", "--quiet", "--locked", "--workspace", "--no-deps"])
-        .env("RUSTDOCFLAGS", "-D warnings");
+    command.args(["doc", "--quiet", "--locked", "--workspace", "--no-deps"]);
+    command.args(FEATURES).env("RUSTDOCFLAGS", "-D warnings");
+    linked::link(&mut command, &linked::tss2()?)?;
     run(command)
 }
 
@@ -106,7 +100,7 @@ fn boots(inputs: &Inputs) -> Result<Findings> {
 
 /// The tests of all crates, with what they need of the outside world.
 /// Tests named `boots_…` start whole machines: a quick run leaves them out.
-fn tests(index: &Path, quick: bool) -> Result<Findings> {
+fn tests(quick: bool) -> Result<Findings> {
     let nextest = tool("cargo-nextest", "0.9.151")?;
     let mut command = Command::new(nextest);
     command.current_dir(checkout()?).args([
@@ -119,9 +113,9 @@ fn tests(index: &Path, quick: bool) -> Result<Findings> {
     if quick {
         command.args(["--filterset", "not test(/^boots_/)"]);
     }
-    command
-        .env(inputs::VARIABLE, index)
-        .env(enter::XTASK_VARIABLE, enter::entering_binary()?);
+    command.args(FEATURES);
+    linked::link(&mut command, &linked::tss2()?)?;
+    linked::tell_tests(&mut command)?;
     // nextest tells its findings on standard error: it is shown as it comes and read for the last line.
     let mut child = command
         .stderr(Stdio::piped())
