@@ -4,6 +4,8 @@
 //! (4 bytes, the header's 8 included), revision 0x0200, type 2 (PKCS#7 SignedData), data; entries
 //! are 8-aligned.
 
+mod remove;
+
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use goblin::pe::certificate_table::{AttributeCertificateRevision, AttributeCertificateType};
@@ -12,6 +14,8 @@ use scroll::{LE, Pread};
 use crate::authenticode::padding;
 use crate::io::read_at;
 use crate::{Image, ReadError, WriteError, checksum, rules};
+
+pub use remove::{Removal, remove};
 
 const HEADER: usize = 8;
 /// Larger than any table seen: signatures have some kilobytes.
@@ -23,6 +27,18 @@ pub fn read<S: Read + Seek + ?Sized>(
     image: &Image,
     source: &mut S,
 ) -> Result<Vec<Vec<u8>>, ReadError> {
+    let table = read_table(image, source)?;
+    let signatures = entries(&table)?
+        .into_iter()
+        .filter_map(|entry| entry.signature);
+    Ok(signatures.map(<[u8]>::to_vec).collect())
+}
+
+/// The certificate table as it stands in the file; empty if there is none.
+fn read_table<S: Read + Seek + ?Sized>(
+    image: &Image,
+    source: &mut S,
+) -> Result<Vec<u8>, ReadError> {
     let Some(range) = image.certificate_table() else {
         return Ok(Vec::new());
     };
@@ -30,24 +46,35 @@ pub fn read<S: Read + Seek + ?Sized>(
     if size > MAX_TABLE {
         return Err(ReadError::CertificateTableTooLarge(size));
     }
-    let table = read_at(
+    read_at(
         source,
         range.start,
         usize::try_from(size).unwrap_or(0),
         "the certificate table",
-    )?;
-    let mut signatures = Vec::new();
-    let mut rest = table.as_slice();
-    while !rest.is_empty() {
-        let (signature, next) = entry(rest)?;
-        signatures.extend(signature.map(<[u8]>::to_vec));
-        rest = next;
-    }
-    Ok(signatures)
+    )
 }
 
-/// The first entry's signature, if it is one, and what follows it.
-fn entry(table: &[u8]) -> Result<(Option<&[u8]>, &[u8]), ReadError> {
+/// An entry of the table.
+struct Entry<'a> {
+    /// All of it, without its padding.
+    bytes: &'a [u8],
+    /// The signature, if it is one.
+    signature: Option<&'a [u8]>,
+}
+
+fn entries(table: &[u8]) -> Result<Vec<Entry<'_>>, ReadError> {
+    let mut entries = Vec::new();
+    let mut rest = table;
+    while !rest.is_empty() {
+        let (entry, next) = first_entry(rest)?;
+        entries.push(entry);
+        rest = next;
+    }
+    Ok(entries)
+}
+
+/// The first entry, and what follows it.
+fn first_entry(table: &[u8]) -> Result<(Entry<'_>, &[u8]), ReadError> {
     let cut = |_| ReadError::CertificateHeaderCut;
     let len = table.pread_with::<u32>(0, LE).map_err(cut)?;
     let revision = table.pread_with::<u16>(4, LE).map_err(cut)?;
@@ -57,14 +84,19 @@ fn entry(table: &[u8]) -> Result<(Option<&[u8]>, &[u8]), ReadError> {
         return Err(ReadError::CertificateTooShort(len));
     }
     let behind = size.saturating_sub(table.len()) as u64;
-    let data = table
-        .get(HEADER..size)
+    let (bytes, rest) = table
+        .split_at_checked(size)
         .ok_or(ReadError::CertificateOutside(behind))?;
     // The last entry may lack its padding.
-    let next = table.get(size.next_multiple_of(8)..).unwrap_or_default();
+    let padding = size.next_multiple_of(8) - size;
+    let next = rest.get(padding..).unwrap_or_default();
     let is_signature = revision == AttributeCertificateRevision::Revision2_0 as u16
         && kind == AttributeCertificateType::PkcsSignedData as u16;
-    Ok((is_signature.then(|| without_padding(data)), next))
+    let signature = bytes
+        .get(HEADER..)
+        .filter(|_| is_signature)
+        .map(without_padding);
+    Ok((Entry { bytes, signature }, next))
 }
 
 /// Some signers count the padding as data: cuts `data` to the DER value at its start, if what
@@ -114,11 +146,7 @@ pub fn append_with_checksum<F: Read + Write + Seek + ?Sized>(
 ) -> Result<Image, WriteError> {
     append_entry(file, image, pkcs7_der)?;
     let image = Image::read(file).map_err(WriteError::Base)?;
-    let sum = checksum::compute(&image, file).map_err(WriteError::Base)?;
-    file.seek(SeekFrom::Start(checksum::place(&image)))?;
-    file.write_all(&sum.to_le_bytes())?;
-    file.flush()?;
-    Image::read(file).map_err(WriteError::Base)
+    checksum::write(&image, file)
 }
 
 fn append_entry<F: Read + Write + Seek + ?Sized>(

@@ -5,11 +5,11 @@
 //! added with their carries wrapped around, then the file's length in bytes is added. UEFI firmware
 //! ignores it; some kernels carry it.
 
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use crate::header::CHECKSUM;
 use crate::io::stream;
-use crate::{Image, ReadError};
+use crate::{Image, ReadError, WriteError};
 
 /// Adds up bytes that come in any portions.
 #[derive(Debug, Clone, Default)]
@@ -62,4 +62,17 @@ pub fn compute<S: Read + Seek + ?Sized>(image: &Image, source: &mut S) -> Result
     let rest = image.len() - behind;
     stream(source, behind, rest, what, |bytes| sum.update(bytes))?;
     Ok(sum.finish())
+}
+
+/// Writes the `CheckSum` that `image`, whose bytes are `file`, ought to have; returns the image as
+/// it is then.
+pub fn write<F: Read + Write + Seek + ?Sized>(
+    image: &Image,
+    file: &mut F,
+) -> Result<Image, WriteError> {
+    let sum = compute(image, file).map_err(WriteError::Base)?;
+    file.seek(SeekFrom::Start(place(image)))?;
+    file.write_all(&sum.to_le_bytes())?;
+    file.flush()?;
+    Image::read(file).map_err(WriteError::Base)
 }

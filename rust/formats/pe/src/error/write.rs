@@ -48,6 +48,12 @@ pub enum WriteError {
     /// What is to be appended is not one DER SEQUENCE: it could not be told from its padding.
     #[error("the signature is no PKCS#7 in DER: give the bytes that a signer made")]
     NotASignature,
+    /// There is no signature at the place that was named.
+    #[error("the image has {there} signatures")]
+    NoSuchSignature {
+        /// How many there are.
+        there: usize,
+    },
     /// The written image would be larger than a PE image can be.
     #[error("the image would have {0} bytes, a PE image at most 4 GiB")]
     TooLarge(u64),

@@ -1,6 +1,7 @@
 use std::io::Cursor;
 
-use touchstone_pe::{Image, ReadError, WriteError, authenticode, certificates};
+use touchstone_pe::certificates::{self, Removal};
+use touchstone_pe::{Image, ReadError, WriteError, authenticode, checksum};
 
 use crate::builder::{self, Builder, OPTIONAL};
 
@@ -123,4 +124,133 @@ fn refuses_to_append_what_could_not_be_read_back() {
         );
         assert_eq!(*copy.get_ref(), file);
     }
+}
+
+fn remove(file: &mut Cursor<Vec<u8>>, which: Removal) -> Result<(), WriteError> {
+    let image = Image::read(file).unwrap();
+    let left = certificates::remove(file, &image, which)?;
+    file.get_mut().truncate(left.try_into().unwrap());
+    Ok(())
+}
+
+/// Without the `CheckSum`, which signing clears.
+fn build(builder: Builder) -> Vec<u8> {
+    let mut file = builder.build();
+    file[OPTIONAL + 64..OPTIONAL + 68].fill(0);
+    file
+}
+
+/// The stub with these signatures.
+fn signed(signatures: &[&[u8]]) -> Cursor<Vec<u8>> {
+    let mut file = Cursor::new(build(Builder::stub()));
+    for signature in signatures {
+        append(&mut file, signature);
+    }
+    file
+}
+
+#[test]
+fn what_was_appended_is_removed_without_a_trace() {
+    let mut file = signed(&[FIRST, SECOND]);
+    remove(&mut file, Removal::One(1)).unwrap();
+    assert_eq!(file.get_ref(), signed(&[FIRST]).get_ref());
+    append(&mut file, SECOND);
+    remove(&mut file, Removal::One(0)).unwrap();
+    assert_eq!(file.get_ref(), signed(&[SECOND]).get_ref());
+    remove(&mut file, Removal::One(0)).unwrap();
+    assert_eq!(file.get_ref(), signed(&[]).get_ref());
+    let mut file = signed(&[FIRST, SECOND]);
+    remove(&mut file, Removal::All).unwrap();
+    assert_eq!(file.get_ref(), signed(&[]).get_ref());
+}
+
+#[test]
+fn the_padding_of_a_signer_stays() {
+    let mut builder = Builder::stub();
+    builder.trailing = b"odd".to_vec();
+    let plain = build(builder);
+    let mut file = Cursor::new(plain.clone());
+    append(&mut file, FIRST);
+    remove(&mut file, Removal::All).unwrap();
+    let padded = plain.len().next_multiple_of(8);
+    assert_eq!(file.get_ref()[..plain.len()], plain);
+    assert_eq!(file.get_ref()[plain.len()..], vec![0; padded - plain.len()]);
+}
+
+#[test]
+fn entries_of_other_types_are_not_counted_and_stay() {
+    let mut file = signed(&[FIRST, SECOND]);
+    let start = builder::read(file.get_ref())
+        .certificate_table()
+        .unwrap()
+        .start as usize;
+    file.get_mut()[start + 6] = 1; // X.509
+    remove(&mut file, Removal::One(0)).unwrap();
+    let image = builder::read(file.get_ref());
+    assert_eq!(
+        image.certificate_table(),
+        Some(start as u64..start as u64 + 16)
+    );
+    assert!(certificates::read(&image, &mut file).unwrap().is_empty());
+}
+
+#[test]
+fn a_signature_that_is_not_there_is_not_removed() {
+    for (signatures, place) in [(&[][..], 0), (&[FIRST], 1), (&[FIRST, SECOND], 2)] {
+        let mut file = signed(signatures);
+        let before = file.get_ref().clone();
+        let refused = remove(&mut file, Removal::One(place)).unwrap_err();
+        assert!(
+            matches!(refused, WriteError::NoSuchSignature { there } if there == signatures.len())
+        );
+        assert_eq!(*file.get_ref(), before);
+    }
+    let mut file = signed(&[]);
+    remove(&mut file, Removal::All).unwrap();
+    assert_eq!(file.get_ref(), signed(&[]).get_ref());
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_removed_as_a_whole_only() {
+    let mut file = signed(&[FIRST]);
+    let start = builder::read(file.get_ref())
+        .certificate_table()
+        .unwrap()
+        .start as usize;
+    file.get_mut()[start] = 24;
+    let refused = remove(&mut file, Removal::One(0)).unwrap_err();
+    assert!(matches!(
+        refused,
+        WriteError::Base(ReadError::CertificateOutside(8))
+    ));
+    remove(&mut file, Removal::All).unwrap();
+    assert_eq!(file.get_ref(), signed(&[]).get_ref());
+}
+
+#[test]
+fn what_stands_behind_the_table_is_never_cut_off() {
+    let mut file = signed(&[FIRST]);
+    file.get_mut().extend([1; 8]);
+    let before = file.get_ref().clone();
+    let refused = remove(&mut file, Removal::All).unwrap_err();
+    assert!(matches!(
+        refused,
+        WriteError::Base(ReadError::CertificateTableNotLast(8))
+    ));
+    assert_eq!(*file.get_ref(), before);
+}
+
+#[test]
+fn the_checksum_is_cleared_and_written_on_request() {
+    let mut file = signed(&[FIRST]);
+    let image = builder::read(file.get_ref());
+    checksum::write(&image, &mut file).unwrap();
+    remove(&mut file, Removal::All).unwrap();
+    let image = builder::read(file.get_ref());
+    assert_eq!(image.checksum(), 0);
+    let image = checksum::write(&image, &mut file).unwrap();
+    assert_eq!(
+        image.checksum(),
+        checksum::compute(&image, &mut file).unwrap()
+    );
 }

@@ -245,6 +245,14 @@ const OTHERS: &[Row] = &[
             b"-----BEGIN",
         ))
     }),
+    ("no such signature", "NoSuchSignature", || {
+        let image = builder::read(&stub());
+        said(certificates::remove(
+            &mut Cursor::new(stub()),
+            &image,
+            certificates::Removal::One(0),
+        ))
+    }),
     ("no such section", "NoSuchSection", || {
         edit(
             stub(),
@@ -313,7 +321,7 @@ fn every_error_is_shown_to_happen() {
         NoRoomInPlace NoRoomInMemory TooLarge NoSuchSection AmbiguousSection ChangedTwice
         EntryPointLost DirectoryLost DebugData);
     let write = variants!(WriteError: Io Base Content ContentChanged BaseChanged HeaderRoomInUse
-        NoCertificateEntry NotASignature TooLarge);
+        NoCertificateEntry NotASignature NoSuchSignature TooLarge);
     let sbat = variants!(SbatError: NoHeader NotText TooFewFields ComponentName Generation
         LevelDate ComponentTwice);
     for (what, expected, fails) in OTHERS {
