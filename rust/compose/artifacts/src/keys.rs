@@ -1,93 +1,34 @@
-//! `keys.generate`: test keys for Secure Boot. The one operation whose answer is random.
+//! Secure Boot's keys and variables: making keys, writing signature lists, signing updates, and showing what files hold.
 
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+mod generate;
+mod warning;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use touchstone_sign::keys::{RsaSize, TEST_KEY_MARK, TestKeyRequest, generate_test};
-use touchstone_sign::{certificate, esl};
-use uuid::{Uuid, uuid};
+use touchstone_sign::auth;
+use uuid::uuid;
 
-use crate::{Context, Error, output};
+pub use generate::{Algorithm, GenerateKeys, GeneratedKeys};
+pub use uuid::Uuid;
+pub use warning::Warning;
 
-/// The owner that stands beside each certificate in the signature lists.
+use crate::Error;
+
+/// The owner that stands beside entries of test keys, and of lists for which none is named.
 const OWNER: Uuid = uuid!("5ac8e1a5-6a3e-4d0b-9c64-9f2f6f1c7a01");
-/// 2020-01-01 and 2050-01-01: firmware ignores the dates, other verifiers want to be within them.
-const VALIDITY: (u64, u64) = (1_577_836_800, 2_524_608_000);
-const VARIABLES: [&str; 3] = ["PK", "KEK", "db"];
 
-/// The request of `keys.generate`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct GenerateKeys {
-    /// The folder to make, with `PK`, `KEK` and `db`, each as `.key` (private), `.pem` (certificate) and `.esl` (signature list).
-    pub output: PathBuf,
-}
-
-/// The answer of `keys.generate`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GeneratedKeys {
-    /// The organizational unit by which every certificate is marked.
-    pub mark: String,
-    /// The variables that keys were made for.
-    pub variables: Vec<String>,
-}
-
-impl GenerateKeys {
-    /// Performs the operation.
-    ///
-    /// # Errors
-    /// [`Error::Exists`] when the folder is there already, [`Error::Write`].
-    pub fn run(&self, context: &Context<'_>) -> Result<GeneratedKeys, Error> {
-        output::folder(&self.output, |folder| {
-            for name in VARIABLES {
-                context.progress.phase(&format!("making the {name} key"));
-                generate(folder, name)?;
-            }
-            Ok(GeneratedKeys {
-                mark: TEST_KEY_MARK.to_owned(),
-                variables: VARIABLES.map(str::to_owned).to_vec(),
-            })
-        })
-    }
-}
-
-fn generate(folder: &Path, name: &str) -> Result<(), Error> {
-    let refused = |fact: String| Error::Key {
-        key: name.to_owned(),
+/// The time that is asked for, else now, in seconds since 1970-01-01 UTC.
+///
+/// # Errors
+/// [`Error::Request`] when it cannot be read, or when there is neither.
+fn seconds(asked: Option<&str>, now: Option<u64>) -> Result<u64, Error> {
+    let refused = |fact: String| Error::Request {
         fact,
-        help: "run the command again; if this persists, report it",
+        help: "give the time as 2026-01-31T12:00:00Z; firmware refuses an update that is older than the variable",
     };
-    let key = generate_test(&TestKeyRequest {
-        common_name: name,
-        size: RsaSize::Bits2048,
-        not_before: VALIDITY.0,
-        not_after: VALIDITY.1,
-    })
-    .map_err(|error| refused(error.to_string()))?;
-    let certificate = certificate::read(key.certificate_pem.as_bytes())
-        .map_err(|error| refused(error.to_string()))?;
-    let list =
-        esl::of_certificates(OWNER, &[certificate]).map_err(|error| refused(error.to_string()))?;
-    let path = |extension: &str| folder.join(format!("{name}.{extension}"));
-    write_private(&path("key"), key.key_pem.as_bytes())?;
-    output::bytes(&path("pem"), key.certificate_pem.as_bytes())?;
-    output::bytes(&path("esl"), &list)
-}
-
-/// Writes a file that only its owner may read.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::Write {
-        file: path.to_owned(),
-        source,
-    };
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    std::io::Write::write_all(&mut file, bytes).map_err(failed)
+    match asked {
+        Some(text) => auth::seconds(text)
+            .map_err(|error| refused(format!("the time `{text}` cannot be read: {error}"))),
+        None => now.ok_or_else(|| {
+            refused("an update carries a time, and there is no clock here".to_owned())
+        }),
+    }
 }

@@ -68,7 +68,7 @@ operation!("manifest.create", CreateManifest => ManifestSummary,
 operation!("manifest.sign", SignManifest => ManifestSummary,
     "Nix signatures on each path of a manifest");
 operation!("keys.generate", GenerateKeys => GeneratedKeys,
-    "test keys for Secure Boot, marked as such");
+    "keys for Secure Boot, with signed updates that enrol them");
 operation!("boot.artifacts", BootArtifacts => MadeBootArtifacts,
     "all boot artifacts of one generation and its specialisations");
 

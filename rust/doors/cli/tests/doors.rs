@@ -300,18 +300,18 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
 fn keys_of_each_door_have_the_same_shape() {
     let work = Work::new();
     let schemas = Schemas::of(&work, "keys.generate");
-    let request = json!({ "operation": "keys.generate", "output": "by-request" });
+    let request = json!({ "operation": "keys.generate", "output": "by-request", "test": true });
     assert_valid(&schemas.request, "keys.generate", &request);
     work.write("request.json", request.to_string());
     let answer = work.json(["run", "request.json"]);
     assert_valid(&schemas.answer, "keys.generate", &answer);
-    work.done(keys_generate(&json!({ "output": "by-command" })));
+    work.done(keys_generate(&json!({ "output": "by-command", "test": true })));
     let names = |folder: &str| -> Vec<_> {
         let tree = crate::real_nix::tree(&work.path(folder));
         tree.into_iter().map(|(name, _)| name).collect()
     };
     assert_eq!(names("by-request"), names("by-command"));
-    assert_eq!(names("by-request").len(), 9);
+    assert_eq!(names("by-request").len(), 13);
     assert_ne!(
         work.read("by-request/db.key"),
         work.read("by-command/db.key")

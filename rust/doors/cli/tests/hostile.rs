@@ -71,7 +71,12 @@ fn a_disk_that_fills_up_while_an_image_is_signed_is_not_blamed_on_the_image() {
 #[test]
 fn a_disk_that_fills_up_under_a_folder_keeps_none_of_it() {
     let work = ready();
-    let output = on_a_disk(&work, "16k", "rw", &["keys", "generate", "disk/keys"]);
+    let output = on_a_disk(
+        &work,
+        "16k",
+        "rw",
+        &["keys", "generate", "--test", "disk/keys"],
+    );
     let refusal = Refusal::new(
         "output.failed",
         "",

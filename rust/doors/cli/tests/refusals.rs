@@ -305,7 +305,7 @@ fn keys_are_not_written_over_others() {
     let work = ready();
     work.keys("keys");
     let key = work.read("keys/db.key");
-    let output = work.touchstone(["keys", "generate", "keys"]);
+    let output = work.touchstone(["keys", "generate", "--test", "keys"]);
     assert_one_error(&output, &Refusal::new("output.exists", "keys", &[]));
     assert_eq!(work.read("keys/db.key"), key);
 }

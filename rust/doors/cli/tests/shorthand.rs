@@ -118,5 +118,7 @@ pub fn measure_predict(_request: &Value) -> Vec<String> {
 }
 
 pub fn keys_generate(request: &Value) -> Vec<String> {
-    words(["keys", "generate", text(request, "output")])
+    let test = request["test"] == true;
+    let command = ["keys", "generate", text(request, "output")];
+    words(command.into_iter().chain(test.then_some("--test")))
 }

@@ -93,7 +93,7 @@ impl Work {
 
     /// Test keys in the folder `name`.
     pub fn keys(&self, name: &str) {
-        self.done(["keys", "generate", name]);
+        self.done(["keys", "generate", "--test", name]);
     }
 
     /// Runs `touchstone` in the folder.

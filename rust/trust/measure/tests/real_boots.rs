@@ -18,7 +18,7 @@ use touchstone_measure::{
 };
 use touchstone_pe::{Image, certificates};
 use touchstone_sign::authenticode::{self, ImageDigest};
-use touchstone_sign::keys::{RsaSize, TestKeyRequest, generate_test};
+use touchstone_sign::keys::{KeyAlgorithm, KeyRequest, generate};
 use touchstone_sign::{CertifiedSigner, FileSigner, certificate, esl};
 use uuid::Uuid;
 
@@ -36,13 +36,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let request = TestKeyRequest {
+        let request = KeyRequest {
             common_name: "db",
-            size: RsaSize::Bits2048,
+            algorithm: KeyAlgorithm::Rsa2048,
             not_before: 1_577_836_800,
             not_after: 4_000_000_000,
+            test: true,
         };
-        let key = generate_test(&request).unwrap();
+        let key = generate(&request).unwrap();
         let signer = CertifiedSigner::new(
             Box::new(FileSigner::new(key.key_pem.as_bytes()).unwrap()),
             certificate::read_all(key.certificate_pem.as_bytes()).unwrap(),

@@ -24,6 +24,7 @@ use crate::algorithm::Hash;
 use crate::signer::{CertifiedSigner, SignError};
 
 pub use verify::{VerifyError, signed_hash, signer_certificate, verify};
+pub(crate) use verify::{identifies, only, signed_attribute_bytes};
 
 /// The Authenticode digest of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +143,7 @@ fn signer_info(
 }
 
 /// The signer's certificate and its chain, each once.
-fn certificates(signer: &CertifiedSigner) -> Result<CertificateSet, der::Error> {
+pub(crate) fn certificates(signer: &CertifiedSigner) -> Result<CertificateSet, der::Error> {
     let mut all = vec![signer.certificate()];
     for certificate in signer.chain() {
         if !all.contains(&certificate) {

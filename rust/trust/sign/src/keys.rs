@@ -1,5 +1,6 @@
-//! Test keys: made on the spot, marked so that nobody trusts them by mistake. The only place whose
-//! output is random.
+//! New keys with self-signed certificates. The only place whose output is random.
+//!
+//! Test keys are marked, so that nobody trusts them by mistake.
 
 use std::time::Duration;
 
@@ -8,11 +9,17 @@ use der::asn1::{SetOfVec, Utf8StringRef};
 use der::flagset::FlagSet;
 use der::zeroize::Zeroizing;
 use der::{Any, DateTime, Decode, Encode, EncodePem};
+use p256::elliptic_curve::Generate;
 use pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::RsaPrivateKey;
-use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs1v15;
 use sha2::Sha256;
-use spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
+use signature::{Keypair, Signer};
+use spki::{
+    DynSignatureAlgorithmIdentifier, SignatureBitStringEncoding, SubjectPublicKeyInfoOwned,
+    SubjectPublicKeyInfoRef,
+};
+use uuid::Uuid;
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{self, Builder, CertificateBuilder};
@@ -26,39 +33,47 @@ use x509_cert::time::{Time, Validity};
 /// The organizational unit (OU) in the subject of every test certificate.
 pub const TEST_KEY_MARK: &str = "Touchstone test key, do not trust";
 
-/// What a test key is to be.
+/// What a key is to be.
 #[derive(Clone, Copy, Debug)]
-pub struct TestKeyRequest<'a> {
+pub struct KeyRequest<'a> {
     /// Common name (CN) of the subject, for example "db"; at most 64 characters (X.520).
     pub common_name: &'a str,
-    /// Size of the RSA key.
-    pub size: RsaSize,
+    /// Kind and size of the key.
+    pub algorithm: KeyAlgorithm,
     /// Beginning of the certificate's validity, in seconds since 1970-01-01 UTC. Firmware ignores
     /// it, other verifiers do not.
     pub not_before: u64,
     /// End of the certificate's validity, in seconds since 1970-01-01 UTC.
     pub not_after: u64,
+    /// Whether the certificate carries [`TEST_KEY_MARK`].
+    pub test: bool,
 }
 
-/// Length of an RSA modulus.
+/// Kind and size of a new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RsaSize {
-    /// 2048 bits: what every firmware takes.
-    Bits2048,
-    /// 3072 bits.
-    Bits3072,
+pub enum KeyAlgorithm {
+    /// RSA of 2048 bits: what every firmware verifies.
+    Rsa2048,
+    /// RSA of 3072 bits.
+    Rsa3072,
+    /// RSA of 4096 bits.
+    Rsa4096,
+    /// ECDSA on P-256. Some firmware verifies RSA only.
+    P256,
+    /// ECDSA on P-384. Some firmware verifies RSA only.
+    P384,
 }
 
-/// A private key and its self-signed certificate, both PEM.
+/// A new private key and its self-signed certificate, both PEM.
 #[derive(Clone)]
-pub struct TestKey {
+pub struct NewKey {
     /// PKCS#8 ("PRIVATE KEY"), wiped when dropped.
     pub key_pem: Zeroizing<String>,
     /// X.509 ("CERTIFICATE").
     pub certificate_pem: String,
 }
 
-/// Why no test key was made.
+/// Why no key was made.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// No common name, or one that X.520 does not allow.
@@ -81,43 +96,68 @@ pub enum KeysError {
     Certificate(#[from] builder::Error),
 }
 
-/// A new RSA key with a self-signed certificate that carries [`TEST_KEY_MARK`], good for PK, KEK
-/// and db.
+/// A new key with a self-signed certificate, good for PK, KEK and db.
 ///
-/// The certificate is version 3 with a subject key identifier; it is no certificate authority and
-/// may be used for signatures only.
+/// The certificate is version 3 with a random serial number and a subject key identifier; it is no
+/// certificate authority and may be used for signatures only: firmware trusts what stands in a
+/// variable itself, so it need not issue anything. Its own signature is over SHA-256, that of P-384
+/// over SHA-384.
 ///
 /// # Errors
 /// When common name or validity are not possible in a certificate, or the system has no random
 /// numbers.
-pub fn generate_test(request: &TestKeyRequest<'_>) -> Result<TestKey, KeysError> {
-    let mut random = rand::rng();
-    let subject = subject(request.common_name)?;
-    let validity = Validity::new(time(request.not_before)?, time(request.not_after)?);
+pub fn generate(request: &KeyRequest<'_>) -> Result<NewKey, KeysError> {
+    let rsa = |bits| -> Result<NewKey, KeysError> {
+        let key = RsaPrivateKey::new(&mut rand::rng(), bits)?;
+        certify::<_, pkcs1v15::Signature>(request, &pkcs1v15::SigningKey::<Sha256>::new(key))
+    };
+    match request.algorithm {
+        KeyAlgorithm::Rsa2048 => rsa(2048),
+        KeyAlgorithm::Rsa3072 => rsa(3072),
+        KeyAlgorithm::Rsa4096 => rsa(4096),
+        KeyAlgorithm::P256 => certify::<_, p256::ecdsa::DerSignature>(
+            request,
+            &p256::ecdsa::SigningKey::generate_from_rng(&mut rand::rng()),
+        ),
+        KeyAlgorithm::P384 => certify::<_, p384::ecdsa::DerSignature>(
+            request,
+            &p384::ecdsa::SigningKey::generate_from_rng(&mut rand::rng()),
+        ),
+    }
+}
+
+/// The key with a certificate that it signs itself.
+fn certify<K, Signature>(request: &KeyRequest<'_>, key: &K) -> Result<NewKey, KeysError>
+where
+    K: Signer<Signature> + Keypair + DynSignatureAlgorithmIdentifier + EncodePrivateKey,
+    K::VerifyingKey: EncodePublicKey,
+    Signature: SignatureBitStringEncoding,
+{
     if request.not_before > request.not_after {
         return Err(KeysError::Validity);
     }
-    let serial = SerialNumber::generate(&mut random);
-
-    let key = RsaPrivateKey::new(&mut random, request.size.bits())?;
+    let validity = Validity::new(time(request.not_before)?, time(request.not_after)?);
+    let profile = SelfSigned(subject(request)?);
+    let serial = SerialNumber::generate(&mut rand::rng());
     let key_pem = key
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|_| KeysError::Key)?;
-    let public_key = key
-        .to_public_key()
-        .to_public_key_der()
-        .map_err(builder::Error::from)?;
     let public_key =
-        SubjectPublicKeyInfoOwned::try_from(public_key.as_bytes()).map_err(builder::Error::from)?;
-    let certificate = CertificateBuilder::new(SelfSigned(subject), serial, validity, public_key)?
-        .build(&SigningKey::<Sha256>::new(key))?;
+        SubjectPublicKeyInfoOwned::from_key(&key.verifying_key()).map_err(builder::Error::from)?;
+    let certificate = CertificateBuilder::new(profile, serial, validity, public_key)?
+        .build::<K, Signature>(key)?;
     let certificate_pem = certificate
         .to_pem(LineEnding::LF)
         .map_err(builder::Error::from)?;
-    Ok(TestKey {
+    Ok(NewKey {
         key_pem,
         certificate_pem,
     })
+}
+
+/// A new GUID (version 4), to stand as the owner beside one's own entries.
+pub fn random_owner() -> Uuid {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
 /// Does the certificate say that it is of a test key (its subject has the OU [`TEST_KEY_MARK`])?
@@ -127,25 +167,16 @@ pub fn is_test_key(certificate: &Certificate) -> bool {
     })
 }
 
-impl RsaSize {
-    fn bits(self) -> usize {
-        match self {
-            Self::Bits2048 => 2048,
-            Self::Bits3072 => 3072,
-        }
-    }
-}
-
 /// No text form shows the key.
-impl std::fmt::Debug for TestKey {
+impl std::fmt::Debug for NewKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TestKey")
+        f.debug_struct("NewKey")
             .field("certificate_pem", &self.certificate_pem)
             .finish_non_exhaustive()
     }
 }
 
-/// What the certificate of a test key says.
+/// What the certificate of a new key says.
 struct SelfSigned(Name);
 
 impl BuilderProfile for SelfSigned {
@@ -177,19 +208,19 @@ impl BuilderProfile for SelfSigned {
     }
 }
 
-/// OU and CN; built by hand, as the mark has a comma in it, which the text form of names would
-/// split at.
-fn subject(common_name: &str) -> Result<Name, KeysError> {
-    let length = common_name.chars().count();
+/// The mark, if it is to have one (OU), and CN; built by hand, as the mark has a comma in it, which
+/// the text form of names would split at.
+fn subject(request: &KeyRequest<'_>) -> Result<Name, KeysError> {
+    let length = request.common_name.chars().count();
     if !(1..=64).contains(&length) {
         return Err(KeysError::CommonName { length });
     }
-    let parts = [
-        (ORGANIZATIONAL_UNIT_NAME, TEST_KEY_MARK),
-        (COMMON_NAME, common_name),
-    ];
+    let mark = request
+        .test
+        .then_some((ORGANIZATIONAL_UNIT_NAME, TEST_KEY_MARK));
+    let name = (COMMON_NAME, request.common_name);
     let mut names = RdnSequence::default();
-    for (oid, text) in parts {
+    for (oid, text) in mark.into_iter().chain([name]) {
         let value = Utf8StringRef::new(text)
             .and_then(|text| Any::encode_from(&text))
             .map_err(builder::Error::from)?;
@@ -218,22 +249,40 @@ mod tests {
         assert_eq!(signer(rsa()).kind(), KeyKind::Rsa);
         assert_ne!(rsa().key_pem, other_rsa().key_pem);
         assert!(rsa().key_pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        for (algorithm, kind) in [
+            (KeyAlgorithm::P256, KeyKind::P256),
+            (KeyAlgorithm::P384, KeyKind::P384),
+        ] {
+            let request = KeyRequest {
+                algorithm,
+                ..request("db")
+            };
+            let [one, other] = [(); 2].map(|()| generate(&request).unwrap());
+            assert_eq!(signer(&one).kind(), kind);
+            assert_ne!(one.key_pem, other.key_pem);
+        }
     }
 
     #[test]
-    fn marks_test_certificates_and_knows_them_by_it() {
+    fn marks_test_certificates_alone_and_knows_them_by_it() {
         assert!(is_test_key(&certificate(rsa())));
         assert!(!is_test_key(&certificate(&p256())));
+        let real = generate(&KeyRequest {
+            test: false,
+            algorithm: KeyAlgorithm::P256,
+            ..request("db")
+        });
+        assert!(!is_test_key(&certificate(&real.unwrap())));
     }
 
     #[test]
     fn takes_name_size_and_validity_from_the_request() {
-        let request = TestKeyRequest {
-            size: RsaSize::Bits3072,
+        let request = KeyRequest {
+            algorithm: KeyAlgorithm::Rsa3072,
             not_after: 4_102_444_800,
             ..request("KEK, of a test")
         };
-        let key = generate_test(&request).unwrap();
+        let key = generate(&request).unwrap();
         let certificate = reading::read(key.certificate_pem.as_bytes()).unwrap();
         let tbs = certificate.tbs_certificate();
         assert_eq!(tbs.subject(), tbs.issuer());
@@ -251,7 +300,13 @@ mod tests {
 
     #[test]
     fn refuses_names_and_times_that_no_certificate_has() {
-        let refusal = |request: TestKeyRequest<'_>| generate_test(&request).unwrap_err();
+        let refusal = |request: KeyRequest<'_>| {
+            generate(&KeyRequest {
+                algorithm: KeyAlgorithm::P256,
+                ..request
+            })
+            .unwrap_err()
+        };
         assert!(matches!(
             refusal(request("")),
             KeysError::CommonName { length: 0 }
@@ -260,19 +315,12 @@ mod tests {
             refusal(request(&"x".repeat(65))),
             KeysError::CommonName { length: 65 }
         ));
-        assert!(matches!(
-            refusal(TestKeyRequest {
-                not_after: 0,
+        for not_after in [0, u64::MAX] {
+            let request = KeyRequest {
+                not_after,
                 ..request("x")
-            }),
-            KeysError::Validity
-        ));
-        assert!(matches!(
-            refusal(TestKeyRequest {
-                not_after: u64::MAX,
-                ..request("x")
-            }),
-            KeysError::Validity
-        ));
+            };
+            assert!(matches!(refusal(request), KeysError::Validity));
+        }
     }
 }

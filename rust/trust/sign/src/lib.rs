@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
+pub mod auth;
 pub mod authenticode;
 pub mod certificate;
 pub mod esl;

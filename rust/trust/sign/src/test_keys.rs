@@ -22,7 +22,8 @@ use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 
-use crate::keys::{RsaSize, TestKey, TestKeyRequest, generate_test};
+pub(crate) use crate::keys::NewKey as TestKey;
+use crate::keys::{KeyAlgorithm, KeyRequest, generate};
 use crate::{CertifiedSigner, FileSigner};
 
 /// The private key of RFC 6979, section A.2.5.
@@ -32,22 +33,23 @@ pub(crate) const RFC_6979_P256: [u8; 32] = [
 ];
 
 /// 2026-01-01 to 2036-01-01.
-pub(crate) fn request(common_name: &str) -> TestKeyRequest<'_> {
-    TestKeyRequest {
+pub(crate) fn request(common_name: &str) -> KeyRequest<'_> {
+    KeyRequest {
         common_name,
-        size: RsaSize::Bits2048,
+        algorithm: KeyAlgorithm::Rsa2048,
         not_before: 1_767_225_600,
         not_after: 2_082_758_400,
+        test: true,
     }
 }
 
 pub(crate) fn rsa() -> &'static TestKey {
-    static KEY: LazyLock<TestKey> = LazyLock::new(|| generate_test(&request("db")).unwrap());
+    static KEY: LazyLock<TestKey> = LazyLock::new(|| generate(&request("db")).unwrap());
     &KEY
 }
 
 pub(crate) fn other_rsa() -> &'static TestKey {
-    static KEY: LazyLock<TestKey> = LazyLock::new(|| generate_test(&request("another")).unwrap());
+    static KEY: LazyLock<TestKey> = LazyLock::new(|| generate(&request("another")).unwrap());
     &KEY
 }
 

@@ -1,7 +1,7 @@
 //! `touchstone keys`.
 
 use touchstone_artifacts::Context;
-use touchstone_artifacts::keys::GenerateKeys;
+use touchstone_artifacts::keys::{GenerateKeys, Warning};
 use touchstone_operations::{Failure, perform};
 
 use super::Verdict;
@@ -13,9 +13,17 @@ use crate::arguments::Keys;
 /// [`Failure`].
 pub fn run(keys: Keys, context: &Context<'_>) -> Result<Verdict, Failure> {
     match keys {
-        Keys::Generate { folder } => {
-            perform(&GenerateKeys { output: folder }, context)?;
+        Keys::Generate(generate) => {
+            let answer = perform(&GenerateKeys::from(generate), context)?;
+            warn(&answer.warnings);
             Ok(Verdict::Done)
         }
+    }
+}
+
+/// Warnings, a line each, on standard error.
+fn warn(warnings: &[Warning]) {
+    for Warning { code, what, help } in warnings {
+        eprintln!("touchstone: warning: {what}; {help} [{code}]");
     }
 }
