@@ -1,12 +1,16 @@
 //! How every operation opens its signing key: a file, and where it is built in, a token or a TPM.
 
+#[cfg(feature = "tpm")]
+mod tpm;
+
 use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_sign::{CertifiedSigner, FileSigner, Hash, SignError, Signer, certificate};
+use touchstone_sign::{CertifiedSigner, FileSigner, Hash, SignError, Signer, Work, certificate};
+use zeroize::Zeroizing;
 
-use crate::source::read_small;
+use crate::source::{read_secret, read_small};
 use crate::{Context, Error};
 
 /// Which private keys may be opened where an operation runs.
@@ -22,7 +26,7 @@ pub enum KeyPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SigningKey {
-    /// The private key: the path of a PEM or DER file (PKCS#8, encrypted or not, or PKCS#1), `pkcs11:…` (RFC 7512) or `tpm2:…`. Never a store path.
+    /// The private key: the path of a PEM or DER file (PKCS#8, encrypted or not, PKCS#1 or SEC 1), `pkcs11:…` (RFC 7512) or `tpm2:…`. Never a store path.
     pub key: String,
     /// The certificate: the path of a PEM or DER file. Certificates after the first go into the signature as its chain.
     pub certificate: PathBuf,
@@ -66,8 +70,11 @@ pub struct OpenKey {
     pub hash: Hash,
 }
 
+/// The schemes of URIs that name a key outside of a file.
+const HOLDERS: [&str; 3] = ["pkcs11", "tpm2", "agent"];
+
 /// Keys and certificates are at most this large.
-const KEY_LIMIT: u64 = 1 << 16;
+const KEY_LIMIT: usize = 1 << 16;
 
 impl SigningKey {
     /// Opens the key.
@@ -84,7 +91,7 @@ impl SigningKey {
         let certificates = certificate::read_all(&read_small(
             "signing certificate",
             &self.certificate,
-            KEY_LIMIT,
+            KEY_LIMIT as u64,
         )?)
         .map_err(|error| Error::SignatureData {
             role: "signing certificate",
@@ -97,7 +104,7 @@ impl SigningKey {
         {
             return Err(self.refused(
                 "a private key must not enter a Nix build, and this one is not marked as a test key",
-                "sign outside of the build with `touchstone pe sign`, or use keys made by `touchstone keys generate` in tests",
+                "sign outside of the build with `touchstone pe sign`, or use keys made by `touchstone keys generate --test` in tests",
             ));
         }
         if let Some(now) = context.now.filter(|_| !self.allow_expired) {
@@ -112,8 +119,18 @@ impl SigningKey {
 
     /// Who holds the key.
     fn holder(&self) -> Result<Box<dyn Signer>, Error> {
-        match self.key.split_once(':') {
-            Some((scheme @ ("pkcs11" | "tpm2" | "agent"), _)) => Err(self.refused(
+        let scheme = self.key.split_once(':');
+        let held = scheme.is_some_and(|(scheme, _)| HOLDERS.contains(&scheme));
+        if held && self.passphrase_file.is_some() {
+            return Err(self.refused(
+                "a passphrase opens key files only",
+                "name the file with the PIN or authorization value in the URI: `pin-source` or `auth-source`",
+            ));
+        }
+        match scheme {
+            #[cfg(feature = "tpm")]
+            Some(("tpm2", _)) => tpm::open(&self.key),
+            Some((scheme, _)) if HOLDERS.contains(&scheme) => Err(self.refused(
                 format!("this program does not open {scheme}: keys"),
                 "use the dynamic `touchstone`, which loads modules and TPM libraries, or let the signing agent sign",
             )),
@@ -123,8 +140,12 @@ impl SigningKey {
 
     fn in_file(&self) -> Result<Box<dyn Signer>, Error> {
         refuse_store_path(Path::new(&self.key))?;
-        let key = read_small("signing key", Path::new(&self.key), KEY_LIMIT)?;
-        match FileSigner::new(&key) {
+        let key = read_secret("signing key", Path::new(&self.key), KEY_LIMIT)?;
+        let signer = match &self.passphrase_file {
+            Some(file) => FileSigner::encrypted(&key, first_line(&passphrase(file)?), Work::LIMIT),
+            None => FileSigner::new(&key),
+        };
+        match signer {
             Ok(signer) => Ok(Box::new(signer)),
             Err(source) => Err(Error::Signer {
                 key: self.key.clone(),
@@ -142,17 +163,33 @@ impl SigningKey {
     }
 }
 
+/// What is in the file of a passphrase.
+fn passphrase(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    if is_in_store(file) {
+        return Err(Error::Key {
+            key: file.display().to_string(),
+            fact: "its passphrase lies in the Nix store, which every user and every build can read"
+                .to_owned(),
+            help: "keep the passphrase outside of the store; give the key a new one, this one is public",
+        });
+    }
+    read_secret("passphrase", file, KEY_LIMIT)
+}
+
+/// Without the line's end: the passphrase as `openssl -passin file:…` takes it.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default()
+}
+
 /// Refuses a private key that lies in the Nix store.
 ///
 /// # Errors
 /// [`Error::Key`].
 pub(crate) fn refuse_store_path(key: &Path) -> Result<(), Error> {
-    // As it is written, and where it leads: a link outside of the store makes no key in it private.
-    let leads_to = std::fs::canonicalize(key).unwrap_or_default();
-    if ![without_detours(key), leads_to]
-        .iter()
-        .any(|path| path.starts_with("/nix/store"))
-    {
+    if !is_in_store(key) {
         return Ok(());
     }
     Err(Error::Key {
@@ -160,6 +197,14 @@ pub(crate) fn refuse_store_path(key: &Path) -> Result<(), Error> {
         fact: "it lies in the Nix store, which every user and every build can read".to_owned(),
         help: "keep the key outside of the store and name it by an absolute path in a string; make a new key, this one is public",
     })
+}
+
+fn is_in_store(path: &Path) -> bool {
+    // As it is written, and where it leads: a link outside of the store makes no key in it private.
+    let leads_to = std::fs::canonicalize(path).unwrap_or_default();
+    [without_detours(path), leads_to]
+        .iter()
+        .any(|path| path.starts_with("/nix/store"))
 }
 
 /// The path with each `name/..` left out.

@@ -1,12 +1,14 @@
 //! The inputs of a request: files that are opened once, and texts that stand in the request or in a file.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_pe::Image;
 use touchstone_pe::layout::Content;
+use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::input::Input;
@@ -72,16 +74,55 @@ pub fn read_small(role: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>
     };
     let mut bytes = Vec::new();
     let file = open(role, path)?;
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, limit + 1), &mut bytes)
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
         .map_err(failed)?;
     if bytes.len() as u64 > limit {
-        return Err(Error::Text {
-            role,
-            file: path.to_owned(),
-            fact: format!("it is larger than {limit} bytes"),
-        });
+        return Err(too_large(role, path, limit));
     }
     Ok(bytes)
+}
+
+/// Reads a secret of at most `limit` bytes, which is wiped from memory when it is dropped.
+///
+/// # Errors
+/// As [`read_small`].
+pub fn read_secret(
+    role: &'static str,
+    path: &Path,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    // One piece from the start: what grows leaves copies behind.
+    let mut bytes = Zeroizing::new(vec![0; limit + 1]);
+    let mut file = open(role, path)?;
+    let mut length = 0;
+    while let Some(room) = bytes.get_mut(length..).filter(|room| !room.is_empty()) {
+        match file.read(room) {
+            Ok(0) => break,
+            Ok(got) => length += got,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
+            Err(source) => {
+                return Err(Error::Open {
+                    role,
+                    file: path.to_owned(),
+                    source,
+                });
+            }
+        }
+    }
+    if length > limit {
+        return Err(too_large(role, path, limit as u64));
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+fn too_large(role: &'static str, path: &Path, limit: u64) -> Error {
+    Error::Text {
+        role,
+        file: path.to_owned(),
+        fact: format!("it is larger than {limit} bytes"),
+    }
 }
 
 /// Opens a regular file for reading.

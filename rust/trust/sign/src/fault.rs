@@ -11,10 +11,12 @@ pub enum Fault {
     Missing,
     /// Several tokens or objects match.
     Ambiguous,
-    /// What was found holds no private key.
+    /// What was found holds no private key, or one in a form that is not read.
     NotAKey,
     /// The key is cut short, or its numbers do not belong together.
     Damaged,
+    /// The key is in the keeping of another TPM than this one.
+    Foreign,
     /// A kind or size of key, or a mechanism, that cannot sign boot files.
     Unsupported,
     /// A PIN, passphrase or authorization value is needed and was not given.
@@ -47,6 +49,7 @@ impl Fault {
             Self::Ambiguous => "key.ambiguous",
             Self::NotAKey => "key.not-a-key",
             Self::Damaged => "key.damaged",
+            Self::Foreign => "key.foreign",
             Self::Unsupported => "key.unsupported",
             Self::SecretNeeded => "key.secret-needed",
             Self::WrongSecret => "key.wrong-secret",
@@ -75,8 +78,13 @@ impl Fault {
             Self::Ambiguous => {
                 "add attributes to the URI until one object matches: token, serial, object, id"
             }
-            Self::NotAKey => "name a private key: PKCS#8 or PKCS#1 in PEM or DER, or a URI of one",
+            Self::NotAKey => {
+                "name a private key: PKCS#8 (encrypted by PBES2 or not), PKCS#1 or SEC 1 in PEM or DER, or a URI of one"
+            }
             Self::Damaged => "name the key in the form in which it was made",
+            Self::Foreign => {
+                "use the TPM in which the key was made; one that was cleared has lost its keys, so make a new one"
+            }
             Self::Unsupported => "use RSA of 2048 to 4096 bits, P-256 or P-384",
             Self::SecretNeeded => {
                 "give the name of a file that holds it: `pin-source` or `auth-source` in the URI, `--passphrase-file` for a key file"

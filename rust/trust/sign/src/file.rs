@@ -4,14 +4,15 @@ use std::fmt;
 
 use crate::algorithm::Hash;
 use crate::fault::Fault;
-use crate::private_key::PrivateKey;
+use crate::private_key::{PrivateKey, Secret, Work};
 use crate::public_key::PublicKey;
 use crate::signer::{SignError, Signer};
 
 /// Signs with a private key that lies in memory: RSA of 2048 to 4096 bits, P-256 or P-384.
 ///
-/// The key is wiped when the signer is dropped (intermediate numbers of the `rsa` crate are not);
-/// wiping the bytes it was read from is up to the caller. Neither `Debug` nor any error shows it.
+/// The key is wiped when the signer is dropped (intermediate numbers of the `rsa` crate and the key
+/// that a passphrase gave are not); wiping the bytes it was read from, and the passphrase, is up to
+/// the caller. Neither `Debug` nor any error shows it.
 /// Some firmware verifies RSA only: RSA is the safe choice.
 pub struct FileSigner {
     key: PrivateKey,
@@ -19,14 +20,28 @@ pub struct FileSigner {
 }
 
 impl FileSigner {
-    /// Reads the key: PKCS#8 or PKCS#1, PEM or DER.
+    /// Reads the key: PKCS#8, PKCS#1 or SEC 1 ("EC PRIVATE KEY"), PEM or DER.
     ///
     /// # Errors
-    /// When it cannot be read, or is of a kind or size that firmware does not verify.
+    /// When it cannot be read, or is of a kind or size that firmware does not verify;
+    /// [`SignError::EncryptedKey`] when it needs a passphrase.
     pub fn new(key: &[u8]) -> Result<Self, SignError> {
-        let key = PrivateKey::read(key)?;
+        PrivateKey::read(key, None).map(Self::of)
+    }
+
+    /// Reads the key, which may be encrypted: PKCS#8 by PBES2, with PBKDF2 (HMAC with SHA-2) or
+    /// scrypt and AES or 3DES. A key that is not encrypted is read as by [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As those of [`new`](Self::new); [`SignError::WrongPassphrase`]; [`SignError::Encryption`] for
+    /// other forms, and where the key asks for more work than `limit`.
+    pub fn encrypted(key: &[u8], passphrase: &[u8], limit: Work) -> Result<Self, SignError> {
+        PrivateKey::read(key, Some(Secret { passphrase, limit })).map(Self::of)
+    }
+
+    fn of(key: PrivateKey) -> Self {
         let public_key = key.public_key();
-        Ok(Self { key, public_key })
+        Self { key, public_key }
     }
 }
 
@@ -63,17 +78,6 @@ mod tests {
 
     use super::*;
     use crate::test_keys;
-
-    /// A new P-256 key through `openssl pkcs8 -topk8 -v2 aes128`.
-    const ENCRYPTED: &str = "\
------BEGIN ENCRYPTED PRIVATE KEY-----
-MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhPxmtRZpjgNgICCAAw
-DAYIKoZIhvcNAgkFADAdBglghkgBZQMEAQIEEO2fl0tgbPBf6LcF9Jo7PYIEgZD7
-NPb2NmJkaf//a/EWYSWLjyEcjmxYXa9FuzFL2qlQmlglleUYziAccfaqRw2qCnZc
-nVPZfg5n1BvBFYgKSobcpKprluKdWNVBBQ3l8ZVAXhHrnEzDdWdy3UZxwqJ+f5Y3
-plu4Tf+jWvSpNeO5TGq0xWG1A+Xgk/sn/xEGd0LUnlaGOguoE1cAl0g1yCTCUPk=
------END ENCRYPTED PRIVATE KEY-----
-";
 
     fn rsa_key() -> RsaPrivateKey {
         RsaPrivateKey::from_pkcs8_pem(&test_keys::rsa().key_pem).unwrap()
@@ -148,34 +152,11 @@ plu4Tf+jWvSpNeO5TGq0xWG1A+Xgk/sn/xEGd0LUnlaGOguoE1cAl0g1yCTCUPk=
     }
 
     #[test]
-    fn says_how_to_convert_keys_that_it_does_not_read() {
-        let (_, encrypted) = der::Document::from_pem(ENCRYPTED).unwrap();
-        assert!(matches!(
-            with_key(encrypted.as_bytes()),
-            Err(SignError::EncryptedKey)
-        ));
-        assert!(matches!(
-            with_key(ENCRYPTED.as_bytes()),
-            Err(SignError::EncryptedKey)
-        ));
-        let pem = |label: &str, text: &str| {
-            format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
-        };
-        let encrypted = pem(
-            "RSA PRIVATE KEY",
-            "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA",
-        );
-        assert!(matches!(
-            with_key(encrypted.as_bytes()),
-            Err(SignError::EncryptedKey)
-        ));
-        let sec1 = pem("EC PRIVATE KEY", "AAAA");
-        assert!(matches!(with_key(sec1.as_bytes()), Err(SignError::Sec1Key)));
+    fn refuses_keys_that_firmware_does_not_verify() {
         // An Ed25519 key (RFC 8410 section 7).
-        let ed25519 = pem(
-            "PRIVATE KEY",
-            "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC",
-        );
+        let ed25519 = "-----BEGIN PRIVATE KEY-----\n\
+            MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+            -----END PRIVATE KEY-----\n";
         assert!(matches!(
             with_key(ed25519.as_bytes()),
             Err(SignError::UnsupportedKey(_))
@@ -189,6 +170,18 @@ plu4Tf+jWvSpNeO5TGq0xWG1A+Xgk/sn/xEGd0LUnlaGOguoE1cAl0g1yCTCUPk=
         assert!(matches!(
             with_key(test_keys::rsa().certificate_pem.as_bytes()),
             Err(SignError::NotAKey)
+        ));
+        for label in ["OPENSSH PRIVATE KEY", "TSS2 PRIVATE KEY"] {
+            let other = format!("-----BEGIN {label}-----\nMAMCAQE=\n-----END {label}-----\n");
+            assert!(matches!(
+                with_key(other.as_bytes()),
+                Err(SignError::NotAKey)
+            ));
+        }
+        let empty = "-----BEGIN EC PRIVATE KEY-----\nMAMCAQE=\n-----END EC PRIVATE KEY-----\n";
+        assert!(matches!(
+            with_key(empty.as_bytes()),
+            Err(SignError::DamagedKey)
         ));
         let mut der = rsa_key().to_pkcs1_der().unwrap().as_bytes().to_vec();
         der[20] ^= 1;

@@ -22,6 +22,7 @@ mod signer;
 pub use algorithm::{Hash, KeyKind};
 pub use fault::Fault;
 pub use file::FileSigner;
+pub use private_key::Work;
 pub use public_key::PublicKey;
 pub use signer::{CertifiedSigner, SignError, Signer};
 pub use x509_cert::Certificate;

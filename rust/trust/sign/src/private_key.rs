@@ -1,12 +1,17 @@
 //! Reading private keys and signing with them. Nothing here derives or implements `Debug`: a key
 //! has no text form.
 
+mod encrypted;
+#[cfg(test)]
+mod tests;
+
 use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1};
 use der::asn1::ObjectIdentifier;
 use der::{Decode, SecretDocument};
-use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
 use rsa::pkcs1::{DecodeRsaPrivateKey, RsaPrivateKeyRef};
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use sec1::{EcParameters, EcPrivateKey};
 use sha2::{Sha256, Sha384, Sha512};
 use signature::hazmat::PrehashSigner;
 
@@ -14,6 +19,8 @@ use crate::algorithm::Hash;
 use crate::pem;
 use crate::public_key::PublicKey;
 use crate::signer::SignError;
+
+pub use encrypted::Work;
 
 /// The sizes of RSA keys that firmware is known to verify, in bits.
 pub(crate) const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=4096;
@@ -27,11 +34,12 @@ pub(crate) enum PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads PKCS#8 or PKCS#1, PEM (the first private key among its blocks) or DER.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, SignError> {
+    /// Reads PKCS#8, encrypted or not, PKCS#1 or SEC 1, PEM (the first private key among its
+    /// blocks) or DER.
+    pub(crate) fn read(bytes: &[u8], secret: Option<Secret<'_>>) -> Result<Self, SignError> {
         match pem::text(bytes) {
-            Some(text) => read_pem(text),
-            None => read_der(bytes),
+            Some(text) => read_pem(text, secret),
+            None => read_der(bytes, secret),
         }
     }
 
@@ -71,33 +79,62 @@ fn rsa_sign(key: &RsaPrivateKey, hash: Hash, digest: &[u8]) -> Result<Vec<u8>, r
     key.sign_with_rng(&mut rand::rng(), padding, digest)
 }
 
-fn read_pem(text: &str) -> Result<PrivateKey, SignError> {
+/// The PEM labels of what is read: others hold keys of OpenSSH, of a TPM and so on.
+const LABELS: [&str; 4] = [
+    "PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+];
+
+/// What opens an encrypted key, and how much work that may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret<'a> {
+    pub(crate) passphrase: &'a [u8],
+    pub(crate) limit: Work,
+}
+
+fn read_pem(text: &str, secret: Option<Secret<'_>>) -> Result<PrivateKey, SignError> {
     let block = pem::blocks(text)
         .find(|block| block.label.ends_with("PRIVATE KEY"))
         .ok_or(SignError::NotAKey)?;
-    match block.label {
-        "ENCRYPTED PRIVATE KEY" => return Err(SignError::EncryptedKey),
-        "EC PRIVATE KEY" => return Err(SignError::Sec1Key),
-        _ => (),
+    if !LABELS.contains(&block.label) {
+        return Err(SignError::NotAKey);
     }
     // The header of openssl's traditional encryption, which RFC 7468 does not know.
     if block.text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(SignError::EncryptedKey);
+        return Err(SignError::Encryption {
+            what: "it is openssl's traditional one, by MD5".to_owned(),
+        });
     }
     let (_, document) = SecretDocument::from_pem(block.text).map_err(|_| SignError::DamagedKey)?;
-    read_der(document.as_bytes())
+    read_der(document.as_bytes(), secret).map_err(|error| match error {
+        // The label says that it was meant to be one.
+        SignError::NotAKey => SignError::DamagedKey,
+        other => other,
+    })
 }
 
-fn read_der(bytes: &[u8]) -> Result<PrivateKey, SignError> {
+fn read_der(bytes: &[u8], secret: Option<Secret<'_>>) -> Result<PrivateKey, SignError> {
     if let Ok(info) = PrivateKeyInfoRef::try_from(bytes) {
         read_pkcs8(bytes, &info)
     } else if RsaPrivateKeyRef::from_der(bytes).is_ok() {
         read_pkcs1(bytes)
-    } else if EncryptedPrivateKeyInfoRef::try_from(bytes).is_ok() {
-        Err(SignError::EncryptedKey)
+    } else if let Ok(info) = EcPrivateKey::from_der(bytes) {
+        read_sec1(bytes, &info)
+    } else if encrypted::is_container(bytes) {
+        read_encrypted(bytes, secret.ok_or(SignError::EncryptedKey)?)
     } else {
         Err(SignError::NotAKey)
     }
+}
+
+fn read_encrypted(bytes: &[u8], secret: Secret<'_>) -> Result<PrivateKey, SignError> {
+    let document = encrypted::decrypt(bytes, secret.passphrase, secret.limit)?;
+    let bytes = document.as_bytes();
+    // One wrong key in 256 leaves a padding that looks right.
+    let info = PrivateKeyInfoRef::try_from(bytes).map_err(|_| SignError::WrongPassphrase)?;
+    read_pkcs8(bytes, &info)
 }
 
 fn read_pkcs8(bytes: &[u8], info: &PrivateKeyInfoRef<'_>) -> Result<PrivateKey, SignError> {
@@ -121,6 +158,22 @@ fn read_ec(pkcs8: &[u8], curve: ObjectIdentifier) -> Result<PrivateKey, SignErro
         other => return Err(SignError::UnsupportedKey(other)),
     }
     .map_err(|_| SignError::DamagedKey)
+}
+
+/// The container of SEC 1 section C.4 (RFC 5915), which does not need to name its curve.
+fn read_sec1(sec1: &[u8], info: &EcPrivateKey<'_>) -> Result<PrivateKey, SignError> {
+    let named = info.parameters.map(|EcParameters::NamedCurve(curve)| curve);
+    match named {
+        Some(other) if ![SECP_256_R_1, SECP_384_R_1].contains(&other) => {
+            Err(SignError::UnsupportedKey(other))
+        }
+        _ => p256::SecretKey::from_sec1_der(sec1)
+            .map(|key| PrivateKey::P256(key.into()))
+            .or_else(|_| {
+                p384::SecretKey::from_sec1_der(sec1).map(|key| PrivateKey::P384(key.into()))
+            })
+            .map_err(|_| SignError::DamagedKey),
+    }
 }
 
 fn read_pkcs1(bytes: &[u8]) -> Result<PrivateKey, SignError> {

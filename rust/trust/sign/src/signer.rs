@@ -107,18 +107,22 @@ impl fmt::Debug for CertifiedSigner {
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// The key file holds no private key.
-    #[error("no private key found: give PKCS#8 or PKCS#1, in PEM or DER")]
+    #[error("no private key found: give PKCS#8, PKCS#1 or SEC 1, in PEM or DER")]
     NotAKey,
     /// The key is protected by a passphrase.
-    #[error(
-        "the private key is encrypted, which is not supported: decrypt it with `openssl pkey -in KEY -out PLAIN`"
-    )]
+    #[error("the private key is encrypted, and no passphrase was given")]
     EncryptedKey,
-    /// A key in the container of SEC 1 ("EC PRIVATE KEY").
+    /// The passphrase is not that of the key (or the encrypted bytes are damaged, which looks the same).
+    #[error("the passphrase does not open the private key")]
+    WrongPassphrase,
+    /// The key is encrypted in a way that is not read, or not at this price.
     #[error(
-        "the private key is in SEC 1 form: convert it with `openssl pkcs8 -topk8 -nocrypt -in KEY -out PKCS8`"
+        "the private key is encrypted in a way that is not read: {what}; convert it with `openssl pkcs8 -topk8 -in KEY -out PKCS8`"
     )]
-    Sec1Key,
+    Encryption {
+        /// What is in the way.
+        what: String,
+    },
     /// A private key that is cut short or whose numbers do not belong together.
     #[error("the private key is damaged, or its numbers do not belong together")]
     DamagedKey,
@@ -171,8 +175,9 @@ impl SignError {
     /// The kind of failure, which names what to do.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::NotAKey | Self::Sec1Key => Fault::NotAKey,
+            Self::NotAKey | Self::Encryption { .. } => Fault::NotAKey,
             Self::EncryptedKey => Fault::SecretNeeded,
+            Self::WrongPassphrase => Fault::WrongSecret,
             Self::DamagedKey => Fault::Damaged,
             Self::UnsupportedKey(_) | Self::RsaSize { .. } => Fault::Unsupported,
             Self::Certificate(CertificateError::NotValid { .. }) => Fault::Expired,
