@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cache::{self, Cache};
 
@@ -102,23 +102,14 @@ fn configuration(links: &Path) -> Result<String> {
     ))
 }
 
-/// Asks the machine's loader whether it finds libcrypto by itself.
+/// Asks the machine's loader whether it finds all that tpm2-tss needs: that is libcrypto, and the C library, which it has.
 fn machine_has_crypto(links: &Path) -> Result<bool> {
     let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
-    let library = links.join("libtss2-esys.so");
     let output = Command::new(loader)
         .arg("--list")
-        .arg(&library)
+        .arg(links.join("libtss2-esys.so"))
         .env("LD_LIBRARY_PATH", links)
         .output()
         .with_context(|| format!("starting {}", loader.display()))?;
-    let listed = String::from_utf8_lossy(&output.stdout);
-    match listed.lines().find(|line| line.contains(CRYPTO)) {
-        Some(line) => Ok(!line.contains("not found")),
-        None => bail!(
-            "{} did not say what {} needs",
-            loader.display(),
-            library.display()
-        ),
-    }
+    Ok(output.status.success())
 }
