@@ -1,6 +1,7 @@
 //! Reading X.509 certificates, PEM or DER.
 
 use der::{Decode, Encode};
+use sha2::{Digest, Sha256};
 use x509_cert::Certificate;
 
 use crate::pem;
@@ -56,6 +57,15 @@ pub fn to_der(certificate: &Certificate) -> Result<Vec<u8>, der::Error> {
     der::Encode::to_der(certificate)
 }
 
+/// SHA-256 of the signed part of a certificate (its TBSCertificate), by which dbx revokes it.
+///
+/// # Errors
+/// As [`to_der`].
+pub fn tbs_sha256(certificate: &Certificate) -> Result<[u8; 32], der::Error> {
+    let signed = der::Encode::to_der(certificate.tbs_certificate())?;
+    Ok(Sha256::digest(signed).into())
+}
+
 /// The certificate in `bytes`; the first where there are several.
 ///
 /// # Errors
@@ -105,7 +115,7 @@ fn from_der(bytes: &[u8]) -> Result<Certificate, CertificateError> {
 }
 
 /// The subject as people read it (RFC 4514), for messages.
-pub(crate) fn subject(certificate: &Certificate) -> String {
+pub fn subject(certificate: &Certificate) -> String {
     let subject = certificate.tbs_certificate().subject();
     if subject.is_empty() {
         "(no subject)".to_owned()

@@ -3,14 +3,21 @@
 //! A variable's value is a sequence of lists; the entries of one list are of one type and one size.
 //! The bytes written here are those of cert-to-efi-sig-list and hash-to-efi-sig-list.
 
+use std::collections::HashSet;
+
 use der::Encode;
 use uuid::{Uuid, uuid};
 use x509_cert::Certificate;
+
+use crate::auth::EfiTime;
 
 /// `EFI_CERT_X509_GUID`: entries are DER certificates.
 pub const X509: Uuid = uuid!("a5c059a1-94e4-4aa7-87b5-ab155c2bf072");
 /// `EFI_CERT_SHA256_GUID`: entries are Authenticode digests of images.
 pub const SHA256: Uuid = uuid!("c1c41626-504c-4092-aca9-41f936934328");
+/// `EFI_CERT_X509_SHA256_GUID`: entries are SHA-256 digests of the signed part of certificates (their
+/// TBSCertificate), each with the time from which the certificate is revoked. In dbx only.
+pub const X509_SHA256: Uuid = uuid!("3bd2a492-96c0-4079-b420-fcf98ef103ed");
 
 /// Length of the type GUID and the three sizes that begin a list, in bytes.
 const HEADER: usize = 28;
@@ -79,18 +86,7 @@ pub fn of_certificates(
 ) -> Result<Vec<u8>, EslWriteError> {
     let mut out = Vec::new();
     for certificate in certificates {
-        let signatures = vec![Signature {
-            owner,
-            data: certificate.to_der()?,
-        }];
-        out.extend(
-            SignatureList {
-                kind: X509,
-                header: Vec::new(),
-                signatures,
-            }
-            .to_bytes()?,
-        );
+        out.extend(SignatureList::of_certificate(owner, certificate)?.to_bytes()?);
     }
     Ok(out)
 }
@@ -100,22 +96,21 @@ pub fn of_certificates(
 /// # Errors
 /// When there are so many that the list has 4 GiB.
 pub fn of_sha256(owner: Uuid, digests: &[[u8; 32]]) -> Result<Vec<u8>, EslWriteError> {
-    if digests.is_empty() {
-        return Ok(Vec::new());
+    SignatureList::of_sha256(owner, digests).map_or(Ok(Vec::new()), |list| list.to_bytes())
+}
+
+/// The lists without the entries that stand before them already: the same data in a list of the
+/// same type, whoever the owner. Lists that are left empty go.
+pub fn without_duplicates(lists: Vec<SignatureList>) -> Vec<SignatureList> {
+    let mut seen = HashSet::new();
+    let mut kept = lists;
+    for list in &mut kept {
+        let kind = list.kind;
+        list.signatures
+            .retain(|signature| seen.insert((kind, signature.data.clone())));
     }
-    let signatures = digests
-        .iter()
-        .map(|digest| Signature {
-            owner,
-            data: digest.to_vec(),
-        })
-        .collect();
-    SignatureList {
-        kind: SHA256,
-        header: Vec::new(),
-        signatures,
-    }
-    .to_bytes()
+    kept.retain(|list| !list.signatures.is_empty());
+    kept
 }
 
 /// Reads the value of a variable: any number of lists after one another.
@@ -136,6 +131,46 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<SignatureList>, EslError> {
 }
 
 impl SignatureList {
+    /// The list that holds this certificate alone.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub fn of_certificate(owner: Uuid, certificate: &Certificate) -> Result<Self, der::Error> {
+        let data = certificate.to_der()?;
+        Ok(Self::new(X509, vec![Signature { owner, data }]))
+    }
+
+    /// One list of all these digests of images; none for no digest.
+    pub fn of_sha256(owner: Uuid, digests: &[[u8; 32]]) -> Option<Self> {
+        let entry = |digest: &[u8; 32]| Signature {
+            owner,
+            data: digest.to_vec(),
+        };
+        let signatures: Vec<_> = digests.iter().map(entry).collect();
+        (!signatures.is_empty()).then(|| Self::new(SHA256, signatures))
+    }
+
+    /// One list of certificates that are revoked, each as the digest of its signed part
+    /// ([`crate::certificate::tbs_sha256`]) and the time from which it is; without a time, always.
+    /// None for no certificate.
+    pub fn of_revoked(owner: Uuid, revoked: &[([u8; 32], Option<EfiTime>)]) -> Option<Self> {
+        let entry = |(digest, from): &([u8; 32], Option<EfiTime>)| {
+            let from = from.map_or([0; 16], EfiTime::to_bytes);
+            let data = [&digest[..], &from].concat();
+            Signature { owner, data }
+        };
+        let signatures: Vec<_> = revoked.iter().map(entry).collect();
+        (!signatures.is_empty()).then(|| Self::new(X509_SHA256, signatures))
+    }
+
+    fn new(kind: Uuid, signatures: Vec<Signature>) -> Self {
+        Self {
+            kind,
+            header: Vec::new(),
+            signatures,
+        }
+    }
+
     /// The bytes of this list.
     ///
     /// # Errors
@@ -218,140 +253,4 @@ fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::test_keys::{certificate, other_rsa, rsa};
-
-    const OWNER: Uuid = uuid!("11223344-5566-7788-99aa-bbccddeeff00");
-    const OWNER_BYTES: [u8; 16] = [
-        0x44, 0x33, 0x22, 0x11, 0x66, 0x55, 0x88, 0x77, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0,
-    ];
-
-    #[test]
-    fn a_certificate_has_a_list_of_its_own() {
-        let [a, b] = [certificate(rsa()), certificate(other_rsa())];
-        let bytes = of_certificates(OWNER, &[a.clone(), b.clone()]).unwrap();
-        let der = a.to_der().unwrap();
-        let length = u32::try_from(der.len()).unwrap();
-        let x509 = [
-            0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b,
-            0xf0, 0x72,
-        ];
-        let sizes = [28 + 16 + length, 0, 16 + length]
-            .map(u32::to_le_bytes)
-            .concat();
-        assert!(bytes.starts_with(&[&x509, &*sizes, &OWNER_BYTES, &der].concat()));
-
-        let lists = parse(&bytes).unwrap();
-        let entries: Vec<_> = lists
-            .iter()
-            .map(|list| (list.kind, &list.signatures[0].data, list.signatures.len()))
-            .collect();
-        assert_eq!(entries, [(X509, &der, 1), (X509, &b.to_der().unwrap(), 1)]);
-    }
-
-    #[test]
-    fn digests_share_one_list() {
-        let bytes = of_sha256(OWNER, &[[1; 32], [2; 32]]).unwrap();
-        assert_eq!(bytes.len(), 28 + 2 * 48);
-        let lists = parse(&bytes).unwrap();
-        assert_eq!(
-            (lists.len(), lists[0].kind, lists[0].signatures.len()),
-            (1, SHA256, 2)
-        );
-        assert_eq!(
-            lists[0].signatures[1],
-            Signature {
-                owner: OWNER,
-                data: vec![2; 32]
-            }
-        );
-    }
-
-    #[test]
-    fn nothing_gives_no_list() {
-        assert_eq!(of_sha256(OWNER, &[]).unwrap(), b"");
-        assert_eq!(of_certificates(OWNER, &[]).unwrap(), b"");
-        assert_eq!(parse(b""), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn refuses_entries_of_unequal_length() {
-        let signatures = [1, 2]
-            .map(|length| Signature {
-                owner: OWNER,
-                data: vec![0; length],
-            })
-            .to_vec();
-        let list = SignatureList {
-            kind: SHA256,
-            header: Vec::new(),
-            signatures,
-        };
-        assert!(matches!(
-            list.to_bytes(),
-            Err(EslWriteError::UnequalLengths)
-        ));
-    }
-
-    #[test]
-    fn refuses_a_list_that_goes_past_the_end() {
-        let two = [
-            of_sha256(OWNER, &[[1; 32]]).unwrap(),
-            of_sha256(OWNER, &[[2; 32]]).unwrap(),
-        ]
-        .concat();
-        assert_eq!(
-            parse(&two[..two.len() - 1]),
-            Err(EslError::Truncated { offset: 76 })
-        );
-        assert_eq!(parse(&two[..10]), Err(EslError::Truncated { offset: 0 }));
-    }
-
-    #[test]
-    fn refuses_sizes_that_contradict_one_another() {
-        // Offsets 16, 20 and 24: the sizes of list, header and entry.
-        for (at, size) in [
-            (16, 0_u32),
-            (16, 27),
-            (16, 77),
-            (20, 49),
-            (20, 1),
-            (24, 0),
-            (24, 15),
-            (24, 47),
-            (20, u32::MAX),
-        ] {
-            let mut bytes = [of_sha256(OWNER, &[[1; 32]]).unwrap(), vec![0; 8]].concat();
-            bytes[at..at + 4].copy_from_slice(&size.to_le_bytes());
-            assert_eq!(
-                parse(&bytes),
-                Err(EslError::Sizes { offset: 0 }),
-                "{size} at {at}"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
-            let _ = parse(&bytes);
-        }
-
-        #[test]
-        fn what_is_written_is_read_again(
-            kind in any::<u128>(),
-            header in prop::collection::vec(any::<u8>(), 0..8),
-            data in prop::collection::vec(any::<[u8; 40]>(), 1..5),
-            length in 0_usize..40,
-        ) {
-            let entry = |data: [u8; 40]| Signature { owner: OWNER, data: data[..length].to_vec() };
-            let signatures = data.into_iter().map(entry).collect();
-            let list = SignatureList { kind: Uuid::from_u128(kind), header, signatures };
-            let bytes = list.to_bytes().unwrap();
-            prop_assert_eq!(parse(&[&*bytes, &bytes].concat()), Ok(vec![list.clone(), list]));
-        }
-    }
-}
+mod tests;
