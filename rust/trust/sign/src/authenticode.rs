@@ -4,6 +4,7 @@
 //! Executable Signature Format", 2008; RFC 2315 and 5652). The digest itself is computed by
 //! `touchstone_pe`.
 
+pub mod detached;
 mod indirect_data;
 mod verify;
 
@@ -18,9 +19,10 @@ use cms::signed_data::{
 use const_oid::db::rfc5911::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
 use der::asn1::{ObjectIdentifier, OctetString, SetOfVec};
 use der::{Any, Encode};
+use x509_cert::Certificate;
 use x509_cert::attr::Attribute;
 
-use crate::algorithm::Hash;
+use crate::algorithm::{Hash, KeyKind};
 use crate::signer::{CertifiedSigner, SignError};
 
 pub use verify::{VerifyError, signed_hash, signer_certificate, verify};
@@ -78,25 +80,71 @@ impl fmt::Display for ImageDigest {
 /// # Errors
 /// When the signer does not sign, or what it makes does not verify.
 pub fn signature(digest: &ImageDigest, signer: &CertifiedSigner) -> Result<Vec<u8>, SignError> {
-    let hash = digest.hash;
     let content = indirect_data::encode(digest)?;
-    let attributes = signed_attributes(hash, &content)?;
-    let signed_data = SignedData {
-        version: CmsVersion::V1,
-        digest_algorithms: SetOfVec::try_from(vec![hash.identifier()])?,
-        encap_content_info: EncapsulatedContentInfo {
-            econtent_type: indirect_data::CONTENT_TYPE,
-            econtent: Some(content),
-        },
-        certificates: Some(certificates(signer)?),
-        crls: None,
-        signer_infos: SignerInfos::try_from(vec![signer_info(hash, attributes, signer)?])?,
+    let attributes = signed_attributes(digest.hash, &content)?;
+    // What is signed is the SET OF, not the [0] that stands in its place in the SignerInfo (RFC
+    // 5652 section 5.4).
+    let signature = signer.sign(digest.hash, &attributes.to_der()?)?;
+    let parts = Parts {
+        hash: digest.hash,
+        content,
+        attributes,
+        certificate: signer.certificate(),
+        kind: signer.kind(),
+        certificates: certificates(signer)?,
+        signature,
     };
-    let content_info = ContentInfo {
-        content_type: ID_SIGNED_DATA,
-        content: Any::encode_from(&signed_data)?,
-    };
-    Ok(content_info.to_der()?)
+    Ok(parts.assemble()?)
+}
+
+/// Of what a signature consists.
+struct Parts<'a> {
+    hash: Hash,
+    content: Any,
+    attributes: SignedAttributes,
+    /// The signer's.
+    certificate: &'a Certificate,
+    kind: KeyKind,
+    certificates: CertificateSet,
+    signature: Vec<u8>,
+}
+
+impl Parts<'_> {
+    /// The DER of the ContentInfo.
+    fn assemble(self) -> Result<Vec<u8>, der::Error> {
+        let signed_data = SignedData {
+            version: CmsVersion::V1,
+            digest_algorithms: SetOfVec::try_from(vec![self.hash.identifier()])?,
+            encap_content_info: EncapsulatedContentInfo {
+                econtent_type: indirect_data::CONTENT_TYPE,
+                econtent: Some(self.content),
+            },
+            certificates: Some(self.certificates),
+            crls: None,
+            signer_infos: SignerInfos::try_from(vec![SignerInfo {
+                version: CmsVersion::V1,
+                sid: identifier(self.certificate),
+                digest_alg: self.hash.identifier(),
+                signed_attrs: Some(self.attributes),
+                signature_algorithm: self.kind.identifier(self.hash),
+                signature: OctetString::new(self.signature)?,
+                unsigned_attrs: None,
+            }])?,
+        };
+        ContentInfo {
+            content_type: ID_SIGNED_DATA,
+            content: Any::encode_from(&signed_data)?,
+        }
+        .to_der()
+    }
+}
+
+fn identifier(certificate: &Certificate) -> SignerIdentifier {
+    let certificate = certificate.tbs_certificate();
+    SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
+        issuer: certificate.issuer().clone(),
+        serial_number: certificate.serial_number().clone(),
+    })
 }
 
 /// Content type and message digest, and nothing else. The message digest is over the contents of
@@ -119,33 +167,16 @@ fn attribute(oid: ObjectIdentifier, value: Any) -> Result<Attribute, der::Error>
     })
 }
 
-fn signer_info(
-    hash: Hash,
-    attributes: SignedAttributes,
-    signer: &CertifiedSigner,
-) -> Result<SignerInfo, SignError> {
-    let certificate = signer.certificate().tbs_certificate();
-    // What is signed is the SET OF, not the [0] that stands in its place in the SignerInfo (RFC
-    // 5652 section 5.4).
-    let signature = signer.sign(hash, &attributes.to_der()?)?;
-    Ok(SignerInfo {
-        version: CmsVersion::V1,
-        sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
-            issuer: certificate.issuer().clone(),
-            serial_number: certificate.serial_number().clone(),
-        }),
-        digest_alg: hash.identifier(),
-        signed_attrs: Some(attributes),
-        signature_algorithm: signer.kind().identifier(hash),
-        signature: OctetString::new(signature)?,
-        unsigned_attrs: None,
-    })
-}
-
 /// The signer's certificate and its chain, each once.
 pub(crate) fn certificates(signer: &CertifiedSigner) -> Result<CertificateSet, der::Error> {
-    let mut all = vec![signer.certificate()];
-    for certificate in signer.chain() {
+    certificate_set(std::iter::once(signer.certificate()).chain(signer.chain()))
+}
+
+fn certificate_set<'a>(
+    certificates: impl IntoIterator<Item = &'a Certificate>,
+) -> Result<CertificateSet, der::Error> {
+    let mut all = Vec::new();
+    for certificate in certificates {
         if !all.contains(&certificate) {
             all.push(certificate);
         }
