@@ -9,6 +9,7 @@ pub mod boot;
 pub mod cache;
 pub mod debian;
 pub mod efi;
+pub mod efi_program;
 pub mod enter;
 pub mod generations;
 mod index;

@@ -34,12 +34,17 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts the command, its standard error going to the file `log`.
-    pub(super) fn start(mut command: Command, log: &Path) -> Result<Self> {
+    /// Starts the command, its standard input empty and its standard error going to the file `log`.
+    pub(super) fn start(command: Command, log: &Path) -> Result<Self> {
+        Running::start_with_input(command, log, Stdio::null())
+    }
+
+    /// The same with another standard input.
+    pub(super) fn start_with_input(mut command: Command, log: &Path, input: Stdio) -> Result<Self> {
         let name = program(&command);
         let file = File::create(log).with_context(|| log.display().to_string())?;
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(file)
             .spawn()
@@ -53,6 +58,11 @@ impl Running {
             .stdout
             .take()
             .with_context(|| format!("{}: its output is taken already", self.name))
+    }
+
+    /// The program's standard input, where it was started with a pipe; the second call has none.
+    pub(super) fn stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.child.stdin.take()
     }
 
     /// How the program ended, when it has.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::outcome::{Boot, Outcome};
+use super::watch::Answer;
 use super::{Programs, Variables, disk, run, variables};
 
 /// An OVMF build: its code, and the empty variable store that belongs to it (the same flash size).
@@ -84,6 +85,8 @@ pub struct Machine<'a> {
     pub(super) memory: u32,
     pub(super) timeout: Duration,
     pub(super) refusal_expected: bool,
+    pub(super) last_line: Option<String>,
+    pub(super) answer: Option<Answer>,
 }
 
 impl<'a> Machine<'a> {
@@ -99,6 +102,8 @@ impl<'a> Machine<'a> {
             memory: 512,
             timeout: Duration::from_secs(180),
             refusal_expected: false,
+            last_line: None,
+            answer: None,
         }
     }
 
@@ -165,6 +170,24 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn refusal_expected(mut self) -> Self {
         self.refusal_expected = true;
+        self
+    }
+
+    /// Says that the machine does not run `touchstone-probe`: it has come up when this line is on its console, and
+    /// there is no report.
+    #[must_use]
+    pub fn last_line(mut self, line: &str) -> Self {
+        self.last_line = Some(line.to_owned());
+        self
+    }
+
+    /// Presses keys once, as soon as these words are on the console.
+    #[must_use]
+    pub fn answer(mut self, words: &str, keys: &[u8]) -> Self {
+        self.answer = Some(Answer {
+            words: words.to_owned(),
+            keys: keys.to_owned(),
+        });
         self
     }
 

@@ -28,6 +28,7 @@ mod console;
 mod disk;
 mod gpt;
 mod guard;
+mod judge;
 mod machine;
 mod outcome;
 #[cfg(test)]
@@ -35,16 +36,18 @@ mod peers;
 mod report;
 mod run;
 mod variables;
+mod watch;
 
 use crate::Root;
 
+pub use judge::{Judge, Lists, Verdict};
 pub use machine::{Content, Disk, Firmware, Machine, Prepared};
 pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
 pub use report::Report;
 pub use variables::{Variables, enrol};
 
 /// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `mformat`, `mcopy`.
-pub trait Programs {
+pub trait Programs: Sync {
     /// A command that runs the program, and sees `folder` (absolute) of this machine at the same path.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::{Report, guard};
 /// How a boot ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The guest came up, and its report arrived whole.
+    /// The guest came up, and its report arrived whole; or the last line came that was waited for in its place.
     Reached,
     /// Nothing came up, and somebody had refused something: the first refusal.
     Refused(Refusal),

@@ -3,18 +3,18 @@
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{ChildStdout, Command};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::console::{Console, Sign, sign};
 use super::guard::{self, Running};
 use super::machine::Machine;
-use super::outcome::{Boot, Outcome, Refusal};
+use super::outcome::{Boot, Outcome};
 use super::report;
+use super::watch::{End, Watch};
 
 /// Names in the private folder.
 pub(super) const CODE: &str = "code.fd";
@@ -27,8 +27,6 @@ const TPM_LOG: &str = "swtpm.log";
 
 /// How long swtpm may take until it listens.
 const TPM_START: Duration = Duration::from_secs(20);
-/// How long the machine may be silent after a refusal until it counts as the end (the firmware waits for ever).
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// Boots the machine whose state is in `home`.
 pub(super) fn boot(machine: &Machine<'_>, home: &Path) -> Result<Boot> {
@@ -38,21 +36,31 @@ pub(super) fn boot(machine: &Machine<'_>, home: &Path) -> Result<Boot> {
         None
     };
     let started = Instant::now();
-    let mut qemu = Running::start(qemu_command(machine, home)?, &home.join(QEMU_LOG))?;
+    let input = match machine.answer {
+        Some(_) => Stdio::piped(),
+        None => Stdio::null(),
+    };
+    let log = home.join(QEMU_LOG);
+    let mut qemu = Running::start_with_input(qemu_command(machine, home)?, &log, input)?;
     let output = follow(qemu.stdout()?);
 
-    let mut watch = Watch::default();
+    let mut watch = Watch::new(machine.last_line.clone());
+    if let (Some(answer), Some(keyboard)) = (machine.answer.clone(), qemu.stdin()) {
+        watch = watch.answering(answer, Box::new(keyboard));
+    }
     let end = watch.watch(&output, started + machine.timeout);
     let outcome = match end {
         End::Closed => watch.after_exit(&how_it_ended(&mut qemu, home)?),
-        End::Report => Outcome::Reached,
+        End::Reached => Outcome::Reached,
         End::NothingLeft => watch.refused_or(Outcome::NothingToStart),
         End::Silent | End::TimeOver => watch.refused_or(Outcome::TimedOut),
     };
     drop((qemu, tpm));
 
     let (report, mut damage) = report::read(watch.console.lines());
-    if machine.tpm && !report.tpm {
+    if machine.last_line.is_some() {
+        damage.clear();
+    } else if machine.tpm && !report.tpm {
         damage.push("the guest found no TPM".to_owned());
     }
     let outcome = match outcome {
@@ -194,148 +202,4 @@ fn how_it_ended(qemu: &mut Running, home: &Path) -> Result<String> {
     let log = home.join(QEMU_LOG);
     let words = fs::read_to_string(&log).with_context(|| log.display().to_string())?;
     Ok(format!("{status} {}", guard::tail(&words, 5)))
-}
-
-/// Why watching stopped.
-enum End {
-    /// The guest's report is there.
-    Report,
-    /// The firmware has nothing left to start.
-    NothingLeft,
-    /// Nothing came for a long time after a refusal.
-    Silent,
-    /// The time of the boot is over.
-    TimeOver,
-    /// QEMU closed its output.
-    Closed,
-}
-
-#[derive(Default)]
-struct Watch {
-    console: Console,
-    refusals: Vec<Refusal>,
-    panic: Option<String>,
-    /// Up to where the console's lines have been looked at.
-    seen: usize,
-}
-
-impl Watch {
-    fn watch(&mut self, output: &Receiver<Vec<u8>>, deadline: Instant) -> End {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let patience = if self.refusals.is_empty() {
-                left
-            } else {
-                left.min(SILENCE)
-            };
-            match output.recv_timeout(patience) {
-                Ok(bytes) => self.console.push(&bytes),
-                Err(RecvTimeoutError::Disconnected) => return End::Closed,
-                Err(RecvTimeoutError::Timeout) if patience < left => return End::Silent,
-                Err(RecvTimeoutError::Timeout) => return End::TimeOver,
-            }
-            if let Some(end) = self.look() {
-                return end;
-            }
-        }
-    }
-
-    /// Looks at the lines that are new and complete. Firmware's last words come without a newline: for an end,
-    /// the last, incomplete line counts as well.
-    fn look(&mut self) -> Option<End> {
-        let (lines, complete) = self.console.since(self.seen);
-        let fresh: Vec<String> = lines.map(str::to_owned).collect();
-        let last_is_open = self.console.is_open();
-        self.seen = complete;
-        let last = fresh.len().saturating_sub(1);
-        let mut end = None;
-        for (at, line) in fresh.into_iter().enumerate() {
-            let open = last_is_open && at == last;
-            match sign(&line) {
-                Some(Sign::NothingLeft) => end = Some(End::NothingLeft),
-                Some(Sign::Refusal(refusal)) if !open => self.refusals.push(refusal),
-                Some(Sign::Panic) if !open => self.panic = Some(line),
-                _ if !open && report::is_end(&line) => end = Some(End::Report),
-                _ => {}
-            }
-        }
-        end
-    }
-
-    fn after_exit(&self, how: &str) -> Outcome {
-        match &self.panic {
-            Some(line) => Outcome::Panicked { line: line.clone() },
-            None => self.refused_or(Outcome::Crashed {
-                how: how.trim().to_owned(),
-            }),
-        }
-    }
-
-    fn refused_or(&self, other: Outcome) -> Outcome {
-        self.refusals
-            .first()
-            .cloned()
-            .map_or(other, Outcome::Refused)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn watch(parts: &[&str]) -> (Watch, End) {
-        let (sender, receiver) = channel();
-        for part in parts {
-            sender.send(part.as_bytes().to_vec()).unwrap();
-        }
-        drop(sender);
-        let mut watch = Watch::default();
-        let end = watch.watch(&receiver, Instant::now() + Duration::from_secs(60));
-        (watch, end)
-    }
-
-    #[test]
-    fn a_line_in_pieces_counts_once_and_whole() {
-        let (watch, end) = watch(&[
-            "BdsDxe: failed to lo",
-            "ad Boot0001: Access De",
-            "nied\r\n",
-            "touchstone-probe: end",
-            " ok 9\n",
-        ]);
-        assert!(matches!(end, End::Report));
-        assert_eq!(watch.refusals.len(), 1);
-        assert_eq!(
-            watch.refusals[0].line,
-            "BdsDxe: failed to load Boot0001: Access Denied"
-        );
-    }
-
-    #[test]
-    fn the_firmwares_last_words_need_no_newline() {
-        let (watch, end) = watch(&[
-            "BdsDxe: failed to load Boot0001: Access Denied\r\n",
-            "BdsDxe: No bootable option or device was found.",
-        ]);
-        assert!(matches!(end, End::NothingLeft));
-        assert!(matches!(
-            watch.refused_or(Outcome::NothingToStart),
-            Outcome::Refused(_)
-        ));
-    }
-
-    #[test]
-    fn an_exit_without_a_report_is_a_crash_unless_the_kernel_panicked() {
-        let (crashed, end) = watch(&["Linux\n"]);
-        assert!(matches!(end, End::Closed));
-        assert!(matches!(
-            crashed.after_exit("exit status: 0"),
-            Outcome::Crashed { .. }
-        ));
-        let (panicked, _) = watch(&["[ 1.0] Kernel panic - not syncing: No working init found.\n"]);
-        assert!(matches!(
-            panicked.after_exit("exit status: 0"),
-            Outcome::Panicked { .. }
-        ));
-    }
 }
