@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::boot::Variables;
 use crate::inputs::Inputs;
-use crate::nix::{Nix, output};
-
-/// Where the sandbox of a build shows the test keys.
-const KEYS_IN_SANDBOX: &str = "/touchstone-test-keys";
+use crate::nix::Nix;
+use crate::nix_inputs::{KEYS_IN_SANDBOX, make_keys, make_manifest_key, package, show_keys};
 
 /// Which generations are built.
 #[derive(Debug, Clone)]
@@ -66,16 +63,14 @@ impl Generations {
             .show(checkout)
             .bind(folder)
             .show(package_folder(inputs)?);
-        make_manifest_key(&nix, &keys)?;
+        make_manifest_key(&nix, &keys, "nix")?;
         let mut arguments = vec![
             checkout
                 .join("checks/generations.nix")
                 .display()
                 .to_string(),
-            "--option".to_owned(),
-            "extra-sandbox-paths".to_owned(),
-            format!("{KEYS_IN_SANDBOX}={}", keys.display()),
         ];
+        arguments.extend(show_keys(&keys));
         for (name, value) in [
             ("touchstone", package(folder, touchstone)?),
             ("probe", package(folder, probe)?),
@@ -181,35 +176,6 @@ impl Generations {
             secure_boot,
         })
     }
-}
-
-/// Makes test keys with the program under test.
-///
-/// # Errors
-/// When it refuses.
-pub fn make_keys(touchstone: &Path, folder: &Path) -> Result<()> {
-    let mut command = Command::new(touchstone);
-    command.args(["keys", "generate", "--test"]).arg(folder);
-    output(command).map(drop)
-}
-
-fn make_manifest_key(nix: &Nix, keys: &Path) -> Result<()> {
-    let mut command = nix.command("nix-store")?;
-    command.args(["--generate-binary-cache-key", "touchstone-test-1"]);
-    command
-        .arg(keys.join("nix.secret"))
-        .arg(keys.join("nix.public"));
-    output(command).map(drop)
-}
-
-/// A folder with `bin/PROGRAM`, as Nix wants a package to be.
-fn package(folder: &Path, program: &Path) -> Result<PathBuf> {
-    let name = program.file_name().context("a program without a name")?;
-    let package = folder.join(name);
-    fs::create_dir_all(package.join("bin"))?;
-    fs::copy(program, package.join("bin").join(name))
-        .with_context(|| format!("copying {}", program.display()))?;
-    Ok(package)
 }
 
 fn input(path: Option<&PathBuf>) -> Result<PathBuf> {

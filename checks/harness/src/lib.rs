@@ -16,6 +16,7 @@ mod index;
 pub mod inputs;
 mod namespace;
 pub mod nix;
+pub mod nix_inputs;
 pub mod progress;
 pub mod python;
 pub mod roots;

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use touchstone_harness::boot::{Firmware, Machine};
-use touchstone_harness::generations::make_keys;
 use touchstone_harness::nix::output;
+use touchstone_harness::nix_inputs::make_keys;
 use touchstone_harness::progress::Stage;
 use touchstone_harness::{Flavour, Generations, Inputs};
 

@@ -7,11 +7,11 @@ use std::process::Command;
 use serde_json::Value;
 use touchstone_harness::Nix;
 use touchstone_harness::nix::output;
+use touchstone_harness::nix_inputs::{
+    KEYS_IN_SANDBOX as KEYS, make_manifest_key, package, show_keys,
+};
 
 use crate::support::Work;
-
-/// Where the sandbox of a build shows the keys.
-const KEYS: &str = "/touchstone-test-keys";
 
 /// A folder with test keys, the static programs as packages, and any number of stores.
 pub struct RealNix {
@@ -27,13 +27,8 @@ impl RealNix {
         let checkout = checkout.canonicalize().unwrap();
         let nix = RealNix { work, checkout };
         nix.work.keys("keys");
-        for (name, program) in [
-            ("touchstone", nix.program()),
-            ("touchstone-probe", nix.work.inputs.probe.clone().unwrap()),
-        ] {
-            let bin = nix.work.path(name).join("bin");
-            fs::create_dir_all(&bin).unwrap();
-            fs::copy(program, bin.join(name)).unwrap();
+        for program in [nix.program(), nix.work.inputs.probe.clone().unwrap()] {
+            package(nix.work.folder(), &program).unwrap();
         }
         nix.work.stub("trixie", "x64", "stub");
         nix.work.addon_stub("trixie", "x64", "addon-stub");
@@ -65,12 +60,7 @@ impl RealNix {
 
     /// Makes a Nix signing key: `keys/NAME.secret` and `keys/NAME.public`.
     pub fn key_of_manifests(&self, name: &str) -> String {
-        let place = |kind: &str| self.work.path(&format!("keys/{name}.{kind}"));
-        let mut command = self.store("store").command("nix-store").unwrap();
-        command.args(["--generate-binary-cache-key", "touchstone-test-1"]);
-        command.args([place("secret"), place("public")]);
-        output(command).unwrap();
-        fs::read_to_string(place("public")).unwrap()
+        make_manifest_key(&self.store("store"), &self.work.path("keys"), name).unwrap()
     }
 
     /// The Nix whose store is in the folder `name`.
@@ -104,7 +94,6 @@ impl RealNix {
             path("keys/db.esl"),
         );
         let file = self.checkout.join("rust/doors/cli/tests/doors.nix");
-        let shown = format!("{KEYS}={}", path("keys"));
         let checkout = self.checkout.display().to_string();
         let arguments = [
             file.to_str().unwrap(),
@@ -114,11 +103,11 @@ impl RealNix {
             "--arg",
             "inputs",
             &inputs,
-            "--option",
-            "extra-sandbox-paths",
-            &shown,
         ];
-        arguments.map(str::to_owned).to_vec()
+        let arguments = arguments.map(str::to_owned).into_iter();
+        arguments
+            .chain(show_keys(&self.work.path("keys")))
+            .collect()
     }
 
     /// Builds attributes of `doors.nix` in the store `name`; the answer is their store paths.

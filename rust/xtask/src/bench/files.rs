@@ -5,8 +5,8 @@ use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use touchstone_harness::generations::make_keys;
 use touchstone_harness::nix::output;
+use touchstone_harness::nix_inputs::make_keys;
 use touchstone_harness::{Inputs, Root, Usage};
 
 use super::contest::Contestant;
