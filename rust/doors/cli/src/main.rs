@@ -8,6 +8,8 @@ mod builder;
 mod commands;
 mod console;
 mod inspect;
+#[cfg(feature = "tpm")]
+mod quiet;
 
 use std::process::ExitCode;
 
@@ -16,6 +18,8 @@ use clap::Parser;
 use commands::Verdict;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "tpm")]
+    quiet::tpm_library();
     let arguments = arguments::Arguments::parse();
     match commands::run(arguments) {
         Ok(Verdict::Done) => ExitCode::SUCCESS,

@@ -1,0 +1,64 @@
+//! Opening a key that a TPM holds.
+
+use std::path::Path;
+
+use touchstone_sign::{Fault, SignError, Signer};
+use touchstone_tpm::{KeyFile, KeyPlace, KeyUri, TpmSigner};
+use zeroize::Zeroizing;
+
+use super::{KEY_LIMIT, first_line, is_in_store};
+use crate::Error;
+use crate::source::{read_secret, read_small};
+
+/// Opens the key that a `tpm2:` URI names.
+///
+/// # Errors
+/// [`Error::Key`] when the authorization value lies in the store, [`Error::Open`] when a file is missing, else [`Error::Signer`].
+pub(super) fn open(key: &str) -> Result<Box<dyn Signer>, Error> {
+    // The text is not repeated when it cannot be read: it may hold what has no place in a URI.
+    let uri: KeyUri = key
+        .parse()
+        .map_err(|error| failed("tpm2:", holder("tpm2:", Fault::Name, &error)))?;
+    let auth = uri.auth_source().map(authorization).transpose()?;
+    let signer = match uri.place() {
+        KeyPlace::Handle(handle) => TpmSigner::persistent(uri.tcti(), *handle, auth),
+        KeyPlace::File(file) => {
+            let name = file.display().to_string();
+            let read = KeyFile::read(&read_small("signing key", file, KEY_LIMIT as u64)?)
+                .map_err(|error| failed(key, holder(&name, error.fault(), &error)))?;
+            TpmSigner::load(uri.tcti(), &read, &name, auth)
+        }
+    };
+    match signer {
+        Ok(signer) => Ok(Box::new(signer)),
+        Err(error) => Err(failed(key, error)),
+    }
+}
+
+/// The first line of the file.
+fn authorization(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    if is_in_store(file) {
+        return Err(Error::Key {
+            key: file.display().to_string(),
+            fact: "the authorization value lies in the Nix store, which every user and every build can read".to_owned(),
+            help: "keep the value outside of the store, and give the key a new one: this one is public",
+        });
+    }
+    let bytes = read_secret("authorization value", file, KEY_LIMIT)?;
+    Ok(Zeroizing::new(first_line(&bytes).to_vec()))
+}
+
+fn failed(key: &str, source: SignError) -> Error {
+    Error::Signer {
+        key: key.to_owned(),
+        source,
+    }
+}
+
+fn holder(signer: &str, fault: Fault, why: &dyn std::error::Error) -> SignError {
+    SignError::Holder {
+        signer: signer.to_owned(),
+        fault,
+        what: why.to_string(),
+    }
+}
