@@ -29,6 +29,27 @@ pub fn digest<D: Digest, S: Read + Seek + ?Sized>(
     source: &mut S,
 ) -> Result<Output<D>, ReadError> {
     let end = hashed_end(image)?;
+    let mut hasher = hashed::<D, S>(image, source, end)?;
+    zeros(padding(end), |bytes| hasher.update(bytes));
+    Ok(hasher.finalize())
+}
+
+/// The digest of `image` that firmware computes: as [`digest`], but the file as it is, without
+/// zeros behind it. Another one only where [`is_padded`] says so.
+pub fn stored_digest<D: Digest, S: Read + Seek + ?Sized>(
+    image: &Image,
+    source: &mut S,
+) -> Result<Output<D>, ReadError> {
+    let end = hashed_end(image)?;
+    Ok(hashed::<D, S>(image, source, end)?.finalize())
+}
+
+/// Everything up to `end` that is hashed.
+fn hashed<D: Digest, S: Read + Seek + ?Sized>(
+    image: &Image,
+    source: &mut S,
+    end: u64,
+) -> Result<D, ReadError> {
     let mut hasher = D::new();
     for range in header_ranges(image) {
         stream(
@@ -43,8 +64,7 @@ pub fn digest<D: Digest, S: Read + Seek + ?Sized>(
     stream(source, start, end - start, "the image", |bytes| {
         hasher.update(bytes)
     })?;
-    zeros(padding(end), |bytes| hasher.update(bytes));
-    Ok(hasher.finalize())
+    Ok(hasher)
 }
 
 /// The SHA-256 that db entries, signatures and PCR 4 use.

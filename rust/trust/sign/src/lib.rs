@@ -13,6 +13,7 @@ pub mod certificate;
 pub mod esl;
 mod fault;
 mod file;
+pub mod firmware;
 pub mod keys;
 mod pem;
 mod private_key;
