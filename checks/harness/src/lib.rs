@@ -25,6 +25,7 @@ pub mod stand_in;
 pub mod systemd;
 pub mod tss2;
 pub mod usage;
+pub mod verdicts;
 pub mod wanted;
 
 pub use enter::Root;
