@@ -166,14 +166,14 @@ fn spoiled() -> Vec<Row> {
             "data-behind-table",
             "data-behind-table.efi",
             OWN,
-            "not-loadable",
+            "image-malformed",
         ),
-        refused("file-cut-off", "file-cut-off.efi", OWN, "not-loadable"),
+        refused("file-cut-off", "file-cut-off.efi", OWN, "image-malformed"),
         refused(
             "table-size-too-small",
             "table-size-too-small.efi",
             OWN,
-            "not-loadable",
+            "image-malformed",
         ),
         refused(
             "table-without-padding",
@@ -253,7 +253,13 @@ fn lists() -> Vec<Row> {
         refused("signer-by-hash-in-dbx", "own.efi", OWN, hash).dbx(&[Tbs("own")]),
         refused("signer-by-sha384-in-dbx", "own.efi", OWN, hash).dbx(&[Tbs384("own")]),
         refused("signer-revoked-later", "own.efi", OWN, hash).dbx(&[TbsLater("own")]),
-        refused("root-by-hash-in-dbx", "by-lower.efi", ROOT, "anchor-tbs-in-dbx").dbx(&[Tbs("root")]),
+        refused(
+            "root-by-hash-in-dbx",
+            "by-lower.efi",
+            ROOT,
+            "anchor-tbs-in-dbx",
+        )
+        .dbx(&[Tbs("root")]),
         // Of what stands between signer and db, firmware does not look up the hash.
         boots("intermediate-by-hash-in-dbx", "by-lower.efi", ROOT).dbx(&[Tbs("middle")]),
         refused(

@@ -26,6 +26,7 @@ pub mod sign;
 pub mod signing_key;
 pub mod source;
 pub mod uki;
+pub mod verify;
 
 pub use error::Error;
 pub use progress::Progress;

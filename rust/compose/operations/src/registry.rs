@@ -15,6 +15,7 @@ use touchstone_artifacts::pcr11::UkiPcrs;
 use touchstone_artifacts::predict::{PredictPcrs, Prediction};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
 use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
+use touchstone_artifacts::verify::{PeVerdict, VerifyPe};
 use touchstone_artifacts::{Context, Error};
 
 use crate::Failure;
@@ -57,6 +58,8 @@ operation!("uki.diff", DiffUki => ImageDifferences,
     "what differs between two PE images");
 operation!("pe.sign", SignPe => SignedPe,
     "an Authenticode signature on a PE image");
+operation!("pe.verify", VerifyPe => PeVerdict,
+    "whether firmware would start a PE image, and why");
 operation!("pe.digest", DigestPe => PeDigest,
     "the Authenticode digest of a PE image");
 operation!("measure.uki", MeasureUki => UkiPcrs,
@@ -118,6 +121,7 @@ pub fn operations() -> Vec<Description> {
         Description::of::<InspectUki>(),
         Description::of::<DiffUki>(),
         Description::of::<SignPe>(),
+        Description::of::<VerifyPe>(),
         Description::of::<DigestPe>(),
         Description::of::<MeasureUki>(),
         Description::of::<PredictPcrs>(),

@@ -22,3 +22,4 @@ mod shorthand;
 mod sign;
 mod support;
 mod ukify;
+mod verify;

@@ -6,6 +6,7 @@ mod measure;
 mod pe;
 mod text;
 mod uki;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub use keys::Keys;
 pub use measure::Measure;
 pub use pe::Pe;
 pub use uki::{Uki, UkiBuild};
+pub use verify::VerifyArguments;
 
 /// Boot trust for NixOS: unified kernel images, signatures, predicted PCR values and manifests.
 ///

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::KeyArguments;
+use super::{KeyArguments, VerifyArguments};
 
 #[derive(Subcommand)]
 pub enum Pe {
@@ -29,4 +29,6 @@ pub enum Pe {
         /// The image
         file: PathBuf,
     },
+    /// Say whether firmware would start the image, and why
+    Verify(VerifyArguments),
 }

@@ -5,6 +5,7 @@ mod measure;
 mod pe;
 mod print;
 mod uki;
+mod verify;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

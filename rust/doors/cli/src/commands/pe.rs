@@ -5,7 +5,7 @@ use touchstone_artifacts::inspect::DigestPe;
 use touchstone_artifacts::sign::SignPe;
 use touchstone_operations::{Failure, perform};
 
-use super::{Verdict, print};
+use super::{Verdict, print, verify};
 use crate::arguments::Pe;
 
 /// Digests or signs an image.
@@ -36,6 +36,7 @@ pub fn run(pe: Pe, context: &Context<'_>) -> Result<Verdict, Failure> {
             };
             perform(&request, context).map(drop)
         }
+        Pe::Verify(arguments) => return verify::run(arguments, context),
     };
     done.map(|()| Verdict::Done)
 }

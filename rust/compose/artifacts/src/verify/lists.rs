@@ -1,0 +1,84 @@
+//! The lists that a verdict is by.
+
+use std::path::Path;
+
+use touchstone_sign::auth::SignedUpdate;
+use touchstone_sign::certificate;
+use touchstone_sign::esl::{self, SignatureList};
+use touchstone_sign::firmware::Database;
+
+use super::VerifyPe;
+use crate::Error;
+use crate::source::read_small;
+
+/// `db` and `dbx`.
+pub(super) struct Lists {
+    pub(super) db: Database,
+    pub(super) dbx: Database,
+}
+
+/// A variable is at most this large: a dbx of today has 24 KiB.
+const LIMIT: u64 = 1 << 20;
+
+impl Lists {
+    /// Reads the files that the request names.
+    ///
+    /// # Errors
+    /// [`Error::Request`] when they contradict one another, [`Error::Open`], [`Error::SignatureData`].
+    pub(super) fn read(request: &VerifyPe) -> Result<Self, Error> {
+        match (request.certificates.as_slice(), &request.db, &request.dbx) {
+            ([], Some(db), dbx) => Ok(Self {
+                db: Database::new(&variable("variable db", db)?),
+                dbx: match dbx {
+                    Some(dbx) => Database::new(&variable("variable dbx", dbx)?),
+                    None => Database::default(),
+                },
+            }),
+            ([_, ..], None, None) => Ok(Self {
+                db: certificates(request)?,
+                dbx: Database::default(),
+            }),
+            _ => Err(Error::Request {
+                fact: "it does not say whom the firmware trusts, or says it twice".to_owned(),
+                help: "give certificates, or db and where there is one dbx",
+            }),
+        }
+    }
+}
+
+fn certificates(request: &VerifyPe) -> Result<Database, Error> {
+    let role = "trusted certificate";
+    let mut all = Vec::new();
+    for file in &request.certificates {
+        let bytes = read_small(role, file, LIMIT)?;
+        let read = certificate::read_all(&bytes);
+        all.extend(read.map_err(|error| refused(role, file, &error))?);
+    }
+    let file = request.certificates.first().map(|file| file.as_path());
+    Database::of_certificates(&all)
+        .map_err(|error| refused(role, file.unwrap_or(Path::new("")), &error))
+}
+
+/// The lists of a variable: its value alone, after the attributes that efivarfs puts first, or in a signed update.
+fn variable(role: &'static str, path: &Path) -> Result<Vec<SignatureList>, Error> {
+    let bytes = read_small(role, path, LIMIT)?;
+    let lists = match (bytes.as_slice(), esl::parse(&bytes)) {
+        (_, Ok(lists)) => Ok(lists),
+        ([attributes, 0, 0, 0, value @ ..], Err(error)) if *attributes != 0 => {
+            esl::parse(value).map_err(|_| error)
+        }
+        (bytes, Err(error)) => match SignedUpdate::parse(bytes) {
+            Ok(update) => esl::parse(&update.lists),
+            Err(_) => Err(error),
+        },
+    };
+    lists.map_err(|error| refused(role, path, &error))
+}
+
+fn refused(role: &'static str, file: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::SignatureData {
+        role,
+        file: file.to_owned(),
+        fact: error.to_string(),
+    }
+}
