@@ -105,6 +105,25 @@ in
       request = { inherit manifest; key = keyString "key" key; };
     };
 
+  # mkEsl { owner ? …, certificates ? [ ], microsoft ? [ ], firmwareBuiltin ? [ ], lists ? [ ], images ? [ ], hashes ? [ ], … }
+  #   → signature lists (ESL) for db or dbx, a file. docs/secure-boot-keys.md says in which order entries stand.
+  mkEsl = { name ? "list.esl", ... }@entries:
+    perform {
+      inherit name;
+      operation = "keys.esl";
+      request = removeAttrs entries [ "name" ];
+    };
+
+  # signUpdate { variable, list, time, append ? false, sign } → a signed update (.auth) of "PK", "KEK", "db" or "dbx", a file.
+  # A build has no clock: `time` is a string such as "2026-01-31T12:00:00Z". Only test keys sign in builds; real ones sign outside,
+  # with `touchstone keys auth`.
+  signUpdate = { name ? "update.auth", sign, ... }@update:
+    perform {
+      inherit name;
+      operation = "keys.auth";
+      request = removeAttrs update [ "name" ] // { sign = signing sign; };
+    };
+
   # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, measure ? null, manifestKey ? null, … }
   #   → a folder with all boot artifacts of a generation (docs/boot-artifacts.md):
   #     boot.json, uki.efi, specialisation/<name>/uki.efi, loader.efi, pcrs.json, manifest.json.

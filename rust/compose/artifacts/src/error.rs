@@ -112,6 +112,14 @@ pub enum Error {
         /// What is wrong.
         fact: String,
     },
+    /// An event log cannot be read, or does not say what is needed.
+    #[error("the event log is not usable: {source}")]
+    EventLog {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        source: touchstone_measure::eventlog::EventLogError,
+    },
     /// No exact prediction can be made.
     #[error("no exact prediction can be made: {source}")]
     Predict {
@@ -158,6 +166,7 @@ impl Error {
             Self::Key { .. } => "key.refused",
             Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().code(),
             Self::SignatureData { .. } => "input.signature-data",
+            Self::EventLog { .. } => "input.event-log",
             Self::Predict { .. } => "predict.refused",
             Self::Manifest { .. } => "manifest.refused",
             Self::Bootspec { .. } => "bootspec.refused",
@@ -176,6 +185,7 @@ impl Error {
             | Self::Write { file, .. }
             | Self::Exists { file }
             | Self::Sign { file, .. }
+            | Self::EventLog { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
             Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
             Self::Uki { file, .. } | Self::Predict { file, .. } | Self::Manifest { file, .. } => {
@@ -208,7 +218,10 @@ impl Error {
             Self::Key { help, .. } | Self::Request { help, .. } => help,
             Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().help(),
             Self::SignatureData { .. } => {
-                "name a certificate (PEM or DER) or a signature list (ESL) as `touchstone keys generate` makes them"
+                "name a certificate (PEM or DER), a signature list (ESL) or a signed update (.auth) as `touchstone keys` makes them; `touchstone keys inspect` shows what a file holds"
+            }
+            Self::EventLog { .. } => {
+                "name the log that the kernel shows as /sys/kernel/security/tpm0/binary_bios_measurements, of a TPM with a SHA-256 bank"
             }
             Self::Predict { .. } => {
                 "ask for PCRs that follow from the given files alone, or use a stub and loader whose behaviour is known"

@@ -9,7 +9,10 @@ use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
 use touchstone_artifacts::inspect_uki::{InspectUki, InspectedImage};
-use touchstone_artifacts::keys::{GenerateKeys, GeneratedKeys};
+use touchstone_artifacts::keys::{
+    GenerateKeys, GeneratedKeys, InspectKeys, InspectedKeys, MadeEsl, MakeEsl, SignUpdate,
+    SignedUpdate,
+};
 use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
 use touchstone_artifacts::pcr11::UkiPcrs;
 use touchstone_artifacts::predict::{PredictPcrs, Prediction};
@@ -72,6 +75,12 @@ operation!("manifest.sign", SignManifest => ManifestSummary,
     "Nix signatures on each path of a manifest");
 operation!("keys.generate", GenerateKeys => GeneratedKeys,
     "keys for Secure Boot, with signed updates that enrol them");
+operation!("keys.esl", MakeEsl => MadeEsl,
+    "signature lists of certificates, images and digests, for db or dbx");
+operation!("keys.auth", SignUpdate => SignedUpdate,
+    "a signed update of PK, KEK, db or dbx");
+operation!("keys.inspect", InspectKeys => InspectedKeys,
+    "what certificates, signature lists and signed updates hold");
 operation!("boot.artifacts", BootArtifacts => MadeBootArtifacts,
     "all boot artifacts of one generation and its specialisations");
 
@@ -129,6 +138,9 @@ pub fn operations() -> Vec<Description> {
         Description::of::<SignManifest>(),
         Description::of::<BootArtifacts>(),
         Description::of::<GenerateKeys>(),
+        Description::of::<MakeEsl>(),
+        Description::of::<SignUpdate>(),
+        Description::of::<InspectKeys>(),
     ]
 }
 

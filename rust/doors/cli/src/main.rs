@@ -8,6 +8,7 @@ mod builder;
 mod commands;
 mod console;
 mod inspect;
+mod inspect_keys;
 #[cfg(feature = "tpm")]
 mod quiet;
 

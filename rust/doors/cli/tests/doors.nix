@@ -46,6 +46,16 @@ let
   loader = lib.signPe { file = file "loader.efi" inputs.loader; inherit sign; };
   manifest = lib.mkManifest { inherit (generation) toplevel; };
 
+  list = lib.mkEsl {
+    owner = "11223344-5566-7788-99aa-bbccddeeff00";
+    certificates = [ sign.certificate ];
+    lists = [ (file "KEK.esl" inputs.secureBoot.KEK) ];
+    images = [ stub ];
+    hashes = [ "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" ];
+    revokeCertificates = [ sign.certificate ];
+    revocationTime = "2026-01-31T12:00:00Z";
+  };
+
   derivations = {
     "bootspec.emit" = lib.mkBootspec generation;
     "uki.assemble" = whole;
@@ -61,6 +71,13 @@ let
     "manifest.create" = manifest;
     "manifest.sign" = lib.signManifest { inherit manifest; key = inputs.manifestKey; };
     "boot.artifacts" = generations.artifacts.generation2;
+    "keys.esl" = list;
+    "keys.auth" = lib.signUpdate {
+      inherit list sign;
+      variable = "dbx";
+      append = true;
+      time = "2026-01-31T12:00:00Z";
+    };
   };
 in
 {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::shorthand::{
-    keys_generate, measure_predict, measure_uki, pe_digest, pe_sign, text, uki_build, uki_diff,
-    uki_inspect, words,
+    keys_auth, keys_esl, keys_generate, keys_inspect, measure_predict, measure_uki, pe_digest,
+    pe_sign, text, uki_build, uki_diff, uki_inspect, words,
 };
 use crate::support::Work;
 
@@ -23,7 +23,7 @@ struct Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 12] = [
+const OPERATIONS: [Doors; 15] = [
     Doors {
         operation: "bootspec.emit",
         shorthand: None,
@@ -82,6 +82,21 @@ const OPERATIONS: [Doors; 12] = [
     Doors {
         operation: "keys.generate",
         shorthand: Some(keys_generate),
+        builder: false,
+    },
+    Doors {
+        operation: "keys.esl",
+        shorthand: Some(keys_esl),
+        builder: true,
+    },
+    Doors {
+        operation: "keys.auth",
+        shorthand: Some(keys_auth),
+        builder: true,
+    },
+    Doors {
+        operation: "keys.inspect",
+        shorthand: Some(keys_inspect),
         builder: false,
     },
 ];
@@ -267,7 +282,9 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
     work.done([
         "uki", "build", "--stub", "stub", "--linux", "vmlinuz", "--output", "uki.efi",
     ]);
+    work.keys("keys");
     let requests = [
+        json!({ "operation": "keys.inspect", "files": ["keys/db.auth", "keys/KEK.pem"] }),
         json!({ "operation": "pe.digest", "file": "uki.efi" }),
         json!({ "operation": "measure.uki", "file": "uki.efi", "banks": ["sha1", "sha256"] }),
         json!({ "operation": "uki.inspect", "file": "uki.efi", "banks": ["sha1", "sha256"] }),
@@ -305,7 +322,9 @@ fn keys_of_each_door_have_the_same_shape() {
     work.write("request.json", request.to_string());
     let answer = work.json(["run", "request.json"]);
     assert_valid(&schemas.answer, "keys.generate", &answer);
-    work.done(keys_generate(&json!({ "output": "by-command", "test": true })));
+    work.done(keys_generate(
+        &json!({ "output": "by-command", "test": true }),
+    ));
     let names = |folder: &str| -> Vec<_> {
         let tree = crate::real_nix::tree(&work.path(folder));
         tree.into_iter().map(|(name, _)| name).collect()

@@ -122,3 +122,46 @@ pub fn keys_generate(request: &Value) -> Vec<String> {
     let command = ["keys", "generate", text(request, "output")];
     words(command.into_iter().chain(test.then_some("--test")))
 }
+
+pub fn keys_esl(request: &Value) -> Vec<String> {
+    let mut command = words(["keys", "esl", "--json", "--output", text(request, "output")]);
+    command.extend(words(["--owner", text(request, "owner")]));
+    for (field, name) in [
+        ("certificates", "--certificate"),
+        ("images", "--image"),
+        ("hashes", "--hash"),
+        ("lists", "--esl"),
+        ("revokeCertificates", "--revoke-certificate"),
+    ] {
+        for value in list(request, field) {
+            command.extend(words([name, value.as_str().unwrap()]));
+        }
+    }
+    command.extend(words([
+        "--revocation-time",
+        text(request, "revocationTime"),
+    ]));
+    command
+}
+
+pub fn keys_auth(request: &Value) -> Vec<String> {
+    let sign = &request["sign"];
+    let mut command = words(["keys", "auth", "--json", text(request, "list")]);
+    for (name, value) in [
+        ("--variable", text(request, "variable")),
+        ("--key", text(sign, "key")),
+        ("--certificate", text(sign, "certificate")),
+        ("--time", text(request, "time")),
+        ("--output", text(request, "output")),
+    ] {
+        command.extend(words([name, value]));
+    }
+    command.extend((request["append"] == true).then(|| "--append".to_owned()));
+    command
+}
+
+pub fn keys_inspect(request: &Value) -> Vec<String> {
+    let files = list(request, "files");
+    let files = files.into_iter().map(|file| file.as_str().unwrap());
+    words(["keys", "inspect", "--json"].into_iter().chain(files))
+}

@@ -7,6 +7,7 @@ use der::referenced::OwnedToRef;
 use rsa::BoxedUint;
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15;
+use rsa::traits::PublicKeyParts;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use signature::Verifier;
 use signature::hazmat::PrehashVerifier;
@@ -92,6 +93,15 @@ impl PublicKey {
             Self::Rsa(_) => KeyKind::Rsa,
             Self::P256(_) => KeyKind::P256,
             Self::P384(_) => KeyKind::P384,
+        }
+    }
+
+    /// The length of the key: of its modulus, or of its curve's field, in bits.
+    pub fn bits(&self) -> u32 {
+        match self {
+            Self::Rsa(key) => key.n().bits(),
+            Self::P256(_) => 256,
+            Self::P384(_) => 384,
         }
     }
 

@@ -1,16 +1,18 @@
 //! `keys.generate`: new keys for PK, KEK and db, ready to be enrolled. The one operation whose answer is random.
 
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_sign::auth::{EfiTime, Update, Variable};
-use touchstone_sign::keys::{self, KeyAlgorithm, KeyRequest, NewKey, TEST_KEY_MARK};
-use touchstone_sign::{CertifiedSigner, FileSigner, certificate, esl};
+use touchstone_sign::auth::Variable as Signed;
+use touchstone_sign::esl::SignatureList;
+use touchstone_sign::keys::{KeyAlgorithm, TEST_KEY_MARK, random_owner};
 use uuid::Uuid;
 
-use super::{OWNER, Warning, seconds};
+use super::foreign::{self, Foreign};
+use super::make::{Made, Terms, Writer};
+use super::option_roms::{self, OptionRom, digests};
+use super::{OWNER, Variable, Warning, efi_time, seconds, warning};
 use crate::signing_key::KeyPolicy;
 use crate::{Context, Error, output};
 
@@ -47,6 +49,21 @@ pub struct GenerateKeys {
     /// test keys 2020-01-01.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// Microsoft's certificates or lists, for db and KEK: those whose subject names a key exchange key go into KEK.
+    #[serde(default)]
+    pub microsoft: Vec<PathBuf>,
+    /// What the firmware was delivered with: the files `dbDefault-…`, `KEKDefault-…` and `dbxDefault-…` of efivarfs, or copies.
+    #[serde(default)]
+    pub firmware_builtin: Vec<PathBuf>,
+    /// The event log of the machine that is to enrol the keys: the option ROMs that it ran are put into db, by their digests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm_eventlog: Option<PathBuf>,
+    /// Such an event log, to be looked at only: keys are refused when it shows option ROMs that nothing in db would allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_eventlog: Option<PathBuf>,
+    /// Whether keys are made although such option ROMs will not run: the machine may stay dark, or not start.
+    #[serde(default)]
+    pub allow_unverified_option_roms: bool,
 }
 
 /// Kind and size of a key.
@@ -89,24 +106,11 @@ pub struct GeneratedKeys {
     /// The time of the updates.
     pub time: String,
     /// The variables that keys were made for.
-    pub variables: Vec<String>,
+    pub variables: Vec<Variable>,
+    /// The option ROMs that were put into db.
+    pub option_roms: Vec<OptionRom>,
     /// What may surprise on the machine.
     pub warnings: Vec<Warning>,
-}
-
-/// What all keys of one run have in common.
-struct Terms {
-    owner: Uuid,
-    time: EfiTime,
-    validity: (u64, u64),
-}
-
-/// One variable's key.
-struct Made {
-    variable: Variable,
-    key: NewKey,
-    signer: CertifiedSigner,
-    list: Vec<u8>,
 }
 
 impl GenerateKeys {
@@ -123,91 +127,104 @@ impl GenerateKeys {
             });
         }
         let terms = self.terms(context)?;
+        let foreign = Foreign::read(&self.microsoft, &self.firmware_builtin, terms.owner)?;
+        let roms = self.option_roms(&foreign)?;
         output::folder(&self.output, |folder| {
-            let made = |variable| {
+            let made = |variable: Signed| {
                 context
                     .progress
                     .phase(&format!("making the {variable} key"));
-                self.make(variable, &terms)
+                Made::new(variable, &terms)
             };
-            let [platform, exchange, allowed] = [
-                made(Variable::Pk)?,
-                made(Variable::Kek)?,
-                made(Variable::Db)?,
-            ];
-            for (made, signer) in [
-                (&platform, &platform),
-                (&exchange, &platform),
-                (&allowed, &exchange),
-            ] {
-                made.write(folder, signer, terms.time)?;
+            let (platform, exchange) = (made(Signed::Pk)?, made(Signed::Kek)?);
+            let allowed = made(Signed::Db)?;
+            let write = Writer {
+                folder,
+                time: terms.time,
+            };
+            let listed = SignatureList::of_sha256(terms.owner, &digests(&roms.listed));
+            write.key(&platform, &platform, Vec::new())?;
+            write.key(&exchange, &platform, foreign.kek.clone())?;
+            write.key(
+                &allowed,
+                &exchange,
+                foreign.db.iter().cloned().chain(listed).collect(),
+            )?;
+            write.update("PK-remove", Signed::Pk, &[], &platform)?;
+            let mut variables = vec![Variable::PK, Variable::KEK, Variable::Db];
+            if !foreign.dbx.is_empty() {
+                write.lists(Signed::Dbx, foreign.dbx.clone(), &exchange)?;
+                variables.push(Variable::Dbx);
             }
-            let removal = signed(Variable::Pk, terms.time, &[], &platform)?;
-            output::bytes(&folder.join("PK-remove.auth"), &removal)?;
             Ok(GeneratedKeys {
                 mark: self.test.then_some(TEST_KEY_MARK),
                 owner: terms.owner.to_string(),
                 time: terms.time.to_string(),
-                variables: [&platform, &exchange, &allowed]
-                    .map(|made| made.variable.to_string())
-                    .to_vec(),
-                warnings: self.warnings(),
+                variables,
+                warnings: self.warnings(&foreign, &roms, context.now),
+                option_roms: roms.listed,
             })
         })
     }
 
+    /// The option ROMs of both event logs.
+    ///
+    /// # Errors
+    /// [`Error::EventLog`]; [`Error::Request`] when db would allow none of those that a machine needs, unless that is asked for.
+    fn option_roms(&self, foreign: &Foreign) -> Result<OptionRoms, Error> {
+        let listed = match &self.tpm_eventlog {
+            Some(log) => option_roms::read(log)?,
+            None => Vec::new(),
+        };
+        let mut unlisted = match &self.check_eventlog {
+            Some(log) => option_roms::read(log)?,
+            None => Vec::new(),
+        };
+        let by_digest = foreign::digests(&foreign.db);
+        unlisted.retain(|rom| !listed.contains(rom) && !by_digest.contains(&rom.digest));
+        let signed = foreign::may_sign_option_roms(&foreign.db);
+        if !unlisted.is_empty() && !signed && !self.allow_unverified_option_roms {
+            return Err(Error::Request {
+                fact: format!(
+                    "with these keys the machine may stay dark or not start: nothing in db allows {}",
+                    warning::listed(&unlisted)
+                ),
+                help: "add `--tpm-eventlog LOG` or `--microsoft`, or take the risk with `--allow-unverified-option-roms`",
+            });
+        }
+        Ok(OptionRoms {
+            listed,
+            unlisted,
+            signed,
+        })
+    }
+
     fn terms(&self, context: &Context<'_>) -> Result<Terms, Error> {
-        let default = if self.test {
-            Some(TEST_VALIDITY.0)
-        } else {
-            context.now
+        let default = match self.test {
+            true => Some(TEST_VALIDITY.0),
+            false => context.now,
         };
         let from = seconds(self.time.as_deref(), default)?;
-        let days = |days: u32| u64::from(days).saturating_mul(SECONDS_A_DAY);
         let to = match self.days {
             None if self.test => TEST_VALIDITY.1,
-            chosen => from.saturating_add(days(chosen.unwrap_or(DAYS))),
+            days => {
+                from.saturating_add(u64::from(days.unwrap_or(DAYS)).saturating_mul(SECONDS_A_DAY))
+            }
         };
         Ok(Terms {
             owner: self.owner.unwrap_or_else(|| match self.test {
                 true => OWNER,
-                false => keys::random_owner(),
+                false => random_owner(),
             }),
-            time: EfiTime::from_unix(from).map_err(|error| refused("", &error))?,
+            time: efi_time(from)?,
             validity: (from, to),
-        })
-    }
-
-    fn make(&self, variable: Variable, terms: &Terms) -> Result<Made, Error> {
-        let name = match &self.name {
-            Some(name) => format!("{name} {variable}"),
-            None => variable.to_string(),
-        };
-        let refused = |error: &dyn std::fmt::Display| refused(&name, error);
-        let key = keys::generate(&KeyRequest {
-            common_name: &name,
             algorithm: self.algorithm.into(),
-            not_before: terms.validity.0,
-            not_after: terms.validity.1,
             test: self.test,
-        })
-        .map_err(|error| refused(&error))?;
-        let certificate =
-            certificate::read(key.certificate_pem.as_bytes()).map_err(|error| refused(&error))?;
-        let list = esl::of_certificates(terms.owner, std::slice::from_ref(&certificate))
-            .map_err(|error| refused(&error))?;
-        let signer = FileSigner::new(key.key_pem.as_bytes())
-            .and_then(|holder| CertifiedSigner::new(Box::new(holder), vec![certificate]))
-            .map_err(|error| refused(&error))?;
-        Ok(Made {
-            variable,
-            key,
-            signer,
-            list,
+            name: self.name.clone(),
         })
     }
 
-    fn warnings(&self) -> Vec<Warning> {
+    fn warnings(&self, foreign: &Foreign, roms: &OptionRoms, now: Option<u64>) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if self.test {
             warnings.push(Warning::test_keys());
@@ -215,58 +232,31 @@ impl GenerateKeys {
         if matches!(self.algorithm, Algorithm::P256 | Algorithm::P384) {
             warnings.push(Warning::elliptic_curve("these are elliptic curve keys"));
         }
-        warnings
+        if foreign.db.is_empty() && self.tpm_eventlog.is_none() {
+            warnings.push(Warning::own_keys_only());
+        }
+        if !foreign::has_microsoft(&foreign.kek) {
+            warnings.push(Warning::no_microsoft_kek());
+        }
+        if !roms.unlisted.is_empty() {
+            warnings.push(match roms.signed {
+                true => Warning::option_roms_by_certificate(&roms.unlisted),
+                false => Warning::unverified_option_roms(&roms.unlisted),
+            });
+        }
+        for lists in [&foreign.kek, &foreign.db] {
+            warnings.extend(warning::of_lists(lists, now));
+        }
+        warning::each_once(warnings)
     }
 }
 
-impl Made {
-    /// Writes key, certificate, list and update, the last signed by `signer`.
-    fn write(&self, folder: &Path, signer: &Made, time: EfiTime) -> Result<(), Error> {
-        let path = |extension: &str| folder.join(format!("{}.{extension}", self.variable));
-        let update = signed(self.variable, time, &self.list, signer)?;
-        write_private(&path("key"), self.key.key_pem.as_bytes())?;
-        output::bytes(&path("pem"), self.key.certificate_pem.as_bytes())?;
-        output::bytes(&path("esl"), &self.list)?;
-        output::bytes(&path("auth"), &update)
-    }
-}
-
-fn signed(
-    variable: Variable,
-    time: EfiTime,
-    lists: &[u8],
-    signer: &Made,
-) -> Result<Vec<u8>, Error> {
-    let update = Update {
-        variable,
-        append: false,
-        time,
-        lists,
-    };
-    update
-        .sign(&signer.signer)
-        .map_err(|error| refused(variable.name(), &error))
-}
-
-fn refused(key: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::Key {
-        key: key.to_owned(),
-        fact: error.to_string(),
-        help: "ask for a name of 1 to 60 characters and a validity that ends before the year 10000",
-    }
-}
-
-/// Writes a file that only its owner may read.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::Write {
-        file: path.to_owned(),
-        source,
-    };
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    std::io::Write::write_all(&mut file, bytes).map_err(failed)
+/// What event logs say of option ROMs.
+struct OptionRoms {
+    /// Those that go into db.
+    listed: Vec<OptionRom>,
+    /// Those that the machine ran and db does not list.
+    unlisted: Vec<OptionRom>,
+    /// Whether db has certificates that may have signed the unlisted.
+    signed: bool,
 }

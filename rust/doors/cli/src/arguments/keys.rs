@@ -3,12 +3,28 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use touchstone_artifacts::keys::{Algorithm, GenerateKeys, Uuid};
+use serde::de::DeserializeOwned;
+use touchstone_artifacts::keys::{Algorithm, GenerateKeys, MakeEsl, SignUpdate, Uuid, Variable};
+
+use super::KeyArguments;
 
 #[derive(Subcommand)]
 pub enum Keys {
     /// Make keys for PK, KEK and db, with certificates, signature lists and signed updates
     Generate(Generate),
+    /// Write signature lists (ESL) of certificates, images and digests
+    Esl(Esl),
+    /// Sign an update (.auth) of PK, KEK, db or dbx
+    Auth(Auth),
+    /// Show what certificates, signature lists, efivarfs variables and signed updates hold
+    Inspect {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]
@@ -22,7 +38,7 @@ pub struct Generate {
     #[arg(long, value_name = "GUID")]
     pub owner: Option<Uuid>,
     /// Kind and size of the keys: rsa2048, rsa3072, rsa4096, p256 or p384
-    #[arg(long, value_parser = algorithm, default_value = "rsa2048")]
+    #[arg(long, value_parser = named::<Algorithm>, default_value = "rsa2048")]
     pub algorithm: Algorithm,
     /// How many days the certificates are valid [default: 3650; test keys until 2050]
     #[arg(long, value_name = "N")]
@@ -33,13 +49,94 @@ pub struct Generate {
     /// The time of the updates, such as 2026-01-31T12:00:00Z [default: now; test keys 2020]
     #[arg(long)]
     pub time: Option<String>,
+    /// Certificates or signature lists of Microsoft's, for db and KEK
+    #[arg(long, value_name = "FILE")]
+    pub microsoft: Vec<PathBuf>,
+    /// What the firmware was delivered with: dbDefault-…, KEKDefault-… and dbxDefault-… of efivarfs
+    #[arg(long, value_name = "FILE")]
+    pub firmware_builtin: Vec<PathBuf>,
+    /// The machine's event log: put the option ROMs that it ran into db
+    #[arg(long, value_name = "LOG")]
+    pub tpm_eventlog: Option<PathBuf>,
+    /// The machine's event log: refuse when it shows option ROMs that nothing in db would allow
+    #[arg(long, value_name = "LOG")]
+    pub check_eventlog: Option<PathBuf>,
+    /// Make keys all the same: the machine may stay dark, or not start
+    #[arg(long)]
+    pub allow_unverified_option_roms: bool,
+    /// Print the answer, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
-/// An algorithm by its name in requests.
-fn algorithm(name: &str) -> Result<Algorithm, String> {
+#[derive(Args)]
+pub struct Esl {
+    /// The owner that stands beside entries which have none yet
+    #[arg(long, value_name = "GUID")]
+    pub owner: Option<Uuid>,
+    /// A certificate, PEM or DER
+    #[arg(long = "certificate", value_name = "FILE")]
+    pub certificates: Vec<PathBuf>,
+    /// Certificates or signature lists of Microsoft's
+    #[arg(long, value_name = "FILE")]
+    pub microsoft: Vec<PathBuf>,
+    /// What the firmware was delivered with: dbDefault-… or KEKDefault-… of efivarfs
+    #[arg(long, value_name = "FILE")]
+    pub firmware_builtin: Vec<PathBuf>,
+    /// A signature list to join
+    #[arg(long = "esl", value_name = "FILE")]
+    pub lists: Vec<PathBuf>,
+    /// A PE image, by its Authenticode digest
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
+    /// An Authenticode SHA-256 digest
+    #[arg(long = "hash", value_name = "HEX")]
+    pub hashes: Vec<String>,
+    /// An event log: the option ROMs that the machine ran
+    #[arg(long, value_name = "LOG")]
+    pub tpm_eventlog: Option<PathBuf>,
+    /// A certificate to revoke by the digest of its signed part, for dbx
+    #[arg(long = "revoke-certificate", value_name = "FILE")]
+    pub revoke_certificates: Vec<PathBuf>,
+    /// From when on it is revoked, such as 2026-01-31T12:00:00Z [default: always]
+    #[arg(long, value_name = "TIME", requires = "revoke_certificates")]
+    pub revocation_time: Option<String>,
+    /// Where the lists are written
+    #[arg(long)]
+    pub output: PathBuf,
+    /// Print the answer, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Auth {
+    /// The variable: PK, KEK, db or dbx
+    #[arg(long, value_parser = named::<Variable>)]
+    pub variable: Variable,
+    #[command(flatten)]
+    pub key: KeyArguments,
+    /// Add the entries to what the variable holds, instead of replacing it
+    #[arg(long)]
+    pub append: bool,
+    /// The time of the update, such as 2026-01-31T12:00:00Z [default: now]
+    #[arg(long)]
+    pub time: Option<String>,
+    /// Where the update is written
+    #[arg(long)]
+    pub output: PathBuf,
+    /// The signature lists (ESL); an empty file removes the variable
+    #[arg(value_name = "ESL")]
+    pub list: PathBuf,
+    /// Print the answer, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A value by its name in requests.
+fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
     let value = serde_json::Value::String(name.to_owned());
-    serde_json::from_value(value)
-        .map_err(|_| "it is none of rsa2048, rsa3072, rsa4096, p256, p384".to_owned())
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 impl From<Generate> for GenerateKeys {
@@ -52,6 +149,42 @@ impl From<Generate> for GenerateKeys {
             days: arguments.days,
             name: arguments.name,
             time: arguments.time,
+            microsoft: arguments.microsoft,
+            firmware_builtin: arguments.firmware_builtin,
+            tpm_eventlog: arguments.tpm_eventlog,
+            check_eventlog: arguments.check_eventlog,
+            allow_unverified_option_roms: arguments.allow_unverified_option_roms,
+        }
+    }
+}
+
+impl From<Esl> for MakeEsl {
+    fn from(arguments: Esl) -> MakeEsl {
+        MakeEsl {
+            owner: arguments.owner,
+            certificates: arguments.certificates,
+            microsoft: arguments.microsoft,
+            firmware_builtin: arguments.firmware_builtin,
+            lists: arguments.lists,
+            images: arguments.images,
+            hashes: arguments.hashes,
+            tpm_eventlog: arguments.tpm_eventlog,
+            revoke_certificates: arguments.revoke_certificates,
+            revocation_time: arguments.revocation_time,
+            output: arguments.output,
+        }
+    }
+}
+
+impl From<Auth> for SignUpdate {
+    fn from(arguments: Auth) -> SignUpdate {
+        SignUpdate {
+            variable: arguments.variable,
+            list: arguments.list,
+            append: arguments.append,
+            time: arguments.time,
+            sign: arguments.key.into(),
+            output: arguments.output,
         }
     }
 }
