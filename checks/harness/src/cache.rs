@@ -78,6 +78,17 @@ pub fn is_complete(folder: &Path) -> bool {
     folder.join(MARKER).exists()
 }
 
+/// Says that a folder is no longer filled completely.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn make_incomplete(folder: &Path) -> Result<()> {
+    match fs::remove_file(folder.join(MARKER)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Fills a folder of the cache by `work`, or does nothing when it is complete. What an interrupted
 /// run left is removed first; the marker is written last.
 ///

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,9 @@ use crate::cache::{self, Cache};
 use crate::debian::{Apt, Package, Suite, mirror};
 use crate::efi;
 use crate::enter::Root;
+use crate::fetch::fetch;
 use crate::progress::Stage;
+use crate::prune::Used;
 use crate::python;
 use crate::roots::{self, LAYOUT};
 use crate::tss2::Tss2;
@@ -20,9 +21,33 @@ use crate::wanted::{COMPILER, EFI, EFI_KERNEL, KERNEL, LOOSE, ROOTS, TSS2, Wante
 
 /// What was resolved and unpacked for one wish: read again by the next run, so that it needs no network.
 #[derive(Debug, Serialize, Deserialize)]
-struct Resolved {
-    packages: Vec<Package>,
-    folder: PathBuf,
+pub(crate) struct Resolved {
+    /// What was unpacked.
+    pub packages: Vec<Package>,
+    /// Where it is.
+    pub folder: PathBuf,
+}
+
+/// How much of it a set-up prepares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What any check needs.
+    Everything,
+    /// What two generations of Debian 13 need to be built and booted.
+    Generations,
+}
+
+impl Scope {
+    fn suites(self) -> &'static [Suite] {
+        match self {
+            Scope::Everything => &[Suite::Bookworm, Suite::Trixie, Suite::Sid],
+            Scope::Generations => &[Suite::Trixie],
+        }
+    }
+
+    fn has_loose(self, architecture: &str) -> bool {
+        self == Scope::Everything || architecture == "amd64"
+    }
 }
 
 /// What is in the cache after [`Setup::run`].
@@ -59,6 +84,7 @@ pub struct Setup<'a> {
     refresh: bool,
     apts: BTreeMap<Suite, Apt>,
     notes: Vec<String>,
+    used: Used,
 }
 
 impl<'a> Setup<'a> {
@@ -70,6 +96,7 @@ impl<'a> Setup<'a> {
             refresh,
             apts: BTreeMap::new(),
             notes: Vec::new(),
+            used: Used::default(),
         }
     }
 
@@ -77,10 +104,10 @@ impl<'a> Setup<'a> {
     ///
     /// # Errors
     /// When a package cannot be had, but for suites that are optional: those are noted.
-    pub fn run(mut self) -> Result<Unpacked> {
+    pub fn run(&mut self, scope: Scope) -> Result<Unpacked> {
         let mut unpacked = Unpacked::default();
-        for suite in [Suite::Bookworm, Suite::Trixie, Suite::Sid] {
-            match self.suite(suite, &mut unpacked) {
+        for suite in scope.suites().iter().copied() {
+            match self.suite(suite, scope, &mut unpacked) {
                 Err(error) if suite.optional() => {
                     unpacked.roots.remove(&suite);
                     unpacked.efi.remove(&suite);
@@ -93,25 +120,48 @@ impl<'a> Setup<'a> {
                 result => result.with_context(|| format!("packages of {}", suite.name()))?,
             }
         }
-        let trixie = unpacked.roots.get(&Suite::Trixie).map(Root::at);
-        let lief = trixie
-            .context("there is no trixie root")
-            .and_then(|trixie| python::lief(self.cache, &trixie));
-        match lief {
-            Ok(folder) => unpacked.lief = Some(folder),
-            Err(error) => self.notes.push(format!(
-                "LIEF: not available, checks against it are left out: {error:#}"
-            )),
+        if scope == Scope::Everything {
+            unpacked.lief = self.lief(unpacked.roots.get(&Suite::Trixie));
         }
-        unpacked.notes = self.notes;
+        unpacked.notes = std::mem::take(&mut self.notes);
         Ok(unpacked)
+    }
+
+    /// The folder with LIEF, or a note.
+    fn lief(&mut self, trixie: Option<&PathBuf>) -> Option<PathBuf> {
+        let root = trixie.context("there is no trixie root");
+        match root.and_then(|root| python::lief(self.cache, &Root::at(root))) {
+            Ok(folder) => {
+                self.used.folder(&folder);
+                Some(folder)
+            }
+            Err(error) => {
+                self.notes.push(format!(
+                    "LIEF: not available, checks against it are left out: {error:#}"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Removes from the cache what this checkout no longer wants; the answer is how many files and folders those were. What was not
+    /// available this time goes too.
+    ///
+    /// # Errors
+    /// When a file cannot be removed, or what programs for TPMs are linked with is missing and cannot be had.
+    pub fn prune(&mut self) -> Result<usize> {
+        self.tss2()?;
+        // Wanted by machines without a compiler alone: kept where it is.
+        let compiler = self.root_record(&COMPILER)?;
+        self.known(&compiler);
+        self.used.prune(self.cache)
     }
 
     /// A root with a C++ compiler: only what fuzzes needs it, and only on a machine without one.
     ///
     /// # Errors
     /// When a package cannot be had.
-    pub fn compiler(mut self) -> Result<Root> {
+    pub fn compiler(&mut self) -> Result<Root> {
         Ok(Root::at(self.root(&COMPILER)?))
     }
 
@@ -119,7 +169,7 @@ impl<'a> Setup<'a> {
     ///
     /// # Errors
     /// When a package cannot be had.
-    pub fn tss2(mut self) -> Result<Tss2> {
+    pub fn tss2(&mut self) -> Result<Tss2> {
         let mut wish = vec!["tss2", LAYOUT];
         wish.extend(TSS2);
         let batch = Batch {
@@ -132,16 +182,24 @@ impl<'a> Setup<'a> {
         let packages = self.batch(&batch, |_| {
             Ok(TSS2.iter().map(|name| (*name).to_owned()).collect())
         })?;
-        Tss2::of(self.cache, &packages)
+        let tss2 = Tss2::of(self.cache, &packages)?;
+        self.used.folder(tss2.folder());
+        Ok(tss2)
     }
 
-    fn suite(&mut self, suite: Suite, unpacked: &mut Unpacked) -> Result<()> {
+    fn suite(&mut self, suite: Suite, scope: Scope, unpacked: &mut Unpacked) -> Result<()> {
         for root in ROOTS.iter().filter(|root| root.suite == suite) {
             unpacked.roots.insert(suite, self.root(root)?);
         }
-        for (_, name, architecture) in LOOSE.iter().filter(|(of, _, _)| *of == suite) {
+        let loose = LOOSE
+            .iter()
+            .filter(|(of, _, architecture)| *of == suite && scope.has_loose(architecture));
+        for (_, name, architecture) in loose {
             let folder = self.loose(suite, name, architecture)?;
             unpacked.loose.insert((suite, name, architecture), folder);
+        }
+        if scope == Scope::Generations {
+            return Ok(());
         }
         for (_, names) in EFI.iter().filter(|(of, _)| *of == suite) {
             unpacked.efi.insert(suite, self.efi(suite, names)?);
@@ -169,14 +227,18 @@ impl<'a> Setup<'a> {
         })
     }
 
-    fn root(&mut self, wanted: &WantedRoot) -> Result<PathBuf> {
+    /// The file that says what was resolved for a root.
+    fn root_record(&self, wanted: &WantedRoot) -> Result<PathBuf> {
         let name = wanted.suite.name();
         let mut wish = vec!["root", LAYOUT, name];
         wish.extend(wanted.packages);
-        let record = self
-            .cache
-            .folder("resolved")?
-            .join(format!("{name}-{}.json", cache::key(wish)));
+        let file = format!("{name}-{}.json", cache::key(wish));
+        Ok(self.cache.folder("resolved")?.join(file))
+    }
+
+    fn root(&mut self, wanted: &WantedRoot) -> Result<PathBuf> {
+        let name = wanted.suite.name();
+        let record = self.root_record(wanted)?;
         if let Some(folder) = self.known(&record) {
             return Ok(folder);
         }
@@ -203,7 +265,7 @@ impl<'a> Setup<'a> {
             stage.done("ready");
             Ok(())
         })?;
-        remember(&record, packages, &folder.join(name))
+        self.remember(&record, packages, &folder.join(name))
     }
 
     fn loose(&mut self, suite: Suite, name: &str, architecture: &str) -> Result<PathBuf> {
@@ -257,18 +319,38 @@ impl<'a> Setup<'a> {
             stage.done("ready");
             Ok(())
         })?;
-        remember(&record, packages, &folder)
+        self.remember(&record, packages, &folder)
     }
 
     /// What an earlier run resolved, when it is still there and nothing newer is asked for.
-    fn known(&self, record: &Path) -> Option<PathBuf> {
+    fn known(&mut self, record: &Path) -> Option<PathBuf> {
         if self.refresh {
             return None;
         }
         let resolved: Resolved = serde_json::from_slice(&fs::read(record).ok()?).ok()?;
         let complete = cache::is_complete(&resolved.folder)
             || resolved.folder.parent().is_some_and(cache::is_complete);
-        complete.then_some(resolved.folder)
+        if !complete {
+            return None;
+        }
+        self.used.resolved(record, &resolved);
+        Some(resolved.folder)
+    }
+
+    /// Writes down for the next run what was resolved.
+    fn remember(
+        &mut self,
+        record: &Path,
+        packages: Vec<Package>,
+        folder: &Path,
+    ) -> Result<PathBuf> {
+        let resolved = Resolved {
+            packages,
+            folder: folder.to_owned(),
+        };
+        fs::write(record, serde_json::to_vec_pretty(&resolved)?)?;
+        self.used.resolved(record, &resolved);
+        Ok(resolved.folder)
     }
 
     fn archives(&self) -> Result<PathBuf> {
@@ -300,46 +382,4 @@ fn content_key(packages: &[Package]) -> String {
     hashes.sort_unstable();
     hashes.push(LAYOUT);
     cache::key(hashes)
-}
-
-fn remember(record: &Path, packages: Vec<Package>, folder: &Path) -> Result<PathBuf> {
-    let resolved = Resolved {
-        packages,
-        folder: folder.to_owned(),
-    };
-    fs::write(record, serde_json::to_vec_pretty(&resolved)?)?;
-    Ok(resolved.folder)
-}
-
-/// Shows how many bytes have arrived while `work` fetches them.
-fn fetch(
-    name: &str,
-    archives: &Path,
-    packages: &[Package],
-    work: impl FnOnce() -> Result<()> + Send,
-) -> Result<()> {
-    let total: u64 = packages.iter().map(|package| package.size).sum();
-    let stage = Stage::of_bytes(name, total);
-    let arrived = || -> u64 {
-        let size = |path: PathBuf| path.metadata().map_or(0, |file| file.len());
-        packages
-            .iter()
-            .map(|package| {
-                size(archives.join(&package.file))
-                    .max(size(archives.join("partial").join(&package.file)))
-            })
-            .sum()
-    };
-    std::thread::scope(|scope| {
-        let running = scope.spawn(work);
-        while !running.is_finished() {
-            std::thread::sleep(Duration::from_millis(100));
-            stage.at(arrived());
-        }
-        running
-            .join()
-            .unwrap_or_else(|_| bail!("the thread that fetches packages ended early"))
-    })?;
-    stage.done(&indicatif::DecimalBytes(total).to_string());
-    Ok(())
 }

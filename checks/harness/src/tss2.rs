@@ -22,14 +22,15 @@ const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 /// What the linker is asked for.
 const LINKED: [&str; 4] = ["tss2-sys", "tss2-esys", "tss2-tctildr", "tss2-mu"];
 
+const CONFIGURATION: &str = "cargo.toml";
+
 /// Not in the folder of links, which would put it before the machine's own.
 const CRYPTO: &str = "libcrypto.so.3";
 
 /// What cargo and the programs that it builds are given.
 #[derive(Debug, Clone)]
 pub struct Tss2 {
-    /// A file for cargo's `--config`.
-    pub configuration: PathBuf,
+    folder: PathBuf,
     /// Links to tpm2-tss alone; second, where the machine has none, to libcrypto alone.
     folders: Vec<PathBuf>,
 }
@@ -45,10 +46,18 @@ impl Tss2 {
         if !machine_has_crypto(&links)? {
             folders.push(folder.join("crypto"));
         }
-        Ok(Tss2 {
-            configuration: folder.join("cargo.toml"),
-            folders,
-        })
+        Ok(Tss2 { folder, folders })
+    }
+
+    /// The folder of the cache.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A file for cargo's `--config`.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.join(CONFIGURATION)
     }
 
     /// `LD_LIBRARY_PATH`: what the environment has, and behind it the folders of links. The linker reads it too, for libcrypto.
@@ -88,7 +97,7 @@ fn write(libraries: &Path, folder: &Path) -> Result<()> {
         symlink(soname, links.join(shared))?;
     }
     symlink(libraries.join(CRYPTO), crypto.join(CRYPTO))?;
-    fs::write(folder.join("cargo.toml"), configuration(&links)?)?;
+    fs::write(folder.join(CONFIGURATION), configuration(&links)?)?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub fn tss2() -> Result<Tss2> {
 pub fn link(command: &mut Command, tss2: &Tss2) -> Result<()> {
     command
         .arg("--config")
-        .arg(&tss2.configuration)
+        .arg(tss2.configuration())
         .env("LD_LIBRARY_PATH", tss2.library_path()?);
     Ok(())
 }

@@ -40,6 +40,9 @@ enum Task {
         /// Ask the mirror for newer packages even where the cache is complete
         #[arg(long)]
         refresh: bool,
+        /// Remove from the cache what this checkout no longer wants
+        #[arg(long)]
+        prune: bool,
     },
     /// The main job: build generations with Nix, boot them, compare predicted with measured PCRs
     Demo,
@@ -102,9 +105,11 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode> {
     touchstone_harness::enter::this_binary_enters()?;
     match task {
-        Task::Setup { refresh } => setup::run(refresh).map(|_| ExitCode::SUCCESS),
+        Task::Setup { refresh, prune } => {
+            setup::run(setup::Wish { refresh, prune }).map(|_| ExitCode::SUCCESS)
+        }
         Task::Bench { folder, rounds } => {
-            let (_, inputs) = setup::run(false)?;
+            let inputs = setup::run(setup::Wish::default())?;
             bench::run(&inputs, folder.as_deref(), rounds).map(|()| ExitCode::SUCCESS)
         }
         Task::Demo => demo::run(),
@@ -123,7 +128,7 @@ fn run(task: Task) -> Result<ExitCode> {
 }
 
 fn boot_checks(all: bool) -> Result<ExitCode> {
-    let (_, inputs) = setup::run(false)?;
+    let inputs = setup::run(setup::Wish::default())?;
     let outcome = boot::run(&inputs, all)?;
     println!("{} passed, {} failed", outcome.passed, outcome.failed.len());
     Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))

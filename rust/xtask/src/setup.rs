@@ -1,11 +1,10 @@
 //! `cargo xtask setup`: the cache, the roots, the target, the static binaries, the index of inputs.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use touchstone_harness::cache::Cache;
-use touchstone_harness::setup::Setup;
+use touchstone_harness::setup::{Scope, Setup};
 use touchstone_harness::{Inputs, Root};
 
 use crate::{linked, toolchain};
@@ -45,26 +44,57 @@ const SID_PROGRAMS: [&[&str]; 3] = [
     &["/usr/lib/systemd/systemd-sbsign", "--version"],
 ];
 
-/// Prepares everything; the answer is the path of the index and what it says.
-pub fn run(refresh: bool) -> Result<(PathBuf, Inputs)> {
+/// What a set-up does beside filling the cache.
+#[derive(Clone, Copy, Default)]
+pub struct Wish {
+    /// Ask the mirror for newer packages even where the cache is complete.
+    pub refresh: bool,
+    /// Remove from the cache what is no longer wanted.
+    pub prune: bool,
+}
+
+/// Prepares everything and writes the index.
+pub fn run(wish: Wish) -> Result<Inputs> {
     let cache = Cache::open()?;
-    let unpacked = Setup::new(&cache, refresh).run()?;
+    let mut setup = Setup::new(&cache, wish.refresh);
+    let mut inputs = fill(&mut setup, Scope::Everything)?;
+    if wish.prune {
+        println!("{} entries of the cache removed", setup.prune()?);
+    }
+    // Others need not wait while cargo works.
+    drop(cache);
+    add_binaries(&mut inputs)?;
+    inputs.write(&linked::index()?)?;
+    Ok(inputs)
+}
+
+/// Prepares what two generations of Debian 13 need. The index is left alone: it would name less than the last one.
+pub fn generations() -> Result<Inputs> {
+    let cache = Cache::open()?;
+    let mut inputs = fill(&mut Setup::new(&cache, false), Scope::Generations)?;
+    drop(cache);
+    add_binaries(&mut inputs)?;
+    Ok(inputs)
+}
+
+fn fill(setup: &mut Setup<'_>, scope: Scope) -> Result<Inputs> {
+    let unpacked = setup.run(scope)?;
     for note in &unpacked.notes {
         eprintln!("note: {note}");
     }
-    let mut inputs = touchstone_harness::index(&unpacked)?;
+    let inputs = touchstone_harness::index(&unpacked)?;
     try_programs(&inputs.trixie(), &TRIXIE_PROGRAMS)?;
     if let Some(sid) = inputs.sid() {
         try_programs(&sid, &SID_PROGRAMS)?;
     }
-    // Others need not wait while cargo works.
-    drop(cache);
+    Ok(inputs)
+}
+
+fn add_binaries(inputs: &mut Inputs) -> Result<()> {
     let binaries = toolchain::static_binaries()?;
     inputs.touchstone = Some(binaries.touchstone);
     inputs.probe = Some(binaries.probe);
-    let index = linked::index()?;
-    inputs.write(&index)?;
-    Ok((index, inputs))
+    Ok(())
 }
 
 /// Runs each program of a root once: a root whose programs do not start is found here, not in a test.

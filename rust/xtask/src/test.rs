@@ -40,7 +40,7 @@ pub fn test(quick: bool) -> Result<()> {
     }
     let mut prepared = None;
     let ready = stages.run("set-up", || {
-        let (_, inputs) = setup::run(false)?;
+        let inputs = setup::run(setup::Wish::default())?;
         let sid = if inputs.roots.sid.is_some() {
             "trixie and sid"
         } else {
