@@ -1,5 +1,7 @@
 //! How every operation opens its signing key: a file, and where it is built in, a token or a TPM.
 
+#[cfg(feature = "token")]
+mod token;
 #[cfg(feature = "tpm")]
 mod tpm;
 
@@ -7,7 +9,11 @@ use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_sign::{CertifiedSigner, FileSigner, Hash, SignError, Signer, Work, certificate};
+#[cfg(feature = "token")]
+use touchstone_sign::PublicKey;
+use touchstone_sign::{
+    Certificate, CertifiedSigner, FileSigner, Hash, SignError, Signer, Work, certificate,
+};
 use zeroize::Zeroizing;
 
 use crate::source::{read_secret, read_small};
@@ -98,7 +104,8 @@ impl SigningKey {
             file: self.certificate.clone(),
             fact: error.to_string(),
         })?;
-        let signer = CertifiedSigner::new(self.holder()?, certificates).map_err(failed)?;
+        let holder = self.holder(&certificates)?;
+        let signer = CertifiedSigner::new(holder, certificates).map_err(failed)?;
         if context.keys == KeyPolicy::TestKeysOnly
             && !touchstone_sign::keys::is_test_key(signer.certificate())
         {
@@ -117,24 +124,39 @@ impl SigningKey {
         })
     }
 
-    /// Who holds the key.
-    fn holder(&self) -> Result<Box<dyn Signer>, Error> {
-        let scheme = self.key.split_once(':');
-        let held = scheme.is_some_and(|(scheme, _)| HOLDERS.contains(&scheme));
-        if held && self.passphrase_file.is_some() {
-            return Err(self.refused(
-                "a passphrase opens key files only",
+    /// Who holds the key. `certificates` begin with its own.
+    #[cfg_attr(
+        not(feature = "token"),
+        expect(unused_variables, reason = "tokens alone may not tell a public key")
+    )]
+    fn holder(&self, certificates: &[Certificate]) -> Result<Box<dyn Signer>, Error> {
+        let scheme = self.key.split_once(':').map(|(scheme, _)| scheme);
+        let Some(scheme) = scheme.filter(|scheme| HOLDERS.contains(scheme)) else {
+            return self.in_file();
+        };
+        let refused = |fact: String, help| Error::Key {
+            key: unread(&self.key).to_owned(),
+            fact,
+            help,
+        };
+        if self.passphrase_file.is_some() {
+            return Err(refused(
+                "a passphrase opens key files only".to_owned(),
                 "name the file with the PIN or authorization value in the URI: `pin-source` or `auth-source`",
             ));
         }
         match scheme {
+            #[cfg(feature = "token")]
+            "pkcs11" => {
+                let certificate = certificates.first().map(PublicKey::of);
+                token::open(&self.key, certificate.and_then(Result::ok).as_ref())
+            }
             #[cfg(feature = "tpm")]
-            Some(("tpm2", _)) => tpm::open(&self.key),
-            Some((scheme, _)) if HOLDERS.contains(&scheme) => Err(self.refused(
+            "tpm2" => tpm::open(&self.key),
+            _ => Err(refused(
                 format!("this program does not open {scheme}: keys"),
                 "use the dynamic `touchstone`, which loads modules and TPM libraries, or let the signing agent sign",
             )),
-            _ => self.in_file(),
         }
     }
 
@@ -161,6 +183,13 @@ impl SigningKey {
             help,
         }
     }
+}
+
+/// What may be shown of a URI that was not read: a PIN may have been put into it.
+fn unread(uri: &str) -> &str {
+    let name = uri.split('?').next().unwrap_or_default();
+    let shown = if name.contains("value=") { ':' } else { '?' };
+    uri.split(shown).next().unwrap_or_default()
 }
 
 /// What is in the file of a passphrase.

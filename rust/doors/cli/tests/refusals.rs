@@ -2,7 +2,7 @@
 
 mod parts;
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::support::Work;
 
@@ -223,17 +223,26 @@ fn a_private_key_in_the_nix_store_by_a_detour() {
     );
 }
 
+/// The static program loads neither modules nor TPM libraries.
 #[test]
 fn a_key_on_a_token() {
     let work = ready();
     work.keys("keys");
-    for key in ["pkcs11:token=x;object=db", "tpm2:0x81000001", "agent:db"] {
-        let refusal = Refusal::new("key.refused", key, &["does not open"]);
-        refuses(
-            &work,
-            &build(&["--key", key, "--certificate", "keys/db.pem"]),
-            refusal,
-        );
+    let program = work.inputs.touchstone.clone().unwrap();
+    for (key, shown) in [
+        ("pkcs11:token=x;object=db", "pkcs11:token=x;object=db"),
+        ("pkcs11:token=x?pin-value=271828", "pkcs11:token=x"),
+        ("tpm2:0x81000001", "tpm2:0x81000001"),
+        ("agent:db", "agent:db"),
+    ] {
+        let arguments = build(&["--key", key, "--certificate", "keys/db.pem"]);
+        let mut command = Command::new(&program);
+        command.current_dir(work.folder()).args(arguments);
+        let output = command.args(["--output", "out.efi"]).output().unwrap();
+        let facts = ["does not open", "dynamic `touchstone`", "signing agent"];
+        assert_one_error(&output, &Refusal::new("key.refused", shown, &facts));
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("271828"));
+        assert!(!work.path("out.efi").exists());
     }
 }
 

@@ -78,6 +78,19 @@ impl PublicKey {
             .map_err(|_| SignError::DamagedKey)
     }
 
+    /// Is it of a size that firmware is known to verify? RSA of 2048 to 4096 bits, or one of the curves.
+    ///
+    /// # Errors
+    /// [`SignError::RsaSize`].
+    pub fn may_sign(&self) -> Result<(), SignError> {
+        match self {
+            Self::Rsa(key) if !RSA_BITS.contains(&key.n().bits()) => Err(SignError::RsaSize {
+                bits: key.n().bits(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn of_info(info: SubjectPublicKeyInfoRef<'_>) -> Result<Self, ObjectIdentifier> {
         let algorithm = info.algorithm.oid;
         RsaPublicKey::try_from(info.clone())
