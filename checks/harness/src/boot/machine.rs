@@ -81,6 +81,7 @@ pub struct Machine<'a> {
     pub(super) disk: Disk,
     pub(super) variables: Option<Variables>,
     pub(super) tpm: bool,
+    pub(super) option_rom: bool,
     pub(super) smbios: Vec<String>,
     pub(super) memory: u32,
     pub(super) timeout: Duration,
@@ -98,6 +99,7 @@ impl<'a> Machine<'a> {
             disk: Disk::Esp(Vec::new()),
             variables: None,
             tpm: true,
+            option_rom: false,
             smbios: Vec::new(),
             memory: 512,
             timeout: Duration::from_secs(180),
@@ -136,6 +138,13 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn without_tpm(mut self) -> Self {
         self.tpm = false;
+        self
+    }
+
+    /// Puts a network card in, which leads nowhere, with an option ROM: iPXE's driver, signed by nobody.
+    #[must_use]
+    pub fn with_option_rom(mut self) -> Self {
+        self.option_rom = true;
         self
     }
 

@@ -161,6 +161,9 @@ fn qemu_command(machine: &Machine<'_>, home: &Path) -> Result<Command> {
             "tpm-tis,tpmdev=tpm0",
         ]);
     }
+    if machine.option_rom {
+        command.args(["-device", "virtio-net-pci"]);
+    }
     for value in &machine.smbios {
         // A comma ends an option's value; two are one.
         command
