@@ -21,5 +21,7 @@ mod refusals;
 mod shorthand;
 mod sign;
 mod support;
+#[cfg(feature = "tpm")]
+mod tpm;
 mod ukify;
 mod verify;
