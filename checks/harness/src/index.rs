@@ -41,6 +41,7 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         },
         touchstone: None,
         probe: None,
+        faulty_token: None,
     };
     for (suite, folder) in &unpacked.efi {
         let files = efi::files(folder)?;

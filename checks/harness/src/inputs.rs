@@ -38,6 +38,9 @@ pub struct Inputs {
     pub touchstone: Option<PathBuf>,
     /// The static binary `touchstone-probe`, once it is built.
     pub probe: Option<PathBuf>,
+    /// The PKCS#11 module that stands for a faulty token, once it is built.
+    #[serde(default)]
+    pub faulty_token: Option<PathBuf>,
 }
 
 /// Where the unpacked roots are.

@@ -82,6 +82,18 @@ pub fn static_binaries() -> Result<StaticBinaries> {
     })
 }
 
+/// Builds the PKCS#11 module that stands for a faulty token. It is loaded by the dynamic program, and so it is a dynamic library.
+pub fn faulty_token() -> Result<PathBuf> {
+    let mut command = cargo()?;
+    command.args(["build", "--quiet", "--locked"]);
+    command.args(["--package", "touchstone-faulty-token"]);
+    let stage = Stage::begin("Building the faulty token");
+    output(command)?;
+    stage.done("ready");
+    let folder = metadata()?.target_directory.into_std_path_buf();
+    Ok(folder.join("debug/libtouchstone_faulty_token.so"))
+}
+
 fn add_static_target() -> Result<()> {
     let mut rustc = Command::new("rustc");
     rustc
