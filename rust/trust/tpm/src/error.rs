@@ -67,6 +67,9 @@ pub enum TpmError {
         /// Whether the TPM counts it: the key is protected against dictionary attacks.
         counts: bool,
     },
+    /// A value that no such key can have: the TPM was not asked.
+    #[error("the authorization value is wrong: the key's has at most {0} bytes")]
+    AuthTooLong(usize),
     /// Too many wrong values: the TPM refuses right ones too.
     #[error("the TPM is in lockout after too many wrong authorization values")]
     Lockout,
@@ -106,7 +109,7 @@ impl TpmError {
             | Self::Scheme(_)
             | Self::Digest(_)
             | Self::UnsupportedKey(_) => Fault::Unsupported,
-            Self::WrongAuth { .. } => Fault::WrongSecret,
+            Self::WrongAuth { .. } | Self::AuthTooLong(_) => Fault::WrongSecret,
             Self::Lockout => Fault::Lockout,
             Self::Failed { .. } => Fault::Failed,
         }

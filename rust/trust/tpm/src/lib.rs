@@ -23,6 +23,6 @@ mod signer;
 pub use error::TpmError;
 pub use key::{Hierarchy, KeyFile, KeyFileError, Parent};
 #[cfg(feature = "device")]
-pub use signer::TpmSigner;
+pub use signer::{Key, TpmSigner};
 pub use tcti::{Tcti, TctiError};
 pub use uri::{KeyPlace, KeyUri, UriError};

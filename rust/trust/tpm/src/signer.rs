@@ -38,61 +38,53 @@ struct Opened {
     key: KeyHandle,
 }
 
-impl TpmSigner {
-    /// The key under a persistent handle.
-    ///
-    /// # Errors
-    /// When the TPM cannot be reached, nothing is under the handle, or what is there signs no boot files. Whether the authorization value is
-    /// right shows when it signs.
-    pub fn persistent(
-        tcti: &Tcti,
-        handle: u32,
-        auth: Option<Zeroizing<Vec<u8>>>,
-    ) -> Result<TpmSigner, SignError> {
-        let name = format!("TPM key {handle:#010x} at {tcti}");
-        Self::open(&name, tcti, auth, |tpm| tpm.persistent(handle))
-    }
+/// A key that can be opened.
+#[derive(Clone, Copy, Debug)]
+pub enum Key<'a> {
+    /// Under this persistent handle.
+    Persistent(u32),
+    /// From this file.
+    File(&'a KeyFile),
+}
 
-    /// The key in a file; `called` is the file's name.
+impl TpmSigner {
+    /// Opens a key; `name` is what it is called in messages.
     ///
     /// # Errors
-    /// When the TPM cannot be reached, does not load the key, or the key signs no boot files; when the file says that there is an authorization
-    /// value and none is given.
-    pub fn load(
+    /// When the TPM cannot be reached, has no such key or does not load it, or the key signs no boot files; when a file says that there is an
+    /// authorization value and none is given. Whether the value is right shows when the key signs.
+    pub fn open(
+        name: String,
         tcti: &Tcti,
-        file: &KeyFile,
-        called: &str,
+        key: Key<'_>,
         auth: Option<Zeroizing<Vec<u8>>>,
-    ) -> Result<TpmSigner, SignError> {
-        let name = format!("TPM key file {called} at {tcti}");
+    ) -> Result<TpmSigner, TpmError> {
         // Asking the TPM with an empty value would count as a wrong one. Whoever gives an empty value wants to ask: tpm2_encodeobject 5.7
         // writes of every key that it has one.
-        if auth.is_none() && !file.has_empty_auth() {
-            return Err(TpmError::AuthNeededByFile.of_signer(name));
+        if let (Key::File(file), None) = (key, &auth)
+            && !file.has_empty_auth()
+        {
+            return Err(TpmError::AuthNeededByFile);
         }
-        Self::open(&name, tcti, auth, |tpm| tpm.load(file))
-    }
-
-    fn open(
-        name: &str,
-        tcti: &Tcti,
-        auth: Option<Zeroizing<Vec<u8>>>,
-        find: impl FnOnce(&mut Tpm) -> Result<KeyHandle, TpmError>,
-    ) -> Result<TpmSigner, SignError> {
-        let open = || {
-            let mut tpm = Tpm::connect(tcti)?;
-            let key = find(&mut tpm)?;
-            let public = SigningPublic::of(&tpm.public(key)?)?;
-            Ok((Opened { tpm, key }, public))
+        let mut tpm = Tpm::connect(tcti)?;
+        let key = match key {
+            Key::Persistent(handle) => tpm.persistent(handle)?,
+            Key::File(file) => tpm.load(file)?,
         };
-        let (opened, public) =
-            open().map_err(|error: TpmError| error.of_signer(name.to_owned()))?;
+        let public = SigningPublic::of(&tpm.public(key)?)?;
+        // An empty value is none: it needs no session.
+        let auth = auth.filter(|auth| !auth.is_empty());
+        if auth
+            .as_ref()
+            .is_some_and(|auth| auth.len() > public.longest_auth)
+        {
+            return Err(TpmError::AuthTooLong(public.longest_auth));
+        }
         Ok(TpmSigner {
-            name: name.to_owned(),
+            name,
             public,
-            // An empty value is none: it needs no session.
-            auth: auth.filter(|auth| !auth.is_empty()),
-            opened: Mutex::new(opened),
+            auth,
+            opened: Mutex::new(Opened { tpm, key }),
         })
     }
 
@@ -102,10 +94,6 @@ impl TpmSigner {
             return Err(TpmError::Digest(hash));
         }
         let auth = self.auth.as_ref().map(|auth| auth.as_slice());
-        // No key of this name can have such a value: the TPM is not asked, so nothing is counted.
-        if auth.is_some_and(|auth| auth.len() > self.public.longest_auth) {
-            return Err(TpmError::WrongAuth { counts: false });
-        }
         let refused = |error| TpmError::failed("take a digest", error);
         let digest = Digest::try_from(hash.digest(message)).map_err(refused)?;
         let ticket = no_ticket().map_err(refused)?;

@@ -78,6 +78,14 @@ impl KeyUri {
         self.auth_source.as_deref()
     }
 
+    /// The key in words for a message.
+    pub fn describe(&self) -> String {
+        match &self.place {
+            KeyPlace::Handle(handle) => format!("TPM key {handle:#010x} at {}", self.tcti),
+            KeyPlace::File(file) => format!("TPM key file {} at {}", file.display(), self.tcti),
+        }
+    }
+
     /// How the TPM is reached.
     pub fn tcti(&self) -> &Tcti {
         &self.tcti

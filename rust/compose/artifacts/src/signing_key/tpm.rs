@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use touchstone_sign::{Fault, SignError, Signer};
-use touchstone_tpm::{KeyFile, KeyPlace, KeyUri, TpmSigner};
+use touchstone_tpm::{Key, KeyFile, KeyPlace, KeyUri, TpmSigner};
 use zeroize::Zeroizing;
 
 use super::{KEY_LIMIT, first_line, is_in_store};
@@ -19,19 +19,21 @@ pub(super) fn open(key: &str) -> Result<Box<dyn Signer>, Error> {
     let uri: KeyUri = key
         .parse()
         .map_err(|error| failed("tpm2:", holder("tpm2:", Fault::Name, &error)))?;
+    let name = uri.describe();
     let auth = uri.auth_source().map(authorization).transpose()?;
-    let signer = match uri.place() {
-        KeyPlace::Handle(handle) => TpmSigner::persistent(uri.tcti(), *handle, auth),
+    let opened = match uri.place() {
+        KeyPlace::Handle(handle) => {
+            TpmSigner::open(name.clone(), uri.tcti(), Key::Persistent(*handle), auth)
+        }
         KeyPlace::File(file) => {
-            let name = file.display().to_string();
-            let read = KeyFile::read(&read_small("signing key", file, KEY_LIMIT as u64)?)
+            let file = KeyFile::read(&read_small("signing key", file, KEY_LIMIT as u64)?)
                 .map_err(|error| failed(key, holder(&name, error.fault(), &error)))?;
-            TpmSigner::load(uri.tcti(), &read, &name, auth)
+            TpmSigner::open(name.clone(), uri.tcti(), Key::File(&file), auth)
         }
     };
-    match signer {
+    match opened {
         Ok(signer) => Ok(Box::new(signer)),
-        Err(error) => Err(failed(key, error)),
+        Err(error) => Err(failed(key, error.of_signer(name))),
     }
 }
 
