@@ -13,6 +13,7 @@ mod doors;
 mod flake;
 mod hostile;
 mod inspect;
+mod keys;
 mod measure;
 mod nix;
 mod readme;

@@ -91,7 +91,8 @@ pub(super) fn certificates(lists: &[SignatureList]) -> impl Iterator<Item = Cert
 
 /// PEM, or DER, which begins with a SEQUENCE: no type of signature list does.
 fn is_certificate(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&0x30) || bytes.windows(11).any(|window| window == b"-----BEGIN ")
+    let pem = |text: &str| text.contains("-----BEGIN ");
+    bytes.first() == Some(&0x30) || std::str::from_utf8(bytes).is_ok_and(pem)
 }
 
 fn lists(attributes: Option<u32>, bytes: &[u8]) -> Result<Content, String> {
