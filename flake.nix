@@ -10,9 +10,10 @@
       package = system: import ./nix-plugin/package.nix { pkgs = nixpkgs.legacyPackages.${system}; };
     in
     {
-      # The static binary: the command line, and the builder of everything below.
+      # The static binary: the command line, and the builder of everything below. `touchstone-full` is the command line for people
+      # whose keys are in a PKCS#11 token or a TPM: dynamically linked, as what it loads must be.
       packages = forEachSystem (system: rec {
-        inherit (package system) touchstone probe;
+        inherit (package system) touchstone touchstone-full probe;
         default = touchstone;
       });
 
@@ -23,7 +24,7 @@
         // import ./nix-plugin/lib/nixos.nix);
 
       overlays.default = final: prev: {
-        inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone;
+        inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone touchstone-full;
       };
 
       # Boot artifacts of real generations, made from nixpkgs' kernel and systemd; `cargo xtask test` makes the same from Debian's.

@@ -1,10 +1,12 @@
-# The static binaries, built by nixpkgs' Rust: `touchstone`, and `probe`, the guest and builder of the boot checks.
+# What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs; `touchstone-full`, dynamic, with them; and
+# `probe`, static, the guest and builder of the boot checks.
 { pkgs }:
 
 let
   inherit (builtins.fromTOML (builtins.readFile ../Cargo.toml)) workspace;
 
-  build = { pname, description }: pkgs.pkgsStatic.rustPlatform.buildRustPackage {
+  # `rustPlatform` decides how it is linked, `program` is cargo's name of it.
+  build = { rustPlatform, pname, program ? pname, description, ... }@arguments: rustPlatform.buildRustPackage ({
     inherit pname;
     inherit (workspace.package) version;
     src = builtins.path {
@@ -15,25 +17,37 @@ let
         && builtins.match ".*\\.(nix|md)" path == null;
     };
     cargoLock.lockFile = ../Cargo.lock;
-    buildType = "static";
-    cargoBuildFlags = [ "--package" pname ];
+    cargoBuildFlags = [ "--package" program ];
     # The tests need Debian's packages and a virtual machine: `cargo xtask test`.
     doCheck = false;
     meta = {
       inherit description;
       license = [ pkgs.lib.licenses.mit pkgs.lib.licenses.asl20 ];
-      mainProgram = pname;
+      mainProgram = program;
       platforms = [ "x86_64-linux" "aarch64-linux" ];
     };
-  };
+  } // removeAttrs arguments [ "rustPlatform" "program" "description" ]);
+
+  static = { inherit (pkgs.pkgsStatic) rustPlatform; buildType = "static"; };
 in
 {
-  touchstone = build {
+  touchstone = build (static // {
     pname = "touchstone";
     description = "Boot trust for NixOS: command line and derivation builder";
+  });
+  # A static program cannot load a token's module, and tpm2-tss loads what reaches the TPM.
+  touchstone-full = build {
+    inherit (pkgs) rustPlatform;
+    pname = "touchstone-full";
+    program = "touchstone";
+    description = "Boot trust for NixOS: command line with keys in PKCS#11 tokens and TPMs";
+    buildType = "release";
+    buildFeatures = [ "token" "tpm" ];
+    nativeBuildInputs = [ pkgs.pkg-config ];
+    buildInputs = [ pkgs.tpm2-tss ];
   };
-  probe = build {
+  probe = build (static // {
     pname = "touchstone-probe";
     description = "Guest and builder of Touchstone's boot checks";
-  };
+  });
 }

@@ -8,13 +8,20 @@ let
       builder = "/not-a-real-package";
     } // { meta = { }; } // attributes;
   platform = lib.systems.elaborate system;
+  # Like the real one it has its arguments as attributes, and what it is built with are inputs of its derivation.
+  rustPlatform.buildRustPackage = arguments:
+    let
+      inputs = (arguments.nativeBuildInputs or [ ]) ++ (arguments.buildInputs or [ ]);
+      name = "${arguments.pname}-${arguments.version}";
+    in
+    derivation { inherit name system inputs; builder = "/not-a-real-package"; } // arguments;
 in
 {
   inherit lib system;
   stdenv = { hostPlatform = platform; cc = placeholder "cc" { }; };
   linuxPackages.kernel = placeholder "linux" { modDirVersion = "6.12.0"; stdenv.hostPlatform = platform; };
   systemd = placeholder "systemd" { };
-  pkgsStatic.rustPlatform.buildRustPackage = arguments:
-    placeholder "${arguments.pname}-${arguments.version}" { inherit (arguments) meta; };
+  inherit rustPlatform;
+  pkgsStatic = { inherit rustPlatform; };
   writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
-} // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" ] (name: placeholder name { })
+} // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" ] (name: placeholder name { })

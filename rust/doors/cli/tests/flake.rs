@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use touchstone_harness::nix::output;
@@ -61,7 +62,10 @@ fn the_flake_passes_its_check_and_shows_what_it_has() {
     let shown: Value = serde_json::from_str(&shown).unwrap();
     for system in ["x86_64-linux", "aarch64-linux"] {
         for (output, names) in [
-            ("packages", vec!["default", "probe", "touchstone"]),
+            (
+                "packages",
+                vec!["default", "probe", "touchstone", "touchstone-full"],
+            ),
             ("checks", vec!["generation1", "generation2"]),
             ("apps", vec!["demo"]),
         ] {
@@ -70,6 +74,40 @@ fn the_flake_passes_its_check_and_shows_what_it_has() {
         }
     }
     assert_eq!(shown["overlays"]["default"]["type"], "nixpkgs-overlay");
+}
+
+#[test]
+fn the_full_package_has_every_feature_and_the_static_one_none() {
+    let flake = Flake::new();
+    let checkout = flake.touchstone.display().to_string();
+    let features = |package: &str| {
+        let attribute = format!("{checkout}#packages.x86_64-linux.{package}");
+        let asked = ["eval", "--json", "--apply", "p: p.buildFeatures or [ ]"];
+        let inputs = [("nixpkgs", flake.nixpkgs.as_path())];
+        serde_json::from_str::<Vec<String>>(&flake.nix(&asked, &inputs, &attribute)).unwrap()
+    };
+    assert_eq!(features("touchstone-full"), features_of_the_program());
+    assert_eq!(features("touchstone"), Vec::<String>::new());
+}
+
+/// What this program's manifest declares, as cargo reads it.
+fn features_of_the_program() -> Vec<String> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args([
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version",
+        "1",
+    ]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let metadata: Value = serde_json::from_str(&output(command).unwrap()).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let program = packages
+        .iter()
+        .find(|package| package["name"] == "touchstone");
+    let features = program.unwrap()["features"].as_object().unwrap();
+    features.keys().cloned().collect()
 }
 
 #[test]
