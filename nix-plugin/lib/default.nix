@@ -70,12 +70,30 @@ in
       request = removeAttrs parts [ "name" ] // { sign = signing sign; };
     };
 
-  # signPe { file, sign } → the image with a signature appended (a file).
-  signPe = { name ? "signed.efi", file, sign }:
+  # signPe { file, sign ? null, detached ? null, replace ? false, checksum ? false }
+  #   → the image with a signature (a file): by a key, `sign`, or one that was made elsewhere, `detached = { certificate; signedData;
+  #   signature; }`, which needs no key here. `replace` removes the signatures that the image has.
+  signPe = { name ? "signed.efi", file, sign ? null, detached ? null, replace ? null, checksum ? null }:
     perform {
       inherit name;
       operation = "pe.sign";
-      request = { inherit file; sign = signing sign; };
+      request = { inherit file detached replace checksum; sign = signing sign; };
+    };
+
+  # preparePe { file, certificate, digest ? "sha256" } → what is to be signed elsewhere for `signPe`'s `detached` (a file).
+  preparePe = { name ? "signed-data", file, certificate, digest ? null }:
+    perform {
+      inherit name;
+      operation = "pe.prepare";
+      request = { inherit file certificate digest; };
+    };
+
+  # unsignPe { file, signature ? null } → the image without its signatures, or without the one of that number (a file).
+  unsignPe = { name ? "unsigned.efi", file, signature ? null, checksum ? null }:
+    perform {
+      inherit name;
+      operation = "pe.unsign";
+      request = { inherit file signature checksum; };
     };
 
   # predictPcrs { loader, uki, measure = { secureBoot = { PK, KEK, db }; pcrs ? …, banks ? …, phases ? …; } }

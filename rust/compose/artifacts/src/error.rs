@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use touchstone_sign::authenticode::detached::DetachedError;
+
 /// The failure of an operation. The cause keeps the type that its room gave it; the file and its role are added here.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -102,6 +104,14 @@ pub enum Error {
         /// Why.
         source: touchstone_sign::SignError,
     },
+    /// A signature that was made elsewhere cannot be attached.
+    #[error("the detached signature cannot be attached: {source}")]
+    Detached {
+        /// The signed data or the signature, whichever is at fault.
+        file: PathBuf,
+        /// Why.
+        source: DetachedError,
+    },
     /// A certificate or signature list has the wrong form.
     #[error("the {role} is not usable: {fact}")]
     SignatureData {
@@ -165,6 +175,14 @@ impl Error {
             Self::Exists { .. } => "output.exists",
             Self::Key { .. } => "key.refused",
             Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().code(),
+            Self::Detached { source, .. } => match source {
+                DetachedError::OtherImage => "detached.other-image",
+                DetachedError::WrongSignature { .. } => "detached.wrong-signature",
+                DetachedError::NotAttributes | DetachedError::NotOfAnImage(_) => {
+                    "detached.signed-data"
+                }
+                DetachedError::Sign(source) => source.fault().code(),
+            },
             Self::SignatureData { .. } => "input.signature-data",
             Self::EventLog { .. } => "input.event-log",
             Self::Predict { .. } => "predict.refused",
@@ -186,6 +204,7 @@ impl Error {
             | Self::Exists { file }
             | Self::Sign { file, .. }
             | Self::EventLog { file, .. }
+            | Self::Detached { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
             Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
             Self::Uki { file, .. } | Self::Predict { file, .. } | Self::Manifest { file, .. } => {
@@ -217,6 +236,9 @@ impl Error {
             }
             Self::Key { help, .. } | Self::Request { help, .. } => help,
             Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().help(),
+            Self::Detached { .. } => {
+                "prepare this image with `touchstone pe sign --prepare-offline-signing`, and sign that very file with the certificate's key, as `openssl dgst -sha256 -sign` does"
+            }
             Self::SignatureData { .. } => {
                 "name a certificate (PEM or DER), a signature list (ESL) or a signed update (.auth) as `touchstone keys` makes them; `touchstone keys inspect` shows what a file holds"
             }

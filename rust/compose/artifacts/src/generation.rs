@@ -163,10 +163,7 @@ impl Maker<'_> {
         let target = folder.join(LOADER);
         if let Some(key) = &self.key {
             self.context.progress.phase("signing the boot loader");
-            let seal = Seal {
-                key,
-                checksum: false,
-            };
+            let seal = Seal::by_key(key, false);
             let signed = output::file(&target, |out| copy_signed(path, role, seal, out, &target))?;
             return Ok(Some(AssembledUki {
                 authenticode_sha256: signed.authenticode_sha256,

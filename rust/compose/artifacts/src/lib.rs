@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bootspec;
+pub mod detached;
 pub mod diff;
 mod efifw;
 pub mod error;
@@ -26,6 +27,7 @@ pub mod sign;
 pub mod signing_key;
 pub mod source;
 pub mod uki;
+pub mod unsign;
 pub mod verify;
 
 pub use error::Error;

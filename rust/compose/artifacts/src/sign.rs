@@ -6,23 +6,33 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::Sha384;
-use touchstone_pe::{Image, authenticode, certificates};
+use touchstone_pe::certificates::{self, Removal};
+use touchstone_pe::{Image, authenticode};
 use touchstone_sign::Hash;
 use touchstone_sign::authenticode::ImageDigest;
 
+use crate::detached::{DetachedSignature, OpenSignature, written_digest};
 use crate::input::{Input, read_failed};
 use crate::signing_key::{OpenKey, SigningKey};
+use crate::unsign::strip;
 use crate::{Context, Error, output};
 
-/// The request of `pe.sign`.
+/// The request of `pe.sign`: by a key, `sign`, or with a signature that was made elsewhere, `detached`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(extend("oneOf" = [{ "required": ["sign"] }, { "required": ["detached"] }]))]
 pub struct SignPe {
     /// The PE image. Signatures that it has are kept: the new one is appended.
     pub file: PathBuf,
     /// Who signs.
-    pub sign: SigningKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<SigningKey>,
+    /// The signature that was made elsewhere, of what `pe.prepare` wrote for this image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detached: Option<DetachedSignature>,
+    /// Whether the signatures that the image has are removed first.
+    #[serde(default)]
+    pub replace: bool,
     /// Whether the header's `CheckSum` is written; otherwise it becomes zero. Firmware ignores it.
     #[serde(default)]
     pub checksum: bool,
@@ -48,11 +58,22 @@ impl SignPe {
     /// # Errors
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<SignedPe, Error> {
-        let key = self.sign.open(context)?;
+        match (&self.sign, &self.detached) {
+            (Some(key), None) => self.sign(By::Key(&key.open(context)?), context),
+            (None, Some(signature)) => self.sign(By::Detached(&signature.open(context)?), context),
+            _ => Err(Error::Request {
+                fact: "it must have one of `sign` and `detached`".to_owned(),
+                help: "name a key, or a signature that was made elsewhere",
+            }),
+        }
+    }
+
+    fn sign(&self, by: By<'_>, context: &Context<'_>) -> Result<SignedPe, Error> {
         context.progress.phase("signing");
         output::file(&self.output, |out| {
             let seal = Seal {
-                key: &key,
+                by,
+                replace: self.replace,
                 checksum: self.checksum,
             };
             copy_signed(&self.file, "image", seal, out, &self.output)
@@ -60,16 +81,71 @@ impl SignPe {
     }
 }
 
+/// Who signs.
+#[derive(Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// A key, now.
+    Key(&'a OpenKey),
+    /// Somebody did, elsewhere.
+    Detached(&'a OpenSignature<'a>),
+}
+
+impl By<'_> {
+    fn hash(self) -> Hash {
+        match self {
+            Self::Key(key) => key.hash,
+            Self::Detached(signature) => signature.hash(),
+        }
+    }
+
+    fn signed_by(self) -> String {
+        match self {
+            Self::Key(key) => key
+                .signer
+                .certificate()
+                .tbs_certificate()
+                .subject()
+                .to_string(),
+            Self::Detached(signature) => signature.signed_by(),
+        }
+    }
+
+    /// The signature of the image `path`, which has this digest.
+    fn signature(self, digest: &ImageDigest, path: &Path) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Key(key) => touchstone_sign::authenticode::signature(digest, &key.signer)
+                .map_err(|source| Error::Sign {
+                    file: path.to_owned(),
+                    source,
+                }),
+            Self::Detached(signature) => signature.attach(digest),
+        }
+    }
+}
+
 /// How an image is signed.
 #[derive(Clone, Copy)]
 pub(crate) struct Seal<'a> {
     /// Who signs.
-    pub(crate) key: &'a OpenKey,
+    pub(crate) by: By<'a>,
+    /// Whether the signatures that are there are removed.
+    pub(crate) replace: bool,
     /// Whether the header's `CheckSum` is written.
     pub(crate) checksum: bool,
 }
 
-/// Copies the image `path` into `out`, whose name is `target`, and appends a signature.
+impl<'a> Seal<'a> {
+    /// A signature by `key`, beside those that are there.
+    pub(crate) fn by_key(key: &'a OpenKey, checksum: bool) -> Self {
+        Self {
+            by: By::Key(key),
+            replace: false,
+            checksum,
+        }
+    }
+}
+
+/// Copies the image `path` into `out`, whose name is `target`, and signs it.
 ///
 /// # Errors
 /// See [`Error`].
@@ -82,10 +158,13 @@ pub(crate) fn copy_signed(
 ) -> Result<SignedPe, Error> {
     let mut input = Input::open(role, path)?;
     let failed = |error| read_failed(error, role, path);
-    let image = Image::read(&mut input).map_err(failed)?;
+    let mut image = Image::read(&mut input).map_err(failed)?;
     let digest = authenticode::sha256(&image, &mut input).map_err(failed)?;
     input.rewind().map_err(|source| failed(source.into()))?;
     input.copy_to(out, target)?;
+    if seal.replace {
+        image = strip(out, &image, Removal::All, path, target)?;
+    }
     append_signature(out, &image, &digest, seal, path, target)
 }
 
@@ -98,22 +177,17 @@ pub(crate) fn append_signature(
     out: &mut File,
     image: &Image,
     digest: &[u8; 32],
-    Seal { key, checksum }: Seal<'_>,
+    seal: Seal<'_>,
     path: &Path,
     target: &Path,
 ) -> Result<SignedPe, Error> {
-    let signed = match key.hash {
-        Hash::Sha384 => sha384(out, image, target)?,
-        _ => ImageDigest::sha256(digest),
+    let signed = match seal.by.hash() {
+        Hash::Sha256 => ImageDigest::sha256(digest),
+        // Read again, for only SHA-256 is computed while it is written.
+        other => written_digest(other, out, image, target)?,
     };
-    let signature =
-        touchstone_sign::authenticode::signature(&signed, &key.signer).map_err(|source| {
-            Error::Sign {
-                file: path.to_owned(),
-                source,
-            }
-        })?;
-    let append = if checksum {
+    let signature = seal.by.signature(&signed, path)?;
+    let append = if seal.checksum {
         certificates::append_with_checksum
     } else {
         certificates::append
@@ -125,21 +199,6 @@ pub(crate) fn append_signature(
     Ok(SignedPe {
         authenticode_sha256: crate::hex(digest),
         size: signed.len(),
-        signed_by: key
-            .signer
-            .certificate()
-            .tbs_certificate()
-            .subject()
-            .to_string(),
-    })
-}
-
-/// The SHA-384 digest of an image that was written to `out`: read again, for only SHA-256 is computed while it is written.
-fn sha384(out: &mut File, image: &Image, target: &Path) -> Result<ImageDigest, Error> {
-    let digest = authenticode::digest::<Sha384, _>(image, out)
-        .map_err(|error| read_failed(error, "image", target))?;
-    ImageDigest::new(Hash::Sha384, &digest).ok_or_else(|| Error::Request {
-        fact: "a SHA-384 digest has 48 bytes".to_owned(),
-        help: "report this",
+        signed_by: seal.by.signed_by(),
     })
 }

@@ -94,16 +94,7 @@ impl SigningKey {
             key: self.key.clone(),
             source,
         };
-        let certificates = certificate::read_all(&read_small(
-            "signing certificate",
-            &self.certificate,
-            KEY_LIMIT as u64,
-        )?)
-        .map_err(|error| Error::SignatureData {
-            role: "signing certificate",
-            file: self.certificate.clone(),
-            fact: error.to_string(),
-        })?;
+        let certificates = read_certificates(&self.certificate)?;
         let holder = self.holder(&certificates)?;
         let signer = CertifiedSigner::new(holder, certificates).map_err(failed)?;
         if context.keys == KeyPolicy::TestKeysOnly
@@ -114,10 +105,7 @@ impl SigningKey {
                 "sign outside of the build with `touchstone pe sign`, or use keys made by `touchstone keys generate --test` in tests",
             ));
         }
-        if let Some(now) = context.now.filter(|_| !self.allow_expired) {
-            certificate::check_validity(signer.certificate(), now)
-                .map_err(|error| failed(SignError::from(error)))?;
-        }
+        check_validity(signer.certificate(), self.allow_expired, context).map_err(failed)?;
         Ok(OpenKey {
             signer,
             hash: self.digest.into(),
@@ -190,6 +178,35 @@ fn unread(uri: &str) -> &str {
     let name = uri.split('?').next().unwrap_or_default();
     let shown = if name.contains("value=") { ':' } else { '?' };
     uri.split(shown).next().unwrap_or_default()
+}
+
+/// Reads the certificates of a signer, never none.
+///
+/// # Errors
+/// [`Error::Open`] and [`Error::SignatureData`].
+pub(crate) fn read_certificates(file: &Path) -> Result<Vec<Certificate>, Error> {
+    let role = "signing certificate";
+    let bytes = read_small(role, file, KEY_LIMIT as u64)?;
+    certificate::read_all(&bytes).map_err(|error| Error::SignatureData {
+        role,
+        file: file.to_owned(),
+        fact: error.to_string(),
+    })
+}
+
+/// Is the certificate valid now, where there is a now and nobody allows it otherwise?
+///
+/// # Errors
+/// [`CertificateError::NotValid`](certificate::CertificateError::NotValid).
+pub(crate) fn check_validity(
+    certificate: &Certificate,
+    allow_expired: bool,
+    context: &Context<'_>,
+) -> Result<(), SignError> {
+    match context.now {
+        Some(now) if !allow_expired => Ok(certificate::check_validity(certificate, now)?),
+        _ => Ok(()),
+    }
 }
 
 /// What is in the file of a passphrase.

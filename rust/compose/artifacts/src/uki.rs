@@ -139,10 +139,7 @@ pub(crate) fn assemble(
         return Ok((written, answer));
     };
     context.progress.phase("signing the UKI");
-    let seal = Seal {
-        key,
-        checksum: parts.checksum,
-    };
+    let seal = Seal::by_key(key, parts.checksum);
     let SignedPe {
         authenticode_sha256,
         size,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
+use touchstone_artifacts::detached::{PreparePe, PreparedPe};
 use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
@@ -18,6 +19,7 @@ use touchstone_artifacts::pcr11::UkiPcrs;
 use touchstone_artifacts::predict::{PredictPcrs, Prediction};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
 use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
+use touchstone_artifacts::unsign::{UnsignPe, UnsignedPe};
 use touchstone_artifacts::verify::{PeVerdict, VerifyPe};
 use touchstone_artifacts::{Context, Error};
 
@@ -61,6 +63,10 @@ operation!("uki.diff", DiffUki => ImageDifferences,
     "what differs between two PE images");
 operation!("pe.sign", SignPe => SignedPe,
     "an Authenticode signature on a PE image");
+operation!("pe.prepare", PreparePe => PreparedPe,
+    "what is to be signed elsewhere for a PE image");
+operation!("pe.unsign", UnsignPe => UnsignedPe,
+    "a PE image without its signatures, or without one of them");
 operation!("pe.verify", VerifyPe => PeVerdict,
     "whether firmware would start a PE image, and why");
 operation!("pe.digest", DigestPe => PeDigest,
@@ -130,6 +136,8 @@ pub fn operations() -> Vec<Description> {
         Description::of::<InspectUki>(),
         Description::of::<DiffUki>(),
         Description::of::<SignPe>(),
+        Description::of::<PreparePe>(),
+        Description::of::<UnsignPe>(),
         Description::of::<VerifyPe>(),
         Description::of::<DigestPe>(),
         Description::of::<MeasureUki>(),

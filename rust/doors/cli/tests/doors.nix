@@ -1,12 +1,12 @@
 # One derivation for each operation that a builder performs, made by the library's functions from real inputs.
 #   checkout    this repository
 #   inputs      the arguments of checks/generations.nix, and more files: addonStub, osRelease, splash, devices and firmware (folders),
-#               realKey and realCertificate
+#               realKey, realCertificate, and signedData with its detachedSignature
 { checkout, inputs }:
 
 let
   generations = import (checkout + "/checks/generations.nix")
-    (removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" ]);
+    (removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" ]);
   inherit (generations) lib;
   generation = generations.bootspecs.generation2;
 
@@ -60,6 +60,12 @@ let
     "bootspec.emit" = lib.mkBootspec generation;
     "uki.assemble" = whole;
     "pe.sign" = loader;
+    "pe.prepare" = lib.preparePe {
+      inherit (sign) certificate;
+      file = file "loader.efi" inputs.loader;
+      digest = "sha384";
+    };
+    "pe.unsign" = lib.unsignPe { file = loader; signature = 1; };
     "measure.predict" = lib.predictPcrs {
       inherit loader uki;
       measure = {
@@ -85,6 +91,19 @@ in
   inherit (generations) artifacts;
   requests = builtins.mapAttrs (_: derivation: derivation.request) derivations;
   toplevel = generation.toplevel;
+
+  # Signed with a real key, outside: what the build needs of it is public.
+  detached = {
+    prepared = lib.preparePe { file = stub; certificate = file "real.pem" inputs.realCertificate; };
+    signed = lib.signPe {
+      file = stub;
+      detached = {
+        certificate = file "real.pem" inputs.realCertificate;
+        signedData = file "signed-data" inputs.signedData;
+        signature = file "signature" inputs.detachedSignature;
+      };
+    };
+  };
 
   # What must not build.
   refused = {

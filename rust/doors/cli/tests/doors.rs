@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::shorthand::{
     keys_auth, keys_esl, keys_generate, keys_inspect, measure_predict, measure_uki, pe_digest,
-    pe_sign, text, uki_build, uki_diff, uki_inspect, words,
+    pe_prepare, pe_sign, pe_unsign, text, uki_build, uki_diff, uki_inspect, words,
 };
 use crate::support::Work;
 
@@ -22,83 +22,39 @@ struct Doors {
     builder: bool,
 }
 
+impl Doors {
+    const fn of(
+        operation: &'static str,
+        shorthand: Option<fn(&Value) -> Vec<String>>,
+        builder: bool,
+    ) -> Doors {
+        Doors {
+            operation,
+            shorthand,
+            builder,
+        }
+    }
+}
+
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 15] = [
-    Doors {
-        operation: "bootspec.emit",
-        shorthand: None,
-        builder: true,
-    },
-    Doors {
-        operation: "uki.assemble",
-        shorthand: Some(uki_build),
-        builder: true,
-    },
-    Doors {
-        operation: "uki.inspect",
-        shorthand: Some(uki_inspect),
-        builder: false,
-    },
-    Doors {
-        operation: "uki.diff",
-        shorthand: Some(uki_diff),
-        builder: false,
-    },
-    Doors {
-        operation: "pe.sign",
-        shorthand: Some(pe_sign),
-        builder: true,
-    },
-    Doors {
-        operation: "pe.digest",
-        shorthand: Some(pe_digest),
-        builder: false,
-    },
-    Doors {
-        operation: "measure.uki",
-        shorthand: Some(measure_uki),
-        builder: false,
-    },
-    Doors {
-        operation: "measure.predict",
-        shorthand: Some(measure_predict),
-        builder: true,
-    },
-    Doors {
-        operation: "manifest.create",
-        shorthand: None,
-        builder: true,
-    },
-    Doors {
-        operation: "manifest.sign",
-        shorthand: None,
-        builder: true,
-    },
-    Doors {
-        operation: "boot.artifacts",
-        shorthand: None,
-        builder: true,
-    },
-    Doors {
-        operation: "keys.generate",
-        shorthand: Some(keys_generate),
-        builder: false,
-    },
-    Doors {
-        operation: "keys.esl",
-        shorthand: Some(keys_esl),
-        builder: true,
-    },
-    Doors {
-        operation: "keys.auth",
-        shorthand: Some(keys_auth),
-        builder: true,
-    },
-    Doors {
-        operation: "keys.inspect",
-        shorthand: Some(keys_inspect),
-        builder: false,
-    },
+const OPERATIONS: [Doors; 17] = [
+    Doors::of("bootspec.emit", None, true),
+    Doors::of("uki.assemble", Some(uki_build), true),
+    Doors::of("uki.inspect", Some(uki_inspect), false),
+    Doors::of("uki.diff", Some(uki_diff), false),
+    Doors::of("pe.sign", Some(pe_sign), true),
+    Doors::of("pe.prepare", Some(pe_prepare), true),
+    Doors::of("pe.unsign", Some(pe_unsign), true),
+    Doors::of("pe.digest", Some(pe_digest), false),
+    Doors::of("measure.uki", Some(measure_uki), false),
+    Doors::of("measure.predict", Some(measure_predict), true),
+    Doors::of("manifest.create", None, true),
+    Doors::of("manifest.sign", None, true),
+    Doors::of("boot.artifacts", None, true),
+    Doors::of("keys.generate", Some(keys_generate), false),
+    Doors::of("keys.esl", Some(keys_esl), true),
+    Doors::of("keys.auth", Some(keys_auth), true),
+    Doors::of("keys.inspect", Some(keys_inspect), false),
 ];
 
 /// Where the doors write.

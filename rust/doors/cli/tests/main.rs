@@ -7,6 +7,8 @@
     reason = "a failed step of a test fails the test"
 )]
 
+mod detached;
+mod detached_builds;
 mod diff;
 mod digests;
 mod doors;
@@ -21,6 +23,8 @@ mod real_nix;
 mod refusals;
 mod shorthand;
 mod sign;
+mod sign_files;
+mod sign_many;
 mod support;
 #[cfg(feature = "tpm")]
 mod tpm;

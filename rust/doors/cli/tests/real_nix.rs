@@ -75,7 +75,7 @@ impl RealNix {
         let inputs = format!(
             "{{ touchstone = {}; probe = {}; kernel = {}; stub = {}; loader = {}; osRelease = {}; splash = {}; \
              addonStub = {}; devices = {}; firmware = {}; certificate = {}; key = \"{KEYS}/db.key\"; manifestKey = \"{KEYS}/nix.secret\"; \
-             realCertificate = {}; realKey = \"{KEYS}/real.key\"; \
+             realCertificate = {}; signedData = {}; detachedSignature = {}; realKey = \"{KEYS}/real.key\"; \
              secureBoot = {{ PK = {}; KEK = {}; db = {}; }}; }}",
             path("touchstone"),
             path("touchstone-probe"),
@@ -89,6 +89,8 @@ impl RealNix {
             path("firmware"),
             path("keys/db.pem"),
             path("keys/real.pem"),
+            path("signed-data"),
+            path("detached-signature"),
             path("keys/PK.esl"),
             path("keys/KEK.esl"),
             path("keys/db.esl"),

@@ -82,6 +82,28 @@ pub fn pe_sign(request: &Value) -> Vec<String> {
     words(["pe", "sign"].into_iter().chain(key).chain(files))
 }
 
+pub fn pe_prepare(request: &Value) -> Vec<String> {
+    words([
+        "pe",
+        "sign",
+        "--prepare-offline-signing",
+        "--certificate",
+        text(request, "certificate"),
+        "--digest",
+        text(request, "digest"),
+        "--output",
+        text(request, "output"),
+        text(request, "file"),
+    ])
+}
+
+pub fn pe_unsign(request: &Value) -> Vec<String> {
+    let mut command = words(["pe", "unsign", "--output", text(request, "output")]);
+    let number = request["signature"].to_string();
+    command.extend(words(["--signature", &number, text(request, "file")]));
+    command
+}
+
 pub fn pe_digest(request: &Value) -> Vec<String> {
     words(["pe", "digest", "--json", text(request, "file")])
 }

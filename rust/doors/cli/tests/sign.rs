@@ -23,12 +23,12 @@ fn key(folder: &str) -> [&str; 4] {
     }
 }
 
-fn sign(work: &Work, file: &str, keys: &str, output: &str) {
+pub fn sign(work: &Work, file: &str, keys: &str, output: &str) {
     work.done([&["pe", "sign", file, "--output", output][..], &key(keys)].concat());
 }
 
 /// Whether sbverify accepts the file under this certificate.
-fn sbverify(work: &Work, certificate: &str, file: &str) -> bool {
+pub fn sbverify(work: &Work, certificate: &str, file: &str) -> bool {
     let output = work.debian("sbverify", &["--cert", certificate, file]);
     let said = String::from_utf8_lossy(&output.stdout);
     match output.status.code() {
@@ -38,7 +38,8 @@ fn sbverify(work: &Work, certificate: &str, file: &str) -> bool {
     output.status.success()
 }
 
-fn osslsigncode(work: &Work, certificate: &str, file: &str) -> bool {
+/// Whether osslsigncode accepts the file under this certificate.
+pub fn osslsigncode(work: &Work, certificate: &str, file: &str) -> bool {
     let output = work.debian(
         "osslsigncode",
         &["verify", "-in", file, "-CAfile", certificate],

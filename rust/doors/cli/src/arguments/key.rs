@@ -35,10 +35,10 @@ pub struct HowToSign {
     #[arg(long, value_name = "FILE", requires = "key")]
     pub passphrase_file: Option<PathBuf>,
     /// The digest of image and signature
-    #[arg(long, default_value = "sha256", requires = "key")]
+    #[arg(long, default_value = "sha256", requires = "certificate")]
     pub digest: Digest,
     /// Sign although the certificate is not valid today: firmware ignores dates, other verifiers do not
-    #[arg(long, requires = "key")]
+    #[arg(long, requires = "certificate")]
     pub allow_expired: bool,
 }
 
@@ -46,6 +46,15 @@ pub struct HowToSign {
 pub enum Digest {
     Sha256,
     Sha384,
+}
+
+impl From<Digest> for SignatureDigest {
+    fn from(digest: Digest) -> SignatureDigest {
+        match digest {
+            Digest::Sha256 => SignatureDigest::Sha256,
+            Digest::Sha384 => SignatureDigest::Sha384,
+        }
+    }
 }
 
 impl From<KeyArguments> for SigningKey {
@@ -59,10 +68,7 @@ impl From<KeyArguments> for SigningKey {
             key,
             certificate,
             passphrase_file: how.passphrase_file,
-            digest: match how.digest {
-                Digest::Sha256 => SignatureDigest::Sha256,
-                Digest::Sha384 => SignatureDigest::Sha384,
-            },
+            digest: how.digest.into(),
             allow_expired: how.allow_expired,
         }
     }

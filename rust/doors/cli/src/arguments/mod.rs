@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 pub use key::{KeyArguments, OptionalKey};
 pub use keys::Keys;
 pub use measure::Measure;
-pub use pe::Pe;
+pub use pe::{Pe, Request};
 pub use uki::{Uki, UkiBuild};
 pub use verify::VerifyArguments;
 

@@ -1,10 +1,14 @@
 //! The words of `touchstone pe`.
 
+mod sign;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{KeyArguments, VerifyArguments};
+use super::VerifyArguments;
+
+pub use sign::{Request, Sign, Unsign};
 
 #[derive(Subcommand)]
 pub enum Pe {
@@ -16,19 +20,10 @@ pub enum Pe {
         #[arg(long)]
         json: bool,
     },
-    /// Append an Authenticode signature
-    Sign {
-        #[command(flatten)]
-        key: KeyArguments,
-        /// Write the header's CheckSum, which firmware ignores
-        #[arg(long)]
-        checksum: bool,
-        /// Where the signed image is written
-        #[arg(long)]
-        output: PathBuf,
-        /// The image
-        file: PathBuf,
-    },
+    /// Append an Authenticode signature: by a key, or one that was made elsewhere
+    Sign(Box<Sign>),
+    /// Remove Authenticode signatures
+    Unsign(Unsign),
     /// Say whether firmware would start the image, and why
     Verify(VerifyArguments),
 }

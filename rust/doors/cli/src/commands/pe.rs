@@ -2,13 +2,13 @@
 
 use touchstone_artifacts::Context;
 use touchstone_artifacts::inspect::DigestPe;
-use touchstone_artifacts::sign::SignPe;
+use touchstone_artifacts::unsign::UnsignPe;
 use touchstone_operations::{Failure, perform};
 
 use super::{Verdict, print, verify};
-use crate::arguments::Pe;
+use crate::arguments::{Pe, Request};
 
-/// Digests or signs an image.
+/// Digests or signs an image, or removes its signatures.
 ///
 /// # Errors
 /// [`Failure`].
@@ -22,20 +22,11 @@ pub fn run(pe: Pe, context: &Context<'_>) -> Result<Verdict, Failure> {
             }
             print::line(&format!("{}  {}", answer.sha256, file.display()))
         }
-        Pe::Sign {
-            key,
-            checksum,
-            output,
-            file,
-        } => {
-            let request = SignPe {
-                file,
-                sign: key.into(),
-                checksum,
-                output,
-            };
-            perform(&request, context).map(drop)
-        }
+        Pe::Sign(words) => match Request::from(*words) {
+            Request::Sign(request) => perform(&request, context).map(drop),
+            Request::Prepare(request) => perform(&request, context).map(drop),
+        },
+        Pe::Unsign(words) => perform(&UnsignPe::from(words), context).map(drop),
         Pe::Verify(arguments) => return verify::run(arguments, context),
     };
     done.map(|()| Verdict::Done)
