@@ -63,11 +63,6 @@ pub enum UriError {
 }
 
 impl KeyUri {
-    /// Is this a name of a TPM's key, right or wrong?
-    pub fn is_one(text: &str) -> bool {
-        text.starts_with(SCHEME)
-    }
-
     /// Where the key is.
     pub fn place(&self) -> &KeyPlace {
         &self.place

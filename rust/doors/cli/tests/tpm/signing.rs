@@ -97,9 +97,12 @@ fn keys_that_tpm2_tools_made_sign() {
         sign rsa rsa.crt 'tpm2:handle=0x81010001;auth-source=auth'
         sign p256 p256.crt 'tpm2:handle=0x81010002;auth-source=auth'
         sign p384 p384.crt tpm2:handle=0x81010003 --digest sha384
-        tpm2_getcap handles-transient
-        tpm2_getcap handles-loaded-session",
+        sign rsa-again rsa.crt 'tpm2:handle=0x81010001;auth-source=auth'
+        sign p256-again p256.crt 'tpm2:handle=0x81010002;auth-source=auth'
+",
     );
+    assert_eq!(tpm.work.read("rsa.efi"), tpm.work.read("rsa-again.efi"));
+    assert_ne!(tpm.work.read("p256.efi"), tpm.work.read("p256-again.efi"));
     assert!(tpm.is_accepted("rsa.crt", "rsa.efi"));
     assert!(tpm.is_accepted("p256.crt", "p256.efi"));
     assert!(tpm.osslsigncode_accepts("p384.crt", "p384.efi"));
@@ -178,4 +181,41 @@ fn the_authorization_value_does_not_cross_the_bus_and_nothing_stays_in_the_tpm()
     assert!(bus.contains("81010001"));
     assert!(!bus.contains(&hex("tomato-7")));
     assert!(!bus.contains(&hex("wrong")));
+}
+
+#[test]
+fn the_commands_of_the_documentation_sign() {
+    let tpm = Tpm::new();
+    std::fs::rename(tpm.work.path("addon"), tpm.work.path("loader.efi")).unwrap();
+    let documentation = include_str!("../../../../../docs/tpm-keys.md");
+    let commands: String = documentation
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(commands.lines().count() > 15);
+    // Without a resource manager, each command is followed by what one does.
+    let mut script = String::from(
+        "touchstone() { \"$TOUCHSTONE\" \"$@\" 2>touchstone.stderr; }
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout old.key -subj /CN=old -days 30 -out old.crt 2>openssl.stderr\n",
+    );
+    for command in commands.replace("\\\n", " ").lines() {
+        let words =
+            command
+                .split(' ')
+                .map(|word| match word.trim_matches('\'').strip_prefix("tpm2:") {
+                    Some(name) => format!("\"tpm2:{name};tcti=$TCTI\""),
+                    None => word.to_owned(),
+                });
+        script += &words.collect::<Vec<_>>().join(" ");
+        script += "\nflush\n";
+    }
+    tpm.done(&script);
+    for (certificate, file) in [
+        ("handle.crt", "signed-by-handle.efi"),
+        ("file.crt", "signed-by-file.efi"),
+        ("old.crt", "signed-by-old.efi"),
+    ] {
+        assert!(tpm.is_accepted(certificate, file), "{file}");
+    }
 }
