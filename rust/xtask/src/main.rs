@@ -51,6 +51,9 @@ enum Task {
         /// Every stub and Secure Boot setting whose behaviour is known
         #[arg(long)]
         all: bool,
+        /// One part alone
+        #[arg(long)]
+        only: Option<boot::Part>,
     },
     /// Time UKI assembly with PCR 11 beside ukify, and beside a copy with two SHA-256 passes
     Bench {
@@ -113,7 +116,7 @@ fn run(task: Task) -> Result<ExitCode> {
             bench::run(&inputs, folder.as_deref(), rounds).map(|()| ExitCode::SUCCESS)
         }
         Task::Demo => demo::run(),
-        Task::Boot { all } => boot_checks(all),
+        Task::Boot { all, only } => boot_checks(all, only),
         Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
         Task::Cargo { arguments } => linked::run(arguments),
         Task::Fuzz { target, seconds } => {
@@ -127,9 +130,9 @@ fn run(task: Task) -> Result<ExitCode> {
     }
 }
 
-fn boot_checks(all: bool) -> Result<ExitCode> {
+fn boot_checks(all: bool, only: Option<boot::Part>) -> Result<ExitCode> {
     let inputs = setup::run(setup::Wish::default())?;
-    let outcome = boot::run(&inputs, all)?;
+    let outcome = boot::run(&inputs, all, only)?;
     println!("{} passed, {} failed", outcome.passed, outcome.failed.len());
     Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))
 }

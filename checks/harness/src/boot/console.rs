@@ -100,7 +100,7 @@ impl Console {
 pub(super) enum Sign {
     /// Somebody refused to start something; something else may still start.
     Refusal(Refusal),
-    /// Firmware has nothing left to try, and waits for ever.
+    /// Firmware has nothing left to try, and waits for ever; or shim waits until somebody has read what it refused.
     NothingLeft,
     /// The guest's kernel gave up.
     Panic,
@@ -117,7 +117,7 @@ pub(super) fn sign(line: &str) -> Option<Sign> {
         RefusedBy::Firmware
     } else if small.contains("error loading") && small.contains("access denied") {
         RefusedBy::Loader
-    } else if small.contains("no bootable option or device was found") {
+    } else if small.contains("no bootable option or device was found") || is_shims_button(line) {
         return Some(Sign::NothingLeft);
     } else if line.contains("Kernel panic - not syncing") {
         return Some(Sign::Panic);
@@ -128,6 +128,15 @@ pub(super) fn sign(line: &str) -> Option<Sign> {
         by,
         line: line.trim().to_owned(),
     }))
+}
+
+/// The last row but one of the box in which shim says what it refused.
+fn is_shims_button(line: &str) -> bool {
+    let Some(row) = line.trim().strip_prefix('│') else {
+        return false;
+    };
+    row.strip_suffix('│')
+        .is_some_and(|inner| inner.trim() == "OK")
 }
 
 #[cfg(test)]
@@ -191,5 +200,7 @@ mod tests {
             sign("BdsDxe: No bootable option or device was found."),
             Some(Sign::NothingLeft)
         );
+        assert_eq!(sign("│ OK │"), Some(Sign::NothingLeft));
+        assert_eq!(sign("[  OK  ] Reached target"), None);
     }
 }

@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::fmt::Write;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -80,13 +79,7 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// When the machine does not come to its end, or the shell printed no verdict on an image.
-    pub fn verdicts(&self, lists: &Lists, images: &[&[u8]]) -> Result<(Vec<Verdict>, Duration)> {
-        let boot = self.machine(lists, images).boot()?;
-        boot.reached()?;
-        Ok((read(&boot, images.len())?, boot.duration))
-    }
-
-    fn machine(&self, lists: &Lists, images: &[&[u8]]) -> Machine<'_> {
+    pub fn verdicts(&self, lists: &Lists, images: &[&[u8]]) -> Result<Vec<Verdict>> {
         let variables = Variables {
             pk: self.shell_signer.clone(),
             kek: self.shell_signer.clone(),
@@ -95,22 +88,30 @@ impl Judge<'_> {
             secure_boot: true,
         };
         let machine = Machine::new(self.programs, self.firmware.clone())
-            .without_tpm()
             .variables(variables)
-            .last_line(END)
-            // It would wait five seconds for a key.
-            .answer("to skip startup.nsh", b"\r")
-            .file("EFI/BOOT/BOOTX64.EFI", self.shell.clone())
-            .file("startup.nsh", script(images.len()).into_bytes())
-            .file("one.nsh", ONE.to_vec());
-        let numbered = images.iter().enumerate();
-        numbered.fold(machine, |machine, (number, image)| {
-            machine.file(&format!("{number}.efi"), image.to_vec())
-        })
+            .file("EFI/BOOT/BOOTX64.EFI", self.shell.clone());
+        answers(&questions(machine, images).boot()?, images.len())
     }
 }
 
-/// The shell's script, which it runs by itself. It says first whether Secure Boot is on, and ends with the power off.
+/// Lets the UEFI Shell of this machine, which it must come to start by itself, ask about the images. The machine has no
+/// TPM, as there is nothing to measure and it takes time.
+#[must_use]
+pub fn questions<'a>(machine: Machine<'a>, images: &[&[u8]]) -> Machine<'a> {
+    let machine = machine
+        .without_tpm()
+        .last_line(END)
+        // It would wait five seconds for a key.
+        .answer("to skip startup.nsh", b"\r")
+        .file("startup.nsh", script(images.len()).into_bytes())
+        .file("one.nsh", ONE.to_vec());
+    let numbered = images.iter().enumerate();
+    numbered.fold(machine, |machine, (number, image)| {
+        machine.file(&format!("{number}.efi"), image.to_vec())
+    })
+}
+
+/// The shell's script, which it runs by itself; it ends with the power off.
 fn script(images: usize) -> String {
     let mut script = "echo -off\r\nfs0:\r\n".to_owned();
     for number in 0..images {
@@ -126,8 +127,12 @@ fn script(images: usize) -> String {
     script
 }
 
-/// The verdicts on the console of a boot: one on each image.
-fn read(boot: &Boot, images: usize) -> Result<Vec<Verdict>> {
+/// The verdicts on the console of a machine with [`questions`], one on each of so many images.
+///
+/// # Errors
+/// When the boot has another end, or a verdict is missing.
+pub fn answers(boot: &Boot, images: usize) -> Result<Vec<Verdict>> {
+    boot.reached()?;
     let mut verdicts = Vec::new();
     for line in boot.serial.lines() {
         let Some(rest) = line
@@ -149,4 +154,48 @@ fn read(boot: &Boot, images: usize) -> Result<Vec<Verdict>> {
         bail!("{} verdicts on {images} images", verdicts.len());
     }
     Ok(verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Outcome, Report};
+    use super::*;
+
+    fn answers_of(serial: &str) -> Result<Vec<Verdict>> {
+        let boot = Boot {
+            outcome: Outcome::Reached,
+            refusals: Vec::new(),
+            serial: serial.to_owned(),
+            report: Report::default(),
+            duration: std::time::Duration::ZERO,
+            first_attempt: None,
+        };
+        answers(&boot, 2)
+    }
+
+    #[test]
+    fn reads_what_the_shell_prints() {
+        let serial = "Shell> echo -off\nstarted\ntouchstone-judge: 0 0x0\n\
+            Script Error Status: Access Denied (line number 1)\ntouchstone-judge: 1 0xF\ntouchstone-judge: end\n";
+        let verdicts = answers_of(serial).unwrap();
+        assert_eq!(verdicts, [Verdict::Started, Verdict::Refused]);
+    }
+
+    #[test]
+    fn a_verdict_that_is_missing_or_out_of_order_is_an_error() {
+        for serial in [
+            "",
+            "touchstone-judge: 0 0x0\n",
+            "touchstone-judge: 1 0x0\ntouchstone-judge: 0 0x0\n",
+            "touchstone-judge: 0 0x0\ntouchstone-judge: 1 what\n",
+        ] {
+            assert!(answers_of(serial).is_err(), "{serial}");
+        }
+    }
+
+    #[test]
+    fn no_other_failure_counts_as_a_refusal() {
+        assert_eq!(Verdict::of_status(0x1a), Verdict::Refused);
+        assert_eq!(Verdict::of_status(0xe), Verdict::Failed(0xe));
+    }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::outcome::{Boot, Outcome};
 use super::watch::Answer;
-use super::{Programs, Variables, disk, run, variables};
+use super::{BootVariable, Programs, Variables, disk, run, variables};
 
 /// An OVMF build: its code, and the empty variable store that belongs to it (the same flash size).
 #[derive(Debug, Clone)]
@@ -80,6 +80,7 @@ pub struct Machine<'a> {
     pub(super) firmware: Firmware,
     pub(super) disk: Disk,
     pub(super) variables: Option<Variables>,
+    pub(super) boot_variables: Vec<BootVariable>,
     pub(super) tpm: bool,
     pub(super) option_rom: bool,
     pub(super) smbios: Vec<String>,
@@ -98,6 +99,7 @@ impl<'a> Machine<'a> {
             firmware,
             disk: Disk::Esp(Vec::new()),
             variables: None,
+            boot_variables: Vec::new(),
             tpm: true,
             option_rom: false,
             smbios: Vec::new(),
@@ -131,6 +133,13 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn variables(mut self, variables: Variables) -> Self {
         self.variables = Some(variables);
+        self
+    }
+
+    /// Adds a variable that is no key, beside those of [`Machine::variables`].
+    #[must_use]
+    pub fn boot_variable(mut self, variable: BootVariable) -> Self {
+        self.boot_variables.push(variable);
         self
     }
 
@@ -231,7 +240,7 @@ impl<'a> Machine<'a> {
             Some(wanted) => {
                 let empty = fs::read(&self.firmware.variables)
                     .with_context(|| self.firmware.variables.display().to_string())?;
-                let store = variables::enrol(&empty, wanted)
+                let store = variables::fill(&empty, wanted, &self.boot_variables)
                     .with_context(|| self.firmware.variables.display().to_string())?;
                 fs::write(home.join(run::VARIABLES), store).context("the firmware's variables")?;
             }

@@ -40,11 +40,11 @@ mod watch;
 
 use crate::Root;
 
-pub use judge::{Judge, Lists, Verdict};
+pub use judge::{Judge, Lists, Verdict, answers, questions};
 pub use machine::{Content, Disk, Firmware, Machine, Prepared};
 pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
 pub use report::Report;
-pub use variables::{Variables, enrol};
+pub use variables::{BootVariable, Variables, enrol};
 
 /// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `mformat`, `mcopy`.
 pub trait Programs: Sync {

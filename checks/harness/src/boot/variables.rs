@@ -22,16 +22,42 @@ pub struct Variables {
     pub secure_boot: bool,
 }
 
+/// A further variable, kept between boots and for boot services alone; nothing authenticates it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootVariable {
+    /// The name.
+    pub name: String,
+    /// Whose namespace it is in.
+    pub vendor: Uuid,
+    /// The value.
+    pub data: Vec<u8>,
+}
+
+impl BootVariable {
+    /// The minimum generations of boot components that shim enforces, as text: `sbat,1,DATE` and a line for each
+    /// component. shim replaces them by its own when those have a later date.
+    #[must_use]
+    pub fn sbat_level(text: &str) -> BootVariable {
+        BootVariable {
+            name: "SbatLevel".to_owned(),
+            vendor: SHIM_LOCK,
+            data: text.as_bytes().to_vec(),
+        }
+    }
+}
+
 /// `EFI_GLOBAL_VARIABLE`.
 const GLOBAL: Uuid = uuid!("8be4df61-93ca-11d2-aa0d-00e098032b8c");
 /// `EFI_IMAGE_SECURITY_DATABASE_GUID`.
 const IMAGE_SECURITY: Uuid = uuid!("d719b2cb-3d3a-4596-a3bc-dad00e67656f");
 /// `gEfiSecureBootEnableDisableGuid`, edk2's own switch.
 const SECURE_BOOT_ENABLE: Uuid = uuid!("f0a30bc7-af08-4556-99c4-001009c93a44");
+/// `SHIM_LOCK_GUID`, shim's namespace.
+const SHIM_LOCK: Uuid = uuid!("605dab50-e046-4300-abb6-3dd810dd8b23");
 /// Attributes (non-volatile, boot, runtime, time-based authenticated write) and `EFI_TIME` of a key: enrolled on
 /// 2020-01-01, so that a store is the same each time.
 const KEY: (u32, [u8; 16]) = (0x27, [0xe4, 0x07, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-/// Attributes (non-volatile, boot) of the switch, which has no time.
+/// Attributes (non-volatile, boot) of the switch and of what nothing authenticates, which have no time.
 const SWITCH: (u32, [u8; 16]) = (0x03, [0; 16]);
 
 /// `EFI_SYSTEM_NV_DATA_FV_GUID`, at this offset of the firmware volume's header.
@@ -48,6 +74,11 @@ const STORE_HEADER: usize = 28;
 /// # Errors
 /// When `empty` is no empty variable store of edk2, or too small.
 pub fn enrol(empty: &[u8], wanted: &Variables) -> Result<Vec<u8>> {
+    fill(empty, wanted, &[])
+}
+
+/// The same with further variables.
+pub(super) fn fill(empty: &[u8], wanted: &Variables, others: &[BootVariable]) -> Result<Vec<u8>> {
     let (first, end) = room(empty)?;
     let switch = vec![u8::from(wanted.secure_boot)];
     let mut records = Vec::new();
@@ -61,6 +92,9 @@ pub fn enrol(empty: &[u8], wanted: &Variables) -> Result<Vec<u8>> {
         if !data.is_empty() {
             add(&mut records, name, vendor, kind, data)?;
         }
+    }
+    for other in others {
+        add(&mut records, &other.name, other.vendor, SWITCH, &other.data)?;
     }
 
     let mut store = empty.to_vec();

@@ -1,17 +1,25 @@
 //! `cargo xtask boot`: the claims that only a boot on real firmware can show.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use touchstone_harness::boot::{Firmware, Machine};
 use touchstone_harness::nix::output;
-use touchstone_harness::nix_inputs::make_keys;
 use touchstone_harness::progress::Stage;
 use touchstone_harness::{Flavour, Generations, Inputs};
 
 use crate::compare;
 use crate::{demo, toolchain};
+
+mod each;
+mod enrolment;
+mod keys;
+mod sbat;
+mod table;
+mod verdicts;
+
+use keys::Keys;
 
 /// How many claims held, and what went wrong with the others.
 #[derive(Default)]
@@ -37,21 +45,50 @@ impl Outcome {
     }
 }
 
-/// Boots what the firmware must start and what it must refuse; with `all`, every stub and setting whose behaviour is known.
-pub fn run(inputs: &Inputs, all: bool) -> Result<Outcome> {
+/// What is claimed of boots.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// What `pe verify` says of an image, the firmware says as well
+    Verdicts,
+    /// What it says of an image under an SBAT level, shim says as well
+    Sbat,
+    /// A machine enrols our keys and enforces them
+    Enrolment,
+    /// Generations measure what was predicted, and changed ones are refused
+    Generations,
+}
+
+/// Boots what the firmware must start and what it must refuse, or a part of that; with `all`, every stub and setting
+/// whose behaviour is known.
+pub fn run(inputs: &Inputs, all: bool, only: Option<Part>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
+    for part in Part::value_variants() {
+        if only.is_some_and(|only| only != *part) {
+            continue;
+        }
+        match part {
+            Part::Verdicts => verdicts::judge(inputs)?.add_to(&mut outcome),
+            Part::Sbat => sbat::judge(inputs)?.add_to(&mut outcome),
+            Part::Enrolment => enrolment::claims(inputs, &mut outcome)?,
+            Part::Generations => generations(inputs, all, &mut outcome)?,
+        }
+    }
+    Ok(outcome)
+}
+
+fn generations(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let generations = built(inputs, folder.path(), &Flavour::default())?;
-    compare(inputs, &generations, &Flavour::default(), &mut outcome)?;
-    refusals(inputs, &generations, folder.path(), &mut outcome)?;
+    compare(inputs, &generations, &Flavour::default(), outcome)?;
+    refusals(inputs, &generations, folder.path(), outcome)?;
     if all {
         for flavour in matrix(inputs) {
             let folder = tempfile::tempdir()?;
             let generations = built(inputs, folder.path(), &flavour)?;
-            compare(inputs, &generations, &flavour, &mut outcome)?;
+            compare(inputs, &generations, &flavour, outcome)?;
         }
     }
-    Ok(outcome)
+    Ok(())
 }
 
 fn built(inputs: &Inputs, folder: &Path, flavour: &Flavour) -> Result<Generations> {
@@ -153,43 +190,18 @@ fn with_changed_byte(mut image: Vec<u8>) -> Result<Vec<u8>> {
 
 /// The same UKI without a signature, and with the signature of a key that is not enrolled.
 fn resigned(inputs: &Inputs, folder: &Path) -> Result<(PathBuf, PathBuf)> {
-    let touchstone = inputs
-        .touchstone
-        .as_ref()
-        .context("the static binary is not built")?;
     let (unsigned, foreign) = (folder.join("unsigned.efi"), folder.join("foreign.efi"));
+    let stranger = Keys::make(inputs, &folder.join("stranger"))?;
     let kernel = inputs.kernel.get("amd64").context("no amd64 kernel")?;
-    let stub = inputs
-        .stub
-        .get("trixie")
-        .and_then(|by_arch| by_arch.get("x64"))
-        .context("no stub")?;
-    let mut build = Command::new(touchstone);
+    let by_architecture = inputs.stub.get("trixie").context("no stub")?;
+    let stub = by_architecture.get("x64").context("no stub")?;
+    let mut build = stranger.command(&["uki", "build", "--cmdline", "console=ttyS0"]);
     build
-        .args([
-            "uki",
-            "build",
-            "--cmdline",
-            "console=ttyS0",
-            "--os-release",
-            "ID=unsigned",
-            "--stub",
-        ])
+        .args(["--os-release", "ID=unsigned", "--stub"])
         .arg(stub);
-    build
-        .arg("--linux")
-        .arg(&kernel.vmlinuz)
-        .arg("--output")
-        .arg(&unsigned);
+    build.arg("--linux").arg(&kernel.vmlinuz);
+    build.arg("--output").arg(&unsigned);
     output(build)?;
-    let keys = folder.join("stranger");
-    make_keys(touchstone, &keys)?;
-    let mut sign = Command::new(touchstone);
-    sign.args(["pe", "sign", "--key"])
-        .arg(keys.join("db.key"))
-        .arg("--certificate")
-        .arg(keys.join("db.pem"));
-    sign.arg("--output").arg(&foreign).arg(&unsigned);
-    output(sign)?;
+    stranger.sign(&unsigned, &foreign, &[])?;
     Ok((unsigned, foreign))
 }

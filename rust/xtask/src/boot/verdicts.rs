@@ -1,0 +1,114 @@
+//! What `touchstone pe verify` says of an image under lists of signatures, the firmware must say as well.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use touchstone_harness::Inputs;
+use touchstone_harness::boot::{Judge, Lists, Verdict};
+use touchstone_harness::progress::Stage;
+use touchstone_harness::verdicts::{self, Case, Tools};
+
+use super::each::each;
+use super::keys::{Keys, read, touchstone, verifies};
+use super::table::{Row, Table};
+
+/// Debian's OVMF 2025.02 verifies no elliptic curves (edk2 has them only when its crypto library is built so); newer firmware does.
+const ELLIPTIC_CURVES: [&str; 4] = [
+    "touchstone-p256",
+    "touchstone-p384",
+    "touchstone-p384-sha384",
+    "osslsigncode-p256",
+];
+const WHY: &str = "this firmware knows no elliptic curves";
+
+/// Images that are judged in one boot.
+struct Group<'a> {
+    lists: Lists,
+    cases: Vec<&'a Case>,
+}
+
+/// Judges all cases by both.
+pub fn judge(inputs: &Inputs) -> Result<Table> {
+    let folder = tempfile::tempdir()?;
+    let keys = Keys::make(inputs, &folder.path().join("keys"))?;
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images)?;
+    let tools = Tools {
+        touchstone: touchstone(inputs)?,
+        root: inputs.trixie(),
+    };
+    let stage = Stage::begin("Making images that are signed well and badly");
+    let cases = verdicts::cases(&images, &tools)?;
+    stage.done(&format!("{} images and lists", cases.len()));
+    let groups = groups(&cases)?;
+    let root = inputs.trixie();
+    let judge = keys.judge(inputs, &root)?;
+    let stage = Stage::begin(format!(
+        "Asking the firmware about them, in {} boots",
+        groups.len()
+    ));
+    let rows = each(&groups, |group| rows(&judge, &keys, group))?;
+    stage.done("answered");
+    let mut rows = rows.concat();
+    // As they stand in the table of cases.
+    rows.sort_by_key(|row| cases.iter().position(|case| case.name == row.name));
+    ensure!(rows.len() == cases.len(), "a case was left out");
+    Ok(Table {
+        title: format!(
+            "{} verdicts in {} boots of OVMF under Secure Boot",
+            rows.len(),
+            groups.len()
+        ),
+        rows,
+    })
+}
+
+/// The cases by their lists, which a boot has one pair of.
+fn groups(cases: &[Case]) -> Result<Vec<Group<'_>>> {
+    let mut groups: BTreeMap<(Vec<u8>, Vec<u8>), Vec<&Case>> = BTreeMap::new();
+    for case in cases {
+        let dbx = case.dbx.as_deref().map_or_else(|| Ok(Vec::new()), read)?;
+        groups.entry((read(&case.db)?, dbx)).or_default().push(case);
+    }
+    let groups = groups.into_iter().map(|((db, dbx), cases)| Group {
+        lists: Lists { db, dbx },
+        cases,
+    });
+    Ok(groups.collect())
+}
+
+fn rows(judge: &Judge<'_>, keys: &Keys, group: &Group<'_>) -> Result<Vec<Row>> {
+    let images = group.cases.iter().map(|case| read(&case.image));
+    let images: Vec<Vec<u8>> = images.collect::<Result<_>>()?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    let names = || group.cases.iter().map(|case| case.name).collect::<Vec<_>>();
+    let said = judge
+        .verdicts(&group.lists, &images)
+        .with_context(|| names().join(", "))?;
+    let pairs = group.cases.iter().zip(said);
+    pairs.map(|(case, said)| row(keys, case, said)).collect()
+}
+
+fn row(keys: &Keys, case: &Case, said: Verdict) -> Result<Row> {
+    let ours = verifies(verify(keys, &case.image, &case.db, case.dbx.as_deref()))
+        .with_context(|| case.name)?;
+    let explained = ELLIPTIC_CURVES.contains(&case.name).then_some(WHY);
+    Ok(Row {
+        name: case.name.to_owned(),
+        ours,
+        firmware: said,
+        explained,
+        rule: case.rule,
+    })
+}
+
+fn verify(keys: &Keys, image: &Path, db: &Path, dbx: Option<&Path>) -> std::process::Command {
+    let mut command = keys.command(&["pe", "verify", "--db"]);
+    command.arg(db);
+    if let Some(dbx) = dbx {
+        command.arg("--dbx").arg(dbx);
+    }
+    command.arg(image);
+    command
+}
