@@ -26,6 +26,8 @@ mod sign;
 mod sign_files;
 mod sign_many;
 mod support;
+#[cfg(feature = "token")]
+mod token;
 #[cfg(feature = "tpm")]
 mod tpm;
 mod ukify;

@@ -128,6 +128,11 @@ pub enum TokenError {
         /// What it answered.
         code: String,
     },
+    /// The key wants its PIN between the steps of a signature, and the token makes such a signature in one.
+    #[error(
+        "the key wants its PIN for each signature, and the token offers no mechanism for it that is used in steps (such as CKM_ECDSA_SHA256): use a key without CKA_ALWAYS_AUTHENTICATE, or one of RSA"
+    )]
+    InOneStep,
     /// The token was taken out.
     #[error("the token was removed while it was used")]
     Removed,
@@ -166,9 +171,10 @@ impl TokenError {
             Self::PinNeeded | Self::PinFile { .. } | Self::NoPin { .. } => Fault::SecretNeeded,
             Self::WrongPin | Self::LastTry => Fault::WrongSecret,
             Self::Locked => Fault::Locked,
-            Self::UnsupportedKey(_) | Self::NoMechanism { .. } | Self::Refused { .. } => {
-                Fault::Unsupported
-            }
+            Self::UnsupportedKey(_)
+            | Self::NoMechanism { .. }
+            | Self::InOneStep
+            | Self::Refused { .. } => Fault::Unsupported,
             Self::PublicKey(error) => error.fault(),
             Self::NoPublicKey => Fault::Mismatch,
             Self::PinExpired

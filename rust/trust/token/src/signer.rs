@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::MechanismType;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
@@ -78,8 +79,12 @@ impl TokenSigner {
         };
         session.sign_init(&way.mechanism, self.key)?;
         pin.allow(&session)?;
-        session.sign_update(&input)?;
-        Ok(session.sign_final()?)
+        match session.sign_update(&input) {
+            Ok(()) => Ok(session.sign_final()?),
+            Err(Error::Pkcs11(RvError::OperationNotInitialized, _)) => Err(TokenError::InOneStep),
+            Err(Error::Pkcs11(RvError::FunctionNotSupported, _)) => Err(TokenError::InOneStep),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn signature(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, TokenError> {
