@@ -16,15 +16,18 @@ mod time;
 use cms::cert::IssuerAndSerialNumber;
 use cms::content_info::CmsVersion;
 use cms::signed_data::{
-    EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
+    CertificateSet, EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
 };
 use const_oid::db::rfc5911::ID_DATA;
 use der::Encode;
 use der::asn1::{OctetString, SetOfVec};
 use uuid::{Uuid, uuid};
+use x509_cert::Certificate;
 
-use crate::algorithm::Hash;
+use crate::algorithm::{Hash, KeyKind};
 use crate::authenticode;
+use crate::authenticode::detached::{self, DetachedError};
+use crate::certificate::{self, CertificateError};
 use crate::signer::{CertifiedSigner, SignError};
 
 pub use read::{AuthError, SignedUpdate};
@@ -127,7 +130,44 @@ impl Update<'_> {
     /// long for the 32-bit length.
     pub fn sign(&self, signer: &CertifiedSigner) -> Result<Vec<u8>, SignError> {
         let signature = signer.sign(HASH, &self.to_be_signed())?;
-        let signed_data = signed_data(signer, signature)?.to_der()?;
+        let chain = std::iter::once(signer.certificate()).chain(signer.chain());
+        self.file(signer.certificate(), signer.kind(), chain, signature)
+    }
+
+    /// The update with a signature that was made elsewhere, of [`Self::to_be_signed`] by SHA-256: raw
+    /// bytes for RSA, DER for ECDSA. `certificates` are the signer's own, and after it its chain.
+    ///
+    /// # Errors
+    /// [`DetachedError::WrongSignature`] when it is of other bytes or by another key, and
+    /// [`DetachedError::Sign`].
+    pub fn attach(
+        &self,
+        certificates: &[Certificate],
+        signature: Vec<u8>,
+    ) -> Result<Vec<u8>, DetachedError> {
+        let own = certificates
+            .first()
+            .ok_or(CertificateError::NotACertificate)
+            .map_err(SignError::from)?;
+        let key = detached::check_key(own)?;
+        if !key.verify(HASH, &self.to_be_signed(), &signature) {
+            return Err(DetachedError::WrongSignature {
+                subject: certificate::subject(own),
+            });
+        }
+        Ok(self.file(own, key.kind(), certificates, signature)?)
+    }
+
+    fn file<'a>(
+        &self,
+        signer: &Certificate,
+        kind: KeyKind,
+        certificates: impl IntoIterator<Item = &'a Certificate>,
+        signature: Vec<u8>,
+    ) -> Result<Vec<u8>, SignError> {
+        let certificates = authenticode::certificate_set(certificates)?;
+        let info = signer_info(signer, kind, signature)?;
+        let signed_data = signed_data(certificates, info)?.to_der()?;
         let length = u32::try_from(signed_data.len().saturating_add(CERTIFICATE_HEADER))
             .map_err(|_| der::Error::from(der::ErrorKind::Overflow))?;
 
@@ -141,22 +181,8 @@ impl Update<'_> {
     }
 }
 
-/// A SignedData without content and without signed attributes, not wrapped into a ContentInfo: the
-/// signature is over the bytes themselves.
-fn signed_data(signer: &CertifiedSigner, signature: Vec<u8>) -> Result<SignedData, der::Error> {
-    let certificate = signer.certificate().tbs_certificate();
-    let info = SignerInfo {
-        version: CmsVersion::V1,
-        sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
-            issuer: certificate.issuer().clone(),
-            serial_number: certificate.serial_number().clone(),
-        }),
-        digest_alg: HASH.identifier(),
-        signed_attrs: None,
-        signature_algorithm: signer.kind().identifier(HASH),
-        signature: OctetString::new(signature)?,
-        unsigned_attrs: None,
-    };
+/// A SignedData without content, not wrapped into a ContentInfo.
+fn signed_data(certificates: CertificateSet, info: SignerInfo) -> Result<SignedData, der::Error> {
     Ok(SignedData {
         version: CmsVersion::V1,
         digest_algorithms: SetOfVec::try_from(vec![HASH.identifier()])?,
@@ -164,9 +190,30 @@ fn signed_data(signer: &CertifiedSigner, signature: Vec<u8>) -> Result<SignedDat
             econtent_type: ID_DATA,
             econtent: None,
         },
-        certificates: Some(authenticode::certificates(signer)?),
+        certificates: Some(certificates),
         crls: None,
         signer_infos: SignerInfos::try_from(vec![info])?,
+    })
+}
+
+/// A SignerInfo without signed attributes: the signature is over the bytes themselves.
+fn signer_info(
+    signer: &Certificate,
+    kind: KeyKind,
+    signature: Vec<u8>,
+) -> Result<SignerInfo, der::Error> {
+    let certificate = signer.tbs_certificate();
+    Ok(SignerInfo {
+        version: CmsVersion::V1,
+        sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
+            issuer: certificate.issuer().clone(),
+            serial_number: certificate.serial_number().clone(),
+        }),
+        digest_alg: HASH.identifier(),
+        signed_attrs: None,
+        signature_algorithm: kind.identifier(HASH),
+        signature: OctetString::new(signature)?,
+        unsigned_attrs: None,
     })
 }
 

@@ -168,11 +168,11 @@ fn attribute(oid: ObjectIdentifier, value: Any) -> Result<Attribute, der::Error>
 }
 
 /// The signer's certificate and its chain, each once.
-pub(crate) fn certificates(signer: &CertifiedSigner) -> Result<CertificateSet, der::Error> {
+fn certificates(signer: &CertifiedSigner) -> Result<CertificateSet, der::Error> {
     certificate_set(std::iter::once(signer.certificate()).chain(signer.chain()))
 }
 
-fn certificate_set<'a>(
+pub(crate) fn certificate_set<'a>(
     certificates: impl IntoIterator<Item = &'a Certificate>,
 ) -> Result<CertificateSet, der::Error> {
     let mut all = Vec::new();

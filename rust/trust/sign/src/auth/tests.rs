@@ -77,6 +77,30 @@ fn every_kind_of_key_signs_an_update() {
 }
 
 #[test]
+fn a_signature_that_was_made_elsewhere_gives_the_same_file() {
+    let lists = lists();
+    for key in [test_keys::rsa(), &test_keys::p256()] {
+        let (update, signer) = (update(Variable::Db, true, &lists), signer(key));
+        let signature = signer.sign(Hash::Sha256, &update.to_be_signed()).unwrap();
+        let own = [certificate(key)];
+        let attached = update.attach(&own, signature.clone()).unwrap();
+        assert_eq!(attached, update.sign(&signer).unwrap());
+
+        let other = Update {
+            append: false,
+            ..update
+        };
+        let stranger = [certificate(test_keys::other_rsa())];
+        for refused in [
+            other.attach(&own, signature.clone()),
+            update.attach(&stranger, signature),
+        ] {
+            assert!(matches!(refused, Err(DetachedError::WrongSignature { .. })));
+        }
+    }
+}
+
+#[test]
 fn an_update_without_lists_removes_the_platform_key() {
     let file = update(Variable::Pk, false, b"")
         .sign(&signer(test_keys::rsa()))
