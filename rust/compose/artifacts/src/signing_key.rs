@@ -173,10 +173,11 @@ impl SigningKey {
     }
 }
 
-/// What may be shown of a URI that was not read: a PIN may have been put into it.
+/// What may be shown of a URI that was not read: a PIN or authorization value may have been put into it.
 fn unread(uri: &str) -> &str {
     let name = uri.split('?').next().unwrap_or_default();
-    let shown = if name.contains("value=") { ':' } else { '?' };
+    let is_secret = ["value=", "auth="].iter().any(|word| name.contains(word));
+    let shown = if is_secret { ':' } else { '?' };
     uri.split(shown).next().unwrap_or_default()
 }
 

@@ -232,7 +232,8 @@ fn a_key_on_a_token() {
     for (key, shown) in [
         ("pkcs11:token=x;object=db", "pkcs11:token=x;object=db"),
         ("pkcs11:token=x?pin-value=271828", "pkcs11:token=x"),
-        ("tpm2:0x81000001", "tpm2:0x81000001"),
+        ("tpm2:handle=0x81000001", "tpm2:handle=0x81000001"),
+        ("tpm2:file=x;auth=271828", "tpm2"),
         ("agent:db", "agent:db"),
     ] {
         let arguments = build(&["--key", key, "--certificate", "keys/db.pem"]);
