@@ -15,13 +15,13 @@ own() {
     shift 3
     key "$name" "$kind"
     openssl req -new -x509 -config none.cnf -key "$name.key" -subj "/CN=$name" -days 3650 \
-        -addext "$extension" -out "$name.pem" "$@"
+        -addext "$extension" -addext "$PURPOSE" -out "$name.pem" "$@"
 }
 
 # issued NAME ISSUER EXTENSION [OPTION…]: a certificate that is signed by another's key.
 issued() {
     name=$1 issuer=$2
-    printf '%s\n' "$3" > "$name.ext"
+    printf '%s\n' "$3" "$PURPOSE" > "$name.ext"
     shift 3
     key "$name" 2048
     openssl req -new -config none.cnf -key "$name.key" -subj "/CN=$name" -out "$name.csr"
@@ -32,6 +32,8 @@ issued() {
 printf '[req]\ndistinguished_name = names\n[names]\n' > none.cnf
 AUTHORITY=basicConstraints=critical,CA:TRUE
 NONE=basicConstraints=critical,CA:FALSE
+# Firmware does not ask for it, pesigcheck does.
+PURPOSE=extendedKeyUsage=codeSigning
 
 # Certificates that stand for themselves.
 own own 2048 $NONE
@@ -42,6 +44,9 @@ own rsa4096 4096 $NONE
 own p256 prime256v1 $NONE
 own p384 secp384r1 $NONE
 own expired 2048 $NONE -not_before 20190101000000Z -not_after 20200101000000Z 2> /dev/null
+PURPOSE=extendedKeyUsage=serverAuth
+own web-server 2048 $NONE
+PURPOSE=extendedKeyUsage=codeSigning
 own critical 2048 1.3.6.1.4.1.99999.1=critical,ASN1:UTF8String:unknown
 
 # A hierarchy: root > middle > lower.

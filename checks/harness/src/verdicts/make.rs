@@ -53,6 +53,7 @@ const BY_TOUCHSTONE: &[(&str, &str, &str, &[&str])] = &[
         &["--allow-expired"],
     ),
     ("critical.efi", "critical", "critical.pem", &[]),
+    ("web-server.efi", "web-server", "web-server.pem", &[]),
     ("by-root.efi", "by-root", "by-root.pem", &[]),
     ("by-middle.efi", "by-middle", "by-middle.chain", &[]),
     ("by-middle-alone.efi", "by-middle", "by-middle.pem", &[]),

@@ -125,6 +125,11 @@ fn chains() -> Vec<Row> {
         ),
         boots("signer-itself-trusted", "by-root.efi", &[Key("by-root")]),
         boots("expired", "expired.efi", &[Key("expired")]),
+        boots(
+            "certificate-for-web-servers",
+            "web-server.efi",
+            &[Key("web-server")],
+        ),
         boots("certificate-signed-in-sha1", "by-root-in-sha1.efi", ROOT),
         boots("version-1-authority", "by-version1.efi", &[Key("version1")]),
         refused("intermediate-missing", "by-middle-alone.efi", ROOT, none),

@@ -1,11 +1,20 @@
 //! `touchstone pe verify` says of every image what firmware does with it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use touchstone_harness::verdicts::{Case, Tools, cases};
 
 use crate::support::{TOUCHSTONE, Work};
+
+mod documentation;
+mod explained;
+mod peers;
+mod question;
+
+use explained::EXPLAINED;
+use question::PEERS;
 
 fn made(work: &Work) -> Vec<Case> {
     let tools = Tools {
@@ -58,4 +67,56 @@ fn every_case_has_the_verdict_of_firmware_and_names_the_rule() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(cases.len() >= 80, "{}", cases.len());
+}
+
+/// Each peer says what we say wherever it can judge; where it says otherwise, `explained.rs` says why.
+#[test]
+fn peers_agree_or_their_disagreement_is_explained() {
+    let work = Work::new();
+    let cases = made(&work);
+    let said = peers::ask(&work, &cases);
+    let rows: Vec<_> = cases
+        .iter()
+        .map(|case| (case, agreement(case, &verify_case(&work, case), &said)))
+        .collect();
+    let found = disagreements(&rows);
+    let lief = work.inputs.lief.is_some();
+    let explained = EXPLAINED.iter().flat_map(|one| {
+        let cases = one.cases.iter();
+        cases.map(|case| format!("{} {case}", one.peer))
+    });
+    let explained: BTreeSet<_> = explained
+        .filter(|one| lief || !one.starts_with("LIEF"))
+        .collect();
+    assert_eq!(found, explained);
+    if !lief {
+        println!("LIEF is not there: the tables of docs/verify.md are not compared");
+        return;
+    }
+    let page = include_str!("../../../../docs/verify.md");
+    let text = documentation::render(&rows);
+    assert!(
+        documentation::of_page(page) == text,
+        "docs/verify.md should have:\n{text}"
+    );
+}
+
+fn agreement(
+    case: &Case,
+    answer: &Value,
+    said: &peers::Said,
+) -> BTreeMap<&'static str, Option<bool>> {
+    let same = |peer: &'static str| {
+        let theirs = said[case.name].get(peer)?;
+        Some(question::ours(peer, case, answer)? == *theirs)
+    };
+    PEERS.into_iter().map(|peer| (peer, same(peer))).collect()
+}
+
+fn disagreements(rows: &[documentation::Row<'_>]) -> BTreeSet<String> {
+    let all = rows.iter().flat_map(|(case, agrees)| {
+        let others = agrees.iter().filter(|(_, same)| **same == Some(false));
+        others.map(|(peer, _)| format!("{peer} {}", case.name))
+    });
+    all.collect()
 }
