@@ -7,16 +7,18 @@ use std::process::Command;
 /// What tpm2-tss reads when it is first used (tpm2-tss, doc/logging.md).
 const LOGGING: &str = "TSS2_LOG";
 
-/// Starts this program anew, as the same process, with tpm2-tss silent: where a key of a TPM is named, and nobody said how it is to log.
+/// Starts this program anew, as the same process, with tpm2-tss silent: where a key of a TPM may be named, and nobody said how it is to log.
 ///
 /// A running program cannot change its environment safely, and the library offers no other way.
 pub fn tpm_library() {
-    let named = env::args_os().any(|word| {
+    // What a request names is not known yet.
+    let is_request = env::args_os().nth(1).is_some_and(|word| word == "run");
+    let is_named = env::args_os().any(|word| {
         let word = word.as_encoded_bytes();
         let value = word.strip_prefix(b"--key=").unwrap_or(word);
         value.starts_with(b"tpm2:")
     });
-    if !named || env::var_os(LOGGING).is_some() {
+    if !(is_request || is_named) || env::var_os(LOGGING).is_some() {
         return;
     }
     let Ok(this) = env::current_exe() else { return };

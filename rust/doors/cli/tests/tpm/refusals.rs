@@ -8,7 +8,7 @@ const SECRETS: [&str; 2] = ["tomato-7", "cucumber-8"];
 impl Tpm {
     /// What `refused NAME …` in a script left: exit status 1, one error with this code and these words, and nothing else.
     #[track_caller]
-    fn assert_refused(&self, name: &str, code: &str, words: &str) {
+    pub(super) fn assert_refused(&self, name: &str, code: &str, words: &str) {
         let said = self.text(&format!("{name}.stderr"));
         assert_eq!(self.text(&format!("{name}.code")), "1\n", "{name}: {said}");
         assert_eq!(self.text(&format!("{name}.stdout")), "", "{name}");

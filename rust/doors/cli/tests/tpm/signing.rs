@@ -184,6 +184,40 @@ fn the_authorization_value_does_not_cross_the_bus_and_nothing_stays_in_the_tpm()
 }
 
 #[test]
+fn updates_of_variables_and_requests_are_signed_with_such_a_key_too() {
+    let tpm = Tpm::new();
+    tpm.work.keys("keys");
+    tpm.done(
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout file.key -subj /CN=file -days 30 -out file.crt 2>openssl.stderr
+        primary
+        tpm2_import --quiet --parent-context=primary.ctx --key-algorithm=rsa --input=file.key --public=key.pub --private=key.priv
+        flush
+        persist key 0x81010001
+        update() {
+            $TOUCHSTONE keys auth keys/db.esl --variable db --time 2026-01-31T12:00:00Z --key \"$1\" --certificate file.crt --output $2.auth 2>$2.stderr
+        }
+        update file.key file
+        update \"tpm2:handle=0x81010001;tcti=$TCTI\" tpm
+        run() {
+            key=\"tpm2:handle=$1;tcti=$TCTI\"
+            echo '{\"operation\":\"pe.sign\",\"file\":\"addon\",\"output\":\"'$2'.efi\",\"sign\":{\"key\":\"'$key'\",\"certificate\":\"file.crt\"}}' >request
+            $TOUCHSTONE run request >$2.stdout 2>$2.stderr
+        }
+        run 0x81010001 requested
+        code=0
+        run 0x81010002 empty || code=$?
+        echo $code >empty.code",
+    );
+    assert_same_bytes(
+        "db",
+        &tpm.work.read("tpm.auth"),
+        &tpm.work.read("file.auth"),
+    );
+    assert!(tpm.is_accepted("file.crt", "requested.efi"));
+    tpm.assert_refused("empty", "key.missing", "nothing is under this handle");
+}
+
+#[test]
 fn the_commands_of_the_documentation_sign() {
     let tpm = Tpm::new();
     std::fs::rename(tpm.work.path("addon"), tpm.work.path("loader.efi")).unwrap();
