@@ -132,14 +132,22 @@ in
       request = removeAttrs entries [ "name" ];
     };
 
-  # signUpdate { variable, list, time, append ? false, sign } → a signed update (.auth) of "PK", "KEK", "db" or "dbx", a file.
-  # A build has no clock: `time` is a string such as "2026-01-31T12:00:00Z". Only test keys sign in builds; real ones sign outside,
-  # with `touchstone keys auth`.
-  signUpdate = { name ? "update.auth", sign, ... }@update:
+  # signUpdate { variable, list, time, append ? false, sign ? null, detached ? null }
+  #   → a signed update (.auth) of "PK", "KEK", "db" or "dbx" (a file): by a key, `sign`, which must be a test key, or with a signature
+  #   that was made elsewhere, `detached = { certificate; signature; }`. A build has no clock: `time` is "2026-01-31T12:00:00Z" or so.
+  signUpdate = { name ? "update.auth", sign ? null, ... }@update:
     perform {
       inherit name;
       operation = "keys.auth";
       request = removeAttrs update [ "name" ] // { sign = signing sign; };
+    };
+
+  # prepareUpdate { variable, list, time, append ? false } → what is to be signed elsewhere for `signUpdate`'s `detached` (a file).
+  prepareUpdate = { name ? "signed-data", ... }@update:
+    perform {
+      inherit name;
+      operation = "keys.prepare";
+      request = removeAttrs update [ "name" ];
     };
 
   # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, measure ? null, manifestKey ? null, … }

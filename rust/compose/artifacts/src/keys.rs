@@ -14,7 +14,9 @@ mod warning;
 use touchstone_sign::auth::{EfiTime, seconds as seconds_of};
 use uuid::uuid;
 
-pub use auth::{SignUpdate, SignedUpdate, Variable};
+pub use auth::{
+    PrepareUpdate, PreparedUpdate, SignUpdate, SignedUpdate, UpdateSignature, Variable,
+};
 pub use esl::{MadeEsl, MakeEsl};
 pub use facts::{CertificateFacts, Entry};
 pub use generate::{Algorithm, GenerateKeys, GeneratedKeys};

@@ -11,8 +11,8 @@ use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
 use touchstone_artifacts::inspect_uki::{InspectUki, InspectedImage};
 use touchstone_artifacts::keys::{
-    GenerateKeys, GeneratedKeys, InspectKeys, InspectedKeys, MadeEsl, MakeEsl, SignUpdate,
-    SignedUpdate,
+    GenerateKeys, GeneratedKeys, InspectKeys, InspectedKeys, MadeEsl, MakeEsl, PrepareUpdate,
+    PreparedUpdate, SignUpdate, SignedUpdate,
 };
 use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
 use touchstone_artifacts::pcr11::UkiPcrs;
@@ -83,6 +83,8 @@ operation!("keys.generate", GenerateKeys => GeneratedKeys,
     "keys for Secure Boot, with signed updates that enrol them");
 operation!("keys.esl", MakeEsl => MadeEsl,
     "signature lists of certificates, images and digests, for db or dbx");
+operation!("keys.prepare", PrepareUpdate => PreparedUpdate,
+    "what is to be signed elsewhere for an update of PK, KEK, db or dbx");
 operation!("keys.auth", SignUpdate => SignedUpdate,
     "a signed update of PK, KEK, db or dbx");
 operation!("keys.inspect", InspectKeys => InspectedKeys,
@@ -147,6 +149,7 @@ pub fn operations() -> Vec<Description> {
         Description::of::<BootArtifacts>(),
         Description::of::<GenerateKeys>(),
         Description::of::<MakeEsl>(),
+        Description::of::<PrepareUpdate>(),
         Description::of::<SignUpdate>(),
         Description::of::<InspectKeys>(),
     ]

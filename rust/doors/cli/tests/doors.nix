@@ -78,6 +78,7 @@ let
     "manifest.sign" = lib.signManifest { inherit manifest; key = inputs.manifestKey; };
     "boot.artifacts" = generations.artifacts.generation2;
     "keys.esl" = list;
+    "keys.prepare" = lib.prepareUpdate { inherit list; variable = "db"; time = "2026-01-31T12:00:00Z"; };
     "keys.auth" = lib.signUpdate {
       inherit list sign;
       variable = "dbx";

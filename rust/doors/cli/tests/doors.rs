@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::shorthand::{
-    keys_auth, keys_esl, keys_generate, keys_inspect, measure_predict, measure_uki, pe_digest,
-    pe_prepare, pe_sign, pe_unsign, text, uki_build, uki_diff, uki_inspect, words,
+    keys_auth, keys_esl, keys_generate, keys_inspect, keys_prepare, measure_predict, measure_uki,
+    pe_digest, pe_prepare, pe_sign, pe_unsign, text, uki_build, uki_diff, uki_inspect, words,
 };
 use crate::support::Work;
 
@@ -37,7 +37,7 @@ impl Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 17] = [
+const OPERATIONS: [Doors; 18] = [
     Doors::of("bootspec.emit", None, true),
     Doors::of("uki.assemble", Some(uki_build), true),
     Doors::of("uki.inspect", Some(uki_inspect), false),
@@ -53,6 +53,7 @@ const OPERATIONS: [Doors; 17] = [
     Doors::of("boot.artifacts", None, true),
     Doors::of("keys.generate", Some(keys_generate), false),
     Doors::of("keys.esl", Some(keys_esl), true),
+    Doors::of("keys.prepare", Some(keys_prepare), true),
     Doors::of("keys.auth", Some(keys_auth), true),
     Doors::of("keys.inspect", Some(keys_inspect), false),
 ];

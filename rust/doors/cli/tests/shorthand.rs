@@ -166,19 +166,31 @@ pub fn keys_esl(request: &Value) -> Vec<String> {
     command
 }
 
-pub fn keys_auth(request: &Value) -> Vec<String> {
-    let sign = &request["sign"];
+/// What the words of an update have in common, signed here or elsewhere.
+fn update(request: &Value) -> Vec<String> {
     let mut command = words(["keys", "auth", "--json", text(request, "list")]);
-    for (name, value) in [
-        ("--variable", text(request, "variable")),
-        ("--key", text(sign, "key")),
-        ("--certificate", text(sign, "certificate")),
-        ("--time", text(request, "time")),
-        ("--output", text(request, "output")),
+    for (name, field) in [
+        ("--variable", "variable"),
+        ("--time", "time"),
+        ("--output", "output"),
     ] {
-        command.extend(words([name, value]));
+        command.extend(words([name, text(request, field)]));
     }
     command.extend((request["append"] == true).then(|| "--append".to_owned()));
+    command
+}
+
+pub fn keys_prepare(request: &Value) -> Vec<String> {
+    let mut command = update(request);
+    command.push("--prepare-offline-signing".to_owned());
+    command
+}
+
+pub fn keys_auth(request: &Value) -> Vec<String> {
+    let mut command = update(request);
+    let sign = &request["sign"];
+    command.extend(words(["--key", text(sign, "key")]));
+    command.extend(words(["--certificate", text(sign, "certificate")]));
     command
 }
 

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::de::DeserializeOwned;
-use touchstone_artifacts::keys::{Algorithm, GenerateKeys, MakeEsl, SignUpdate, Uuid, Variable};
+use touchstone_artifacts::keys::{
+    Algorithm, GenerateKeys, MakeEsl, PrepareUpdate, SignUpdate, UpdateSignature, Uuid, Variable,
+};
+use touchstone_artifacts::signing_key::SigningKey;
 
 use super::KeyArguments;
+use super::key::HowToSign;
 
 #[derive(Subcommand)]
 pub enum Keys {
@@ -110,12 +114,27 @@ pub struct Esl {
 }
 
 #[derive(Args)]
+#[command(group(
+    ArgGroup::new("by").required(true).args(["key", "prepare_offline_signing", "signed_data_signature"])
+))]
 pub struct Auth {
     /// The variable: PK, KEK, db or dbx
     #[arg(long, value_parser = named::<Variable>)]
     pub variable: Variable,
+    /// The signing key: a PEM or DER file, pkcs11:…, or tpm2:…
+    #[arg(long, requires = "certificate")]
+    pub key: Option<String>,
+    /// The key's certificate: a PEM or DER file; certificates after the first are its chain
+    #[arg(long)]
+    pub certificate: Option<PathBuf>,
     #[command(flatten)]
-    pub key: KeyArguments,
+    pub how: HowToSign,
+    /// Do not sign, but write what is to be signed elsewhere to the output
+    #[arg(long)]
+    pub prepare_offline_signing: bool,
+    /// The bare signature of what --prepare-offline-signing wrote for the same words, as `openssl dgst -sha256 -sign` makes it
+    #[arg(long, value_name = "SIGNATURE", requires_all = ["certificate", "time"])]
+    pub signed_data_signature: Option<PathBuf>,
     /// Add the entries to what the variable holds, instead of replacing it
     #[arg(long)]
     pub append: bool,
@@ -176,14 +195,41 @@ impl From<Esl> for MakeEsl {
     }
 }
 
+impl From<Auth> for PrepareUpdate {
+    fn from(arguments: Auth) -> PrepareUpdate {
+        PrepareUpdate {
+            variable: arguments.variable,
+            list: arguments.list,
+            append: arguments.append,
+            time: arguments.time,
+            output: arguments.output,
+        }
+    }
+}
+
 impl From<Auth> for SignUpdate {
     fn from(arguments: Auth) -> SignUpdate {
+        let (certificate, how) = (arguments.certificate, arguments.how);
+        let allow_expired = how.allow_expired;
+        let detached = certificate.clone().zip(arguments.signed_data_signature);
+        let key = arguments.key.zip(certificate);
         SignUpdate {
             variable: arguments.variable,
             list: arguments.list,
             append: arguments.append,
             time: arguments.time,
-            sign: arguments.key.into(),
+            sign: key.map(|(key, certificate)| {
+                SigningKey::from(KeyArguments {
+                    key,
+                    certificate,
+                    how,
+                })
+            }),
+            detached: detached.map(|(certificate, signature)| UpdateSignature {
+                certificate,
+                signature,
+                allow_expired,
+            }),
             output: arguments.output,
         }
     }

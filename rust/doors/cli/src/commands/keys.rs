@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use touchstone_artifacts::Context;
-use touchstone_artifacts::keys::{GenerateKeys, InspectKeys, MakeEsl, SignUpdate, Warning};
+use touchstone_artifacts::keys::{
+    GenerateKeys, InspectKeys, MakeEsl, PrepareUpdate, SignUpdate, Warning,
+};
 use touchstone_operations::{Failure, perform};
 
 use super::{Verdict, print};
@@ -24,6 +26,10 @@ pub fn run(keys: Keys, context: &Context<'_>) -> Result<Verdict, Failure> {
             let json = esl.json;
             let answer = perform(&MakeEsl::from(esl), context)?;
             done(json, &answer, &answer.warnings)
+        }
+        Keys::Auth(auth) if auth.prepare_offline_signing => {
+            let json = auth.json;
+            done(json, &perform(&PrepareUpdate::from(auth), context)?, &[])
         }
         Keys::Auth(auth) => {
             let json = auth.json;

@@ -162,6 +162,55 @@ fn a_signature_that_openssl_made_elsewhere_is_verified() {
 }
 
 #[test]
+fn an_update_that_was_signed_elsewhere_is_the_same() {
+    let work = ready("rsa3072");
+    let of_db = ["--variable", "db", "--append"];
+    let words = |options: &[&'static str], output: &'static str| {
+        let files = ["--time", TIME, "--output", output, "two.esl"];
+        [&["keys", "auth"], &of_db[..], options, &files].concat()
+    };
+    work.done(words(&["--prepare-offline-signing"], "prepared"));
+    let bundle = [
+        "-o",
+        "-a",
+        "-t",
+        TIME_OF_EFITOOLS,
+        "db",
+        "two.esl",
+        "bundle",
+    ];
+    work.peer("sign-efi-sig-list", &bundle);
+    assert_same_bytes("prepared", &work.read("prepared"), &work.read("bundle"));
+
+    let sign = [
+        "dgst",
+        "-sha256",
+        "-sign",
+        "keys/KEK.key",
+        "-out",
+        "signature",
+    ];
+    work.peer("openssl", &[&sign[..], &["prepared"]].concat());
+    let attach = ["--signed-data-signature", "signature", "--certificate"];
+    work.done(words(
+        &[&attach[..], &["keys/KEK.pem"]].concat(),
+        "attached.auth",
+    ));
+    work.sign_update("KEK", &of_db, "two.esl", "ours.auth");
+    assert_same_bytes(
+        "attached",
+        &work.read("attached.auth"),
+        &work.read("ours.auth"),
+    );
+
+    let output = work.touchstone(words(&[&attach[..], &["keys/PK.pem"]].concat(), "out.auth"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("[detached.wrong-signature]"), "{said}");
+    assert!(!work.path("out.auth").exists());
+}
+
+#[test]
 fn virt_firmware_takes_the_entries_of_an_update() {
     let work = ready("rsa2048");
     work.sign_update("KEK", &["--variable", "dbx"], "two.esl", "dbx.auth");
