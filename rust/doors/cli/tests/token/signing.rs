@@ -1,6 +1,6 @@
 //! What tokens sign is accepted, and for RSA it is what the key file signs.
 
-use crate::support::{Work, assert_same_bytes};
+use crate::support::{TOUCHSTONE, Work, assert_same_bytes};
 
 use super::Hsm;
 
@@ -20,6 +20,9 @@ const KEYS: [(&str, &str, &str); 5] = [
         "EC:secp384r1",
     ),
 ];
+
+/// The owner in a signature list.
+const OWNER: &str = "6a9e9a1c-4b7e-4d6f-9c59-0d2e8f1b7a33";
 
 /// A token with all of them, each also as a file.
 fn with_imported_keys() -> Hsm {
@@ -113,6 +116,65 @@ fn a_uki_is_signed_while_it_is_built() {
     let signed = hsm.work.read("token.efi");
     assert_same_bytes("the UKI", &signed, &hsm.work.read("file.efi"));
     assert_accepted(&hsm, "db.pem", &signed);
+}
+
+#[test]
+fn an_update_of_a_secure_boot_variable_is_signed() {
+    let hsm = Hsm::with_key("rsa:2048");
+    hsm.work.done([
+        "keys",
+        "esl",
+        "--certificate",
+        "db.pem",
+        "--owner",
+        OWNER,
+        "--output",
+        "db.esl",
+    ]);
+    let key = hsm.key("token=check;object=db");
+    for (key, output) in [(key.as_str(), "token.auth"), ("db.key", "file.auth")] {
+        let sign = [
+            "keys",
+            "auth",
+            "db.esl",
+            "--variable",
+            "db",
+            "--time",
+            "2026-01-31T12:00:00Z",
+            "--output",
+            output,
+            "--key",
+            key,
+            "--certificate",
+            "db.pem",
+        ];
+        let output = hsm.touchstone(&sign);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+    }
+    let signed = hsm.work.read("token.auth");
+    assert_same_bytes("the update", &signed, &hsm.work.read("file.auth"));
+}
+
+#[test]
+fn the_commands_of_the_documentation_sign() {
+    let hsm = Hsm::new("");
+    std::fs::rename(hsm.work.path("addon"), hsm.work.path("loader.efi")).unwrap();
+    std::fs::remove_file(hsm.work.path("pin")).unwrap();
+    let documentation = include_str!("../../../../../docs/pkcs11.md");
+    let commands: String = documentation
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(commands.lines().count() > 8);
+    hsm.done(&format!(
+        "shopt -s expand_aliases\nalias touchstone={TOUCHSTONE}\n{commands}"
+    ));
+    let verify = ["pe", "verify", "--certificate", "db.pem", "signed.efi"];
+    hsm.work.done(verify);
+    assert_verifies(&hsm, "sbverify", &["--cert", "db.pem", "signed.efi"]);
+    assert_accepted(&hsm, "issuer.pem", &hsm.work.read("signed.efi"));
 }
 
 #[test]
