@@ -45,6 +45,8 @@ in
     buildFeatures = [ "token" "tpm" ];
     nativeBuildInputs = [ pkgs.pkg-config ];
     buildInputs = [ pkgs.tpm2-tss ];
+    # Found by its name where a key's URI names no module.
+    postFixup = "patchelf --add-rpath ${pkgs.p11-kit}/lib $out/bin/touchstone";
   };
   probe = build (static // {
     pname = "touchstone-probe";

@@ -24,4 +24,4 @@ in
   inherit rustPlatform;
   pkgsStatic = { inherit rustPlatform; };
   writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
-} // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" ] (name: placeholder name { })
+} // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" ] (name: placeholder name { })
