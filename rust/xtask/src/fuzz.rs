@@ -29,11 +29,26 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// How far one target is driven.
 #[derive(Clone, Copy)]
-enum Length {
+pub enum Length {
     /// The same inputs every time, as long as they take less than the seconds that are the bound.
+    Short,
+    /// This many inputs, from another seed every time.
     Runs(u32),
     /// For this many seconds, from another seed every time.
     Seconds(u32),
+}
+
+impl Length {
+    /// libFuzzer's options.
+    fn options(self) -> Vec<String> {
+        match self {
+            Length::Short => ["-seed=1", "-runs=20000", "-max_total_time=15"]
+                .map(str::to_owned)
+                .to_vec(),
+            Length::Runs(runs) => vec![format!("-runs={runs}")],
+            Length::Seconds(seconds) => vec![format!("-max_total_time={seconds}")],
+        }
+    }
 }
 
 /// A short run of every target, as part of `cargo xtask test`: seeds first, then the same mutations every time.
@@ -42,7 +57,7 @@ pub fn short() -> Result<Findings> {
     let mut failed = 0;
     for target in &targets {
         let scratch = tempfile::tempdir()?;
-        if let Err(error) = drive(&folder, target, scratch.path(), Length::Runs(20_000)) {
+        if let Err(error) = drive(&folder, target, scratch.path(), Length::Short) {
             eprintln!("error: {error:#}");
             failed += 1;
         }
@@ -55,23 +70,35 @@ pub fn short() -> Result<Findings> {
     })
 }
 
-/// A run of one target, or of all, that keeps what it finds.
-pub fn long(only: Option<&str>, seconds: u32) -> Result<()> {
+/// A run of some targets, or of all, that keeps what it finds. Each is run, whatever breaks.
+pub fn long(wanted: &[String], length: Length) -> Result<()> {
     let (folder, targets) = build()?;
-    let chosen: Vec<_> = targets
-        .iter()
-        .filter(|name| only.is_none_or(|only| only == name.as_str()))
-        .collect();
-    if chosen.is_empty() {
+    if let Some(unknown) = wanted.iter().find(|name| !targets.contains(name)) {
         bail!(
-            "there is no such fuzz target; there are: {}",
+            "there is no fuzz target {unknown}; there are: {}",
             targets.join(", ")
         );
     }
+    let chosen = if wanted.is_empty() { &targets } else { wanted };
+    let mut total = 0;
+    let mut broken = Vec::new();
     for target in chosen {
         let kept = cache::location()?.join("fuzz").join(target);
         fs::create_dir_all(&kept)?;
-        drive(&folder, target, &kept, Length::Seconds(seconds))?;
+        match drive(&folder, target, &kept, length) {
+            Ok(inputs) => total += inputs,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                broken.push(target.as_str());
+            }
+        }
+    }
+    println!("{total} inputs, {} targets", chosen.len());
+    if !broken.is_empty() {
+        bail!(
+            "broken: {}; their inputs are not counted",
+            broken.join(", ")
+        );
     }
     Ok(())
 }
@@ -130,8 +157,8 @@ fn names(manifest: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Drives one target from its seeds; `found` takes what it finds on the way.
-fn drive(folder: &Path, target: &str, found: &Path, length: Length) -> Result<()> {
+/// Drives one target from its seeds; `found` takes what it finds on the way. The answer is how many inputs it was given.
+fn drive(folder: &Path, target: &str, found: &Path, length: Length) -> Result<u64> {
     let seeds = checkout()?.join("checks/fuzz/corpus").join(target);
     if !seeds.is_dir() {
         bail!(
@@ -142,14 +169,7 @@ fn drive(folder: &Path, target: &str, found: &Path, length: Length) -> Result<()
     let breaking = cache::location()?.join("fuzz/breaking").join(target);
     fs::create_dir_all(&breaking)?;
     let mut command = Command::new(folder.join(target));
-    match length {
-        Length::Runs(runs) => command.args([
-            "-seed=1".to_owned(),
-            format!("-runs={runs}"),
-            "-max_total_time=15".to_owned(),
-        ]),
-        Length::Seconds(seconds) => command.arg(format!("-max_total_time={seconds}")),
-    };
+    command.args(length.options());
     command.args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
     command
         .arg(format!("-artifact_prefix={}/", breaking.display()))
@@ -171,7 +191,13 @@ fn drive(folder: &Path, target: &str, found: &Path, length: Length) -> Result<()
     }
     let inputs = said
         .lines()
-        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    stage.done(&format!("{} inputs", inputs.unwrap_or("?").trim()));
-    Ok(())
+        .find_map(|line| {
+            line.strip_prefix("stat::number_of_executed_units:")?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .with_context(|| format!("{target} did not say how many inputs it was given"))?;
+    stage.done(&format!("{inputs} inputs"));
+    Ok(inputs)
 }

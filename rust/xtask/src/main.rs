@@ -79,11 +79,14 @@ enum Task {
     },
     /// Fuzz the parsers and keep what is found in the cache
     Fuzz {
-        /// One target of checks/fuzz (else all)
-        target: Option<String>,
+        /// Targets of checks/fuzz (else all)
+        targets: Vec<String>,
         /// How long each target runs
         #[arg(long, default_value_t = 60)]
         seconds: u32,
+        /// How many inputs each target is given, instead of a time
+        #[arg(long, conflicts_with = "seconds")]
+        runs: Option<u32>,
     },
     /// Bring every Nix file into nixpkgs-fmt's form
     FmtNix,
@@ -119,8 +122,13 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Boot { all, only } => boot_checks(all, only),
         Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
         Task::Cargo { arguments } => linked::run(arguments),
-        Task::Fuzz { target, seconds } => {
-            fuzz::long(target.as_deref(), seconds).map(|()| ExitCode::SUCCESS)
+        Task::Fuzz {
+            targets,
+            seconds,
+            runs,
+        } => {
+            let length = runs.map_or(fuzz::Length::Seconds(seconds), fuzz::Length::Runs);
+            fuzz::long(&targets, length).map(|()| ExitCode::SUCCESS)
         }
         Task::FmtNix => format::write_nix().map(|()| ExitCode::SUCCESS),
         Task::Enter { arguments } => {
