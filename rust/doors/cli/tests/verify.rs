@@ -10,8 +10,10 @@ use crate::support::{TOUCHSTONE, Work};
 
 mod documentation;
 mod explained;
+mod forms;
 mod peers;
 mod question;
+mod real;
 
 use explained::EXPLAINED;
 use question::PEERS;

@@ -14,7 +14,12 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "ESL", conflicts_with = "certificate")]
     pub db: Option<PathBuf>,
     /// The firmware's dbx, likewise; without it, nothing is forbidden
-    #[arg(long, value_name = "ESL", requires = "db")]
+    #[arg(
+        long,
+        value_name = "ESL",
+        requires = "db",
+        conflicts_with = "certificate"
+    )]
     pub dbx: Option<PathBuf>,
     /// shim's SBAT level: the verdict is that of firmware and shim
     #[arg(long, value_name = "FILE")]

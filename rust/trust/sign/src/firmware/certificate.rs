@@ -1,10 +1,9 @@
 //! Certificates as firmware's OpenSSL sees them.
 
 use const_oid::db::rfc5280::{
-    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_CERTIFICATE_POLICIES,
-    ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE, ID_CE_INHIBIT_ANY_POLICY, ID_CE_KEY_USAGE,
-    ID_CE_NAME_CONSTRAINTS, ID_CE_POLICY_CONSTRAINTS, ID_CE_POLICY_MAPPINGS,
-    ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ID_CE_BASIC_CONSTRAINTS, ID_CE_CERTIFICATE_POLICIES, ID_CE_CRL_DISTRIBUTION_POINTS,
+    ID_CE_EXT_KEY_USAGE, ID_CE_INHIBIT_ANY_POLICY, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS,
+    ID_CE_POLICY_CONSTRAINTS, ID_CE_POLICY_MAPPINGS, ID_CE_SUBJECT_ALT_NAME,
 };
 use der::Decode;
 use der::asn1::ObjectIdentifier;
@@ -26,8 +25,13 @@ pub(super) struct Certificate {
     pub(super) parsed: x509_cert::Certificate,
 }
 
-/// Extensions that a verifier handles when they are critical. (An authority key identifier must not
-/// be.)
+/// Netscape's certificate type, critical in Debian's CA.
+const NETSCAPE_CERT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.113730.1.1");
+
+/// `id-pkix-ocsp-nocheck`
+const OCSP_NO_CHECK: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.5");
+
+/// Extensions that OpenSSL knows when they are critical.
 const KNOWN: [ObjectIdentifier; 12] = [
     ID_CE_BASIC_CONSTRAINTS,
     ID_CE_KEY_USAGE,
@@ -39,8 +43,8 @@ const KNOWN: [ObjectIdentifier; 12] = [
     ID_CE_POLICY_MAPPINGS,
     ID_CE_INHIBIT_ANY_POLICY,
     ID_CE_NAME_CONSTRAINTS,
-    ID_CE_SUBJECT_KEY_IDENTIFIER,
-    ID_CE_AUTHORITY_KEY_IDENTIFIER,
+    NETSCAPE_CERT_TYPE,
+    OCSP_NO_CHECK,
 ];
 
 /// Why a certificate that has the right name did not issue another.

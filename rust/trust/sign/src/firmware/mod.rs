@@ -30,4 +30,3 @@ pub use digest::{DigestKind, ImageDigests};
 pub use judge::{digests_needed, judge, trusted_by};
 pub use shim::objections as objections_of_shim;
 pub use verdict::{Reason, Rule, SignatureVerdict, Verdict};
-
