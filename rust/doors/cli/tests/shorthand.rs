@@ -104,6 +104,23 @@ pub fn pe_unsign(request: &Value) -> Vec<String> {
     command
 }
 
+pub fn pe_verify(request: &Value) -> Vec<String> {
+    let mut command = words(["pe", "verify", "--json", text(request, "file")]);
+    for certificate in list(request, "certificates") {
+        command.extend(words(["--certificate", certificate.as_str().unwrap()]));
+    }
+    for (field, name) in [
+        ("db", "--db"),
+        ("dbx", "--dbx"),
+        ("sbatLevel", "--sbat-level"),
+    ] {
+        if let Some(file) = request[field].as_str() {
+            command.extend(words([name, file]));
+        }
+    }
+    command
+}
+
 pub fn pe_digest(request: &Value) -> Vec<String> {
     words(["pe", "digest", "--json", text(request, "file")])
 }
