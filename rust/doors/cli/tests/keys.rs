@@ -9,6 +9,7 @@ mod foreign;
 mod generated;
 mod lists;
 mod option_roms;
+mod page;
 mod updates;
 
 /// The time of the tests' updates, as each program wants it.

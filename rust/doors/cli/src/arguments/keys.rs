@@ -130,10 +130,14 @@ pub struct Auth {
     #[command(flatten)]
     pub how: HowToSign,
     /// Do not sign, but write what is to be signed elsewhere to the output
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["certificate", "digest", "passphrase_file"])]
     pub prepare_offline_signing: bool,
     /// The bare signature of what --prepare-offline-signing wrote for the same words, as `openssl dgst -sha256 -sign` makes it
-    #[arg(long, value_name = "SIGNATURE", requires_all = ["certificate", "time"])]
+    #[arg(
+        long,
+        value_name = "SIGNATURE",
+        requires_all = ["certificate", "time"], conflicts_with_all = ["digest", "passphrase_file"]
+    )]
     pub signed_data_signature: Option<PathBuf>,
     /// Add the entries to what the variable holds, instead of replacing it
     #[arg(long)]

@@ -28,11 +28,7 @@ const OWNER_OF_MICROSOFT: &str = "77fa9abd-0359-4d32-bd60-28f4e78f784b";
 /// A folder with Microsoft's certificates, and the variables of Debian's OVMF with Microsoft's keys as efivarfs shows them.
 fn ready() -> Work {
     let work = Work::new();
-    let package = "usr/lib/python3/dist-packages/virt/firmware/certs";
-    let root = work.inputs.trixie();
-    for name in MICROSOFT.iter().flat_map(|(_, names)| *names) {
-        std::fs::copy(root.path().join(package).join(name), work.path(name)).unwrap();
-    }
+    microsofts(&work);
     let enrolled = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
     work.peer(
         "virt-fw-vars",
@@ -49,6 +45,15 @@ fn ready() -> Work {
         }
     }
     work
+}
+
+/// Microsoft's certificates, as virt-firmware has them.
+pub(super) fn microsofts(work: &Work) {
+    let package = "usr/lib/python3/dist-packages/virt/firmware/certs";
+    let root = work.inputs.trixie();
+    for name in MICROSOFT.iter().flat_map(|(_, names)| *names) {
+        std::fs::copy(root.path().join(package).join(name), work.path(name)).unwrap();
+    }
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -215,7 +220,7 @@ fn whoever_makes_ones_own_keys_alone_is_told_what_that_costs() {
 }
 
 /// The event log of an OVMF without cards, among the seeds of the fuzz target.
-fn log() -> String {
+pub(super) fn log() -> String {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let log = checkout.join("checks/fuzz/corpus/event_log/ovmf-2025.02");
     log.canonicalize().unwrap().to_str().unwrap().to_owned()

@@ -226,6 +226,26 @@ fn virt_firmware_takes_the_entries_of_an_update() {
     }
 }
 
+/// sbvarsign signs the name in UTF-32, where firmware has it in UTF-16.
+#[test]
+fn an_update_that_no_firmware_verifies_is_told_to_be_bad() {
+    let work = ready("rsa2048");
+    let key = ["--key", "keys/KEK.key", "--cert", "keys/KEK.pem"];
+    let files = ["--output", "theirs.auth", "db", "one.esl"];
+    work.peer("sbvarsign", &[key, files].concat());
+    let output = work.touchstone(["keys", "inspect", "--json", "theirs.auth"]);
+    assert_eq!(output.status.code(), Some(3));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let update = &found["files"][0]["update"];
+    assert_eq!(update["variable"], Value::Null);
+    assert!(
+        update["problem"]
+            .as_str()
+            .unwrap()
+            .contains("good for none")
+    );
+}
+
 #[test]
 fn a_changed_update_is_told_apart_by_the_exit_status() {
     let work = ready("rsa2048");
