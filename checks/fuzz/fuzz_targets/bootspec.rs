@@ -8,9 +8,16 @@ use libfuzzer_sys::fuzz_target;
 use touchstone_bootspec::{BesideV1, Document, emit};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(document) = Document::read(bytes) else { return };
+    let Ok(document) = Document::read(bytes) else {
+        return;
+    };
     let written = document.to_json();
-    assert_eq!(Document::read(written.as_bytes()).expect("what was written is read").to_json(), written);
+    assert_eq!(
+        Document::read(written.as_bytes())
+            .expect("what was written is read")
+            .to_json(),
+        written
+    );
     if let Some(generation) = document.v2 {
         // Reserved names among the extensions are the one thing that may be read and not written.
         if let Ok(emitted) = emit(generation, document.extensions, BesideV1::WherePossible) {

@@ -21,7 +21,10 @@ fuzz_target!(|text: &str| {
         assert_eq!(NarHash::parse(&hash.to_sri()), Ok(hash));
     }
     if let Ok(path) = StorePath::parse(text) {
-        assert_eq!(StoreFile::parse(text).map(|file| file.store_path().clone()), Ok(path));
+        assert_eq!(
+            StoreFile::parse(text).map(|file| file.store_path().clone()),
+            Ok(path)
+        );
     }
     if let Ok(file) = StoreFile::parse(text) {
         assert_eq!(file.as_str(), text);
