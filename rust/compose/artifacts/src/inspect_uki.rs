@@ -1,11 +1,12 @@
 //! `uki.inspect`: what a UKI, an addon or any other PE image consists of, and what it will be measured as.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Sha384, Sha512};
 use touchstone_measure::{
     Ask, Bank, Component, Digest, Digests, ProfileMeasurement, SectionDigests, Version,
     VersionError, measure_profiles, profile_sections,
@@ -14,7 +15,10 @@ use touchstone_pe::sbat::{Metadata, SbatError};
 use touchstone_pe::{
     Image, ReadError, Section, authenticode, certificates, observe_sections, uki::loader_info,
 };
-use touchstone_sign::authenticode::{ImageDigest, VerifyError, signer_certificate, verify};
+use touchstone_sign::Hash;
+use touchstone_sign::authenticode::{
+    ImageDigest, VerifyError, signed_hash, signer_certificate, verify,
+};
 
 use crate::source::open_image;
 use crate::{Context, Error, hex};
@@ -82,6 +86,10 @@ fn inspect(file: &mut File, image: &Image, banks: &[Bank]) -> Result<InspectedIm
     let signatures = certificates::read(image, file)
         .map_err(|error| problems.push(error.to_string()))
         .unwrap_or_default();
+    let signed = match &authenticode {
+        Some(sha256) => signed_digests(file, image, sha256, &signatures)?,
+        None => Vec::new(),
+    };
     let sections = sections(file, image, &digests)?;
     let program = loader_info(image, file).unwrap_or_default();
     let sbat = sbat(&sections)
@@ -98,7 +106,7 @@ fn inspect(file: &mut File, image: &Image, banks: &[Bank]) -> Result<InspectedIm
         sbat,
         signatures: signatures
             .iter()
-            .map(|signature| inspect_signature(signature, authenticode.as_ref()))
+            .map(|signature| inspect_signature(signature, &signed))
             .collect(),
         profiles: match sections.len() {
             0..=MOST_SECTIONS => profiles(file, image, &digests, &sections, banks)?,
@@ -189,12 +197,34 @@ fn sbat(sections: &[InspectedSection]) -> Result<Vec<SbatLine>, SbatError> {
         .collect())
 }
 
-fn inspect_signature(signature: &[u8], digest: Option<&[u8; 32]>) -> InspectedSignature {
-    let problem = match digest.map(|digest| verify(signature, &[ImageDigest::sha256(digest)], &[]))
-    {
-        Some(Ok(()) | Err(VerifyError::Untrusted { .. })) => None,
-        Some(Err(problem)) => Some(problem.to_string()),
-        None => Some("the image has no digest that it could be of".to_owned()),
+/// The image's digests by all hashes that its signatures name.
+fn signed_digests(
+    file: &mut File,
+    image: &Image,
+    sha256: &[u8; 32],
+    signatures: &[Vec<u8>],
+) -> Result<Vec<ImageDigest>, ReadError> {
+    let mut digests = vec![ImageDigest::sha256(sha256)];
+    let named: BTreeSet<Hash> = signatures
+        .iter()
+        .filter_map(|signature| signed_hash(signature).ok())
+        .collect();
+    for hash in named {
+        let digest = match hash {
+            Hash::Sha256 => continue,
+            Hash::Sha384 => authenticode::digest::<Sha384, _>(image, file)?.to_vec(),
+            Hash::Sha512 => authenticode::digest::<Sha512, _>(image, file)?.to_vec(),
+        };
+        digests.extend(ImageDigest::new(hash, &digest));
+    }
+    Ok(digests)
+}
+
+fn inspect_signature(signature: &[u8], digests: &[ImageDigest]) -> InspectedSignature {
+    let problem = match verify(signature, digests, &[]) {
+        _ if digests.is_empty() => Some("the image has no digest that it could be of".to_owned()),
+        Ok(()) | Err(VerifyError::Untrusted { .. }) => None,
+        Err(problem) => Some(problem.to_string()),
     };
     let certificate = signer_certificate(signature).ok();
     let certificate = certificate.as_ref().map(|found| found.tbs_certificate());

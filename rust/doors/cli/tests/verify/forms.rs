@@ -150,3 +150,21 @@ fn without_a_verdict_the_exit_status_is_1_and_wrong_usage_is_2() {
     assert_eq!(with(&["--db", "keys/db.esl", "plain.signed"]).0, 2);
     assert_eq!(with(&["--dbx", "keys/db.esl", "plain.signed"]).0, 2);
 }
+
+/// What `uki inspect` says of signatures needs nobody's trust, and no more than the hash that they name.
+#[test]
+fn inspection_knows_signatures_in_sha384() {
+    let work = work();
+    sign(&work, "sbat", "sha384", &["--digest", "sha384"]);
+    let image = work.json(["uki", "inspect", "--json", "sbat.sha384"]);
+    assert_eq!(image["signatures"][0]["consistent"], true, "{image}");
+    let mut bytes = work.read("sbat.sha384");
+    bytes[0x240] ^= 1;
+    work.write("changed.efi", bytes);
+    let image = work.json(["uki", "inspect", "--json", "changed.efi"]);
+    let problem = image["signatures"][0]["problem"].as_str().unwrap();
+    assert!(
+        problem.contains("was changed after it was signed"),
+        "{problem}"
+    );
+}
