@@ -1,8 +1,8 @@
 //! Signatures on boot files: who signs ([`Signer`]), what is signed ([`authenticode`]), who is
-//! trusted ([`esl`]).
+//! trusted ([`esl`]) and who may change that ([`auth`]).
 //!
 //! Everything here is a function of its arguments: the same key, certificate and digest give the
-//! same bytes on every machine. The one exception is [`keys`], which makes new test keys. RSA
+//! same bytes on every machine. The one exception is [`keys`], which makes new keys. RSA
 //! blinding draws random numbers too, but they never reach the output.
 #![forbid(unsafe_code)]
 

@@ -79,6 +79,12 @@ impl MakeEsl {
     /// # Errors
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<MadeEsl, Error> {
+        if self.names_nothing() {
+            return Err(Error::Request {
+                fact: "nothing is named that could become an entry".to_owned(),
+                help: "name certificates, images, digests, lists or an event log",
+            });
+        }
         context.progress.phase("listing");
         let owner = self.owner.unwrap_or(OWNER);
         let roms = match &self.tpm_eventlog {
@@ -91,12 +97,30 @@ impl MakeEsl {
         let lists = esl::without_duplicates(lists);
         let bytes = to_bytes(&lists, &self.output)?;
         output::bytes(&self.output, &bytes)?;
+        let mut warnings = warning::of_lists(&lists, context.now);
+        if lists.is_empty() {
+            warnings.push(Warning::no_entries());
+        }
         Ok(MadeEsl {
             size: bytes.len(),
             entries: Entry::of(&lists),
             option_roms: roms,
-            warnings: warning::of_lists(&lists, context.now),
+            warnings,
         })
+    }
+
+    fn names_nothing(&self) -> bool {
+        let files = [
+            &self.certificates,
+            &self.microsoft,
+            &self.firmware_builtin,
+            &self.lists,
+            &self.images,
+            &self.revoke_certificates,
+        ];
+        files.iter().all(|files| files.is_empty())
+            && self.hashes.is_empty()
+            && self.tpm_eventlog.is_none()
     }
 
     /// Everything that comes as lists or becomes a list of its own.

@@ -89,6 +89,15 @@ impl Warning {
         }
     }
 
+    /// Lists without an entry.
+    pub(super) fn no_entries() -> Self {
+        Self {
+            code: "no-entries",
+            what: "there is nothing in what was named: the lists are empty".to_owned(),
+            help: "an update of an empty list removes the variable, unless it appends",
+        }
+    }
+
     /// An update that takes a variable away.
     pub(super) fn removal(variable: Variable) -> Self {
         Self {

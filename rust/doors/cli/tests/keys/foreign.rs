@@ -225,3 +225,17 @@ pub(super) fn log() -> String {
     let log = checkout.join("checks/fuzz/corpus/event_log/ovmf-2025.02");
     log.canonicalize().unwrap().to_str().unwrap().to_owned()
 }
+
+#[test]
+fn a_list_of_nothing_is_refused_and_an_empty_one_is_told() {
+    let work = Work::new();
+    let esl = ["keys", "esl", "--json", "--output", "out.esl"];
+    let output = work.touchstone(esl);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("nothing is named"), "{said}");
+    assert!(!work.path("out.esl").exists());
+    let empty = work.json([&esl[..], &["--tpm-eventlog", &log()]].concat());
+    assert_eq!(codes(&empty), ["no-entries"]);
+    assert_eq!(work.read("out.esl"), b"");
+}
