@@ -1,5 +1,6 @@
 //! Keys in a TPM: the program beside a software TPM (swtpm), with keys made by tpm2-tools and by OpenSSL's provider for TPMs.
 
+mod device;
 mod refusals;
 mod signing;
 
@@ -82,4 +83,15 @@ impl Tpm {
 /// A text as it would go over the bus.
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The commands of the documentation.
+fn documented() -> String {
+    let page = include_str!("../../../../docs/tpm-keys.md");
+    let blocks = page.split("```sh\n").skip(1);
+    let commands: String = blocks
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(commands.lines().count() > 15);
+    commands
 }

@@ -1,6 +1,6 @@
 //! What a TPM signs.
 
-use super::{Tpm, hex};
+use super::{Tpm, documented, hex};
 use crate::support::{Work, assert_same_bytes};
 
 #[test]
@@ -221,19 +221,12 @@ fn updates_of_variables_and_requests_are_signed_with_such_a_key_too() {
 fn the_commands_of_the_documentation_sign() {
     let tpm = Tpm::new();
     std::fs::rename(tpm.work.path("addon"), tpm.work.path("loader.efi")).unwrap();
-    let documentation = include_str!("../../../../../docs/tpm-keys.md");
-    let commands: String = documentation
-        .split("```sh\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert!(commands.lines().count() > 15);
     // Without a resource manager, each command is followed by what one does.
     let mut script = String::from(
         "touchstone() { \"$TOUCHSTONE\" \"$@\" 2>touchstone.stderr; }
         openssl req -x509 -newkey rsa:2048 -nodes -keyout old.key -subj /CN=old -days 30 -out old.crt 2>openssl.stderr\n",
     );
-    for command in commands.replace("\\\n", " ").lines() {
+    for command in documented().replace("\\\n", " ").lines() {
         let words =
             command
                 .split(' ')
