@@ -111,7 +111,9 @@ pub(super) fn sign(line: &str) -> Option<Sign> {
     let small = line.to_ascii_lowercase();
     let by = if small.contains("verification failed: (0x1a) security violation") {
         RefusedBy::Shim
-    } else if small.contains("verification failed: security policy violation") {
+    } else if small.contains("verification failed: security policy violation")
+        || small.contains("sbat self-check failed")
+    {
         RefusedBy::SbatLevel
     } else if small.contains("bdsdxe: failed to load") && small.contains("access denied") {
         RefusedBy::Firmware
@@ -193,6 +195,12 @@ mod tests {
         );
         assert_eq!(
             by("Verification failed: Security Policy Violation"),
+            Some(RefusedBy::SbatLevel)
+        );
+        assert_eq!(
+            by(
+                "Something has gone seriously wrong: SBAT self-check failed: Security Policy Violation"
+            ),
             Some(RefusedBy::SbatLevel)
         );
         assert_eq!(by("BdsDxe: failed to load Boot0002 \"x\": Not Found"), None);

@@ -10,7 +10,7 @@ use touchstone_harness::progress::Stage;
 use touchstone_harness::{Inputs, Root};
 
 use super::Outcome;
-use super::keys::{Keys, efi, read, verifies};
+use super::keys::{Keys, efi, read, verify};
 use super::table::{Row, Table};
 
 /// systemd-boot enrols without asking on a machine in setup mode, where it is told so.
@@ -65,7 +65,7 @@ pub fn claims(inputs: &Inputs, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn held(held: bool, seen: &str) -> Result<()> {
-    ensure!(held, "{}", seen.trim());
+    ensure!(held, "{}", seen.lines().collect::<Vec<_>>().join(" | "));
     Ok(())
 }
 
@@ -125,14 +125,13 @@ fn with_keys<'a>(machine: Machine<'a>, keys: &Keys) -> Machine<'a> {
 /// Both verdicts; ours reads the same files that were enrolled.
 fn row(keys: &Keys, image: &Image, said: Verdict) -> Result<Row> {
     let (name, path) = image;
-    let mut verify = keys.command(&["pe", "verify", "--db"]);
-    verify.arg(keys.path("db.auth"));
-    verify.arg("--dbx").arg(keys.path("dbx.auth")).arg(path);
+    let mut command = keys.command(&["pe", "verify", "--json", "--db"]);
+    command.arg(keys.path("db.auth"));
+    command.arg("--dbx").arg(keys.path("dbx.auth")).arg(path);
     Ok(Row {
         name: (*name).to_owned(),
-        ours: verifies(verify)?,
+        ours: verify(command)?,
         firmware: said,
         explained: None,
-        rule: "enrolled keys",
     })
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 use touchstone_harness::Inputs;
 use touchstone_harness::boot::{Firmware, Judge};
 use touchstone_harness::nix::output;
@@ -77,18 +78,41 @@ impl Keys {
     }
 }
 
-/// Whether the firmware would start the image, as `touchstone pe verify` with these arguments says.
-pub fn verifies(mut command: Command) -> Result<bool> {
+/// What `touchstone pe verify` says.
+pub struct Said {
+    /// Whether the image would start.
+    pub boots: bool,
+    /// The rules that decide.
+    pub rules: String,
+}
+
+/// Runs `pe verify --json` with these arguments.
+pub fn verify(mut command: Command) -> Result<Said> {
     let output = command.output().context("starting touchstone")?;
-    match output.status.code() {
-        Some(0) => Ok(true),
-        Some(3) => Ok(false),
+    let boots = match output.status.code() {
+        Some(0) => true,
+        Some(3) => false,
         _ => bail!(
             "pe verify ended with {}: {}",
             output.status,
             String::from_utf8_lossy(&output.stderr).trim()
         ),
-    }
+    };
+    let answer: Value = serde_json::from_slice(&output.stdout).context("reading its answer")?;
+    ensure!(
+        answer.get("boots") == Some(&Value::Bool(boots)),
+        "pe verify says one thing and exits with another"
+    );
+    let reasons = answer.get("reasons").and_then(Value::as_array);
+    let rules = reasons.into_iter().flatten();
+    let mut rules: Vec<&str> = rules
+        .filter_map(|reason| reason.get("rule")?.as_str())
+        .collect();
+    rules.dedup();
+    Ok(Said {
+        boots,
+        rules: rules.join(", "),
+    })
 }
 
 /// The static binary.

@@ -3,7 +3,7 @@
 //! The machine has Debian's shim, which db's key signs beside Microsoft's; shim starts an image signed by the same key.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use touchstone_harness::Inputs;
@@ -14,18 +14,38 @@ use touchstone_harness::efi_program::EfiProgram;
 use touchstone_harness::progress::Stage;
 
 use super::each::each;
-use super::keys::{Keys, efi, read, verifies};
+use super::keys::{Keys, efi, read, verify};
 use super::table::{Row, Table};
 
 const SAYS: &str = "touchstone: shim has started this";
 const FIRST: &str = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";
-/// Of a date that shim's own level does not reach, else shim would put its own in its place.
-const LEVEL: &str = "sbat,1,2099010100\nshim,4\ntest,3\nother,2\n";
+
+/// What the machine's variable `SbatLevel` holds when it is switched on.
+#[derive(Clone, Copy)]
+enum Level {
+    /// A level of our own, of a date that shim's does not reach.
+    Ours,
+    /// One so old that shim puts its own in its place.
+    Old,
+    /// One that revokes shim.
+    AgainstShim,
+}
+
+impl Level {
+    fn text(self) -> &'static str {
+        match self {
+            Level::Ours => "sbat,1,2099010100\nshim,4\ntest,3\nother,2\n",
+            Level::Old => "sbat,1,2021030218\n",
+            Level::AgainstShim => "sbat,1,2099010100\nshim,99\n",
+        }
+    }
+}
 
 /// An image that shim is to start.
 struct Case {
     name: &'static str,
-    /// Further lines of its section `.sbat`; none for an image without one.
+    level: Level,
+    /// Further lines of the image's section `.sbat`; none for an image without one.
     sbat: Option<&'static str>,
     /// Further arguments of `pe sign`.
     sign: &'static [&'static str],
@@ -34,14 +54,27 @@ struct Case {
 const fn case(name: &'static str, sbat: &'static str) -> Case {
     Case {
         name,
+        level: Level::Ours,
         sbat: Some(sbat),
         sign: &[],
     }
 }
 
-const CASES: [Case; 7] = [
+impl Case {
+    const fn under(self, level: Level) -> Case {
+        Case { level, ..self }
+    }
+
+    const fn signed(self, sign: &'static [&'static str]) -> Case {
+        Case { sign, ..self }
+    }
+}
+
+const GOOD: &str = "test,3,T,test,1,https://test.example\n";
+
+const CASES: [Case; 10] = [
     case("sbat-below-level", "test,2,T,test,1,https://test.example\n"),
-    case("sbat-at-level", "test,3,T,test,1,https://test.example\n"),
+    case("sbat-at-level", GOOD),
     case("sbat-above-level", "test,4,T,test,1,https://test.example\n"),
     case(
         "sbat-not-in-level",
@@ -52,30 +85,29 @@ const CASES: [Case; 7] = [
         "test,3,T,test,1,https://test.example\nother,1,O,other,1,https://test.example\n",
     ),
     Case {
-        name: "no-sbat",
         sbat: None,
-        sign: &[],
+        ..case("no-sbat", "")
     },
-    Case {
-        name: "sbat-at-level-sha384",
-        sbat: Some("test,3,T,test,1,https://test.example\n"),
-        sign: &["--digest", "sha384"],
-    },
+    case("sbat-at-level-sha384", GOOD).signed(&["--digest", "sha384"]),
+    case(
+        "grub-below-shims-own-level",
+        "grub,1,G,grub,1,https://grub.example\n",
+    )
+    .under(Level::Old),
+    case(
+        "grub-above-shims-own-level",
+        "grub,99,G,grub,1,https://grub.example\n",
+    )
+    .under(Level::Old),
+    case("shim-below-level", GOOD).under(Level::AgainstShim),
 ];
 
 /// Boots each case.
 pub fn judge(inputs: &Inputs) -> Result<Table> {
     let folder = tempfile::tempdir()?;
-    let keys = Keys::make(inputs, &folder.path().join("keys"))?;
-    let shim = keys.path("shim.efi");
-    keys.sign(
-        efi(inputs, "shim-signed_amd64/usr/lib/shim/shimx64.efi.signed")?,
-        &shim,
-        &[],
-    )?;
-    fs::write(keys.path("level"), LEVEL)?;
+    let bench = Bench::make(inputs, &folder.path().join("keys"))?;
     let stage = Stage::begin(format!("Asking shim about {} images", CASES.len()));
-    let rows = each(&CASES, |case| row(inputs, &keys, &shim, case))?;
+    let rows = each(&CASES, |case| bench.row(case).with_context(|| case.name))?;
     stage.done("answered");
     Ok(Table {
         title: format!("{} verdicts of shim under an SBAT level", rows.len()),
@@ -83,57 +115,95 @@ pub fn judge(inputs: &Inputs) -> Result<Table> {
     })
 }
 
-fn row(inputs: &Inputs, keys: &Keys, shim: &Path, case: &Case) -> Result<Row> {
-    let image = image(keys, case).with_context(|| case.name)?;
-    let mut verify = keys.command(&["pe", "verify", "--db"]);
-    verify.arg(keys.path("db.esl"));
-    verify
-        .arg("--sbat-level")
-        .arg(keys.path("level"))
-        .arg(&image);
-    Ok(Row {
-        name: case.name.to_owned(),
-        ours: verifies(verify).with_context(|| case.name)?,
-        firmware: boot(inputs, keys, shim, &image).with_context(|| case.name)?,
-        explained: None,
-        rule: "sbat-level",
-    })
+/// What all cases share.
+struct Bench<'a> {
+    inputs: &'a Inputs,
+    keys: Keys,
+    /// Debian's shim, signed by our key as well.
+    shim: PathBuf,
+    /// The level inside of shim.
+    shims_own: Vec<u8>,
 }
 
-fn image(keys: &Keys, case: &Case) -> Result<std::path::PathBuf> {
-    let sbat = case.sbat.map(|lines| format!("{FIRST}{lines}"));
-    let program = EfiProgram {
-        says: SAYS,
-        sbat: sbat.as_deref(),
-    };
-    let [unsigned, signed] =
-        ["efi", "signed"].map(|kind| keys.path(&format!("{}.{kind}", case.name)));
-    fs::write(&unsigned, program.image())?;
-    keys.sign(&unsigned, &signed, case.sign)?;
-    Ok(signed)
-}
-
-/// Lets the firmware start shim, and shim the image.
-fn boot(inputs: &Inputs, keys: &Keys, shim: &Path, image: &Path) -> Result<Verdict> {
-    let root = inputs.trixie();
-    let variables = Variables {
-        pk: keys.read("PK.esl")?,
-        kek: keys.read("KEK.esl")?,
-        db: keys.read("db.esl")?,
-        dbx: Vec::new(),
-        secure_boot: true,
-    };
-    let boot = Machine::new(&root, Firmware::of_debian(root.path()))
-        .without_tpm()
-        .variables(variables)
-        .boot_variable(BootVariable::sbat_level(LEVEL))
-        .last_line(SAYS)
-        .file("EFI/BOOT/BOOTX64.EFI", shim)
-        .file("EFI/BOOT/grubx64.efi", read(image)?)
-        .boot()?;
-    match boot.outcome {
-        End::Reached => Ok(Verdict::Started),
-        End::Refused(_) => Ok(Verdict::Refused),
-        other => bail!("the machine neither started it nor refused it: {other}"),
+impl<'a> Bench<'a> {
+    fn make(inputs: &'a Inputs, folder: &std::path::Path) -> Result<Bench<'a>> {
+        let keys = Keys::make(inputs, folder)?;
+        let shim = keys.path("shim.efi");
+        let original = efi(inputs, "shim-signed_amd64/usr/lib/shim/shimx64.efi.signed")?;
+        keys.sign(original, &shim, &[])?;
+        Ok(Bench {
+            inputs,
+            keys,
+            shim,
+            shims_own: own_level(&read(original)?)?,
+        })
     }
+
+    fn row(&self, case: &Case) -> Result<Row> {
+        let image = self.image(case)?;
+        let (judged, level) = match case.level {
+            Level::Ours => (&image, case.level.text().as_bytes()),
+            Level::Old => (&image, self.shims_own.as_slice()),
+            Level::AgainstShim => (&self.shim, case.level.text().as_bytes()),
+        };
+        let file = self.keys.path(&format!("{}.level", case.name));
+        fs::write(&file, level)?;
+        let mut command = self.keys.command(&["pe", "verify", "--json", "--db"]);
+        command.arg(self.keys.path("db.esl"));
+        command.arg("--sbat-level").arg(file).arg(judged);
+        Ok(Row {
+            name: case.name.to_owned(),
+            ours: verify(command)?,
+            firmware: self.boot(case, read(&image)?)?,
+            explained: None,
+        })
+    }
+
+    fn image(&self, case: &Case) -> Result<PathBuf> {
+        let sbat = case.sbat.map(|lines| format!("{FIRST}{lines}"));
+        let program = EfiProgram {
+            says: SAYS,
+            sbat: sbat.as_deref(),
+        };
+        let file = |kind: &str| self.keys.path(&format!("{}.{kind}", case.name));
+        fs::write(file("efi"), program.image())?;
+        self.keys.sign(&file("efi"), &file("signed"), case.sign)?;
+        Ok(file("signed"))
+    }
+
+    /// Lets the firmware start shim, and shim the image.
+    fn boot(&self, case: &Case, image: Vec<u8>) -> Result<Verdict> {
+        let root = self.inputs.trixie();
+        let variables = Variables {
+            pk: self.keys.read("PK.esl")?,
+            kek: self.keys.read("KEK.esl")?,
+            db: self.keys.read("db.esl")?,
+            dbx: Vec::new(),
+            secure_boot: true,
+        };
+        let boot = Machine::new(&root, Firmware::of_debian(root.path()))
+            .without_tpm()
+            .variables(variables)
+            .boot_variable(BootVariable::sbat_level(case.level.text()))
+            .last_line(SAYS)
+            .file("EFI/BOOT/BOOTX64.EFI", self.shim.clone())
+            .file("EFI/BOOT/grubx64.efi", image)
+            .boot()?;
+        match boot.outcome {
+            End::Reached => Ok(Verdict::Started),
+            End::Refused(_) => Ok(Verdict::Refused),
+            other => bail!("the machine neither started it nor refused it: {other}"),
+        }
+    }
+}
+
+/// The level that shim brings along: the first text of its section `.sbatlevel`, up to a NUL.
+fn own_level(shim: &[u8]) -> Result<Vec<u8>> {
+    const BEGIN: &[u8] = b"sbat,1,2";
+    let at = shim.windows(BEGIN.len()).position(|part| part == BEGIN);
+    let text = at
+        .and_then(|at| shim.get(at..))
+        .context("shim has no SBAT level")?;
+    let text = text.split(|byte| *byte == 0).next();
+    text.map(<[u8]>::to_vec).context("shim has no SBAT level")
 }

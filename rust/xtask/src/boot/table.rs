@@ -3,6 +3,7 @@
 use touchstone_harness::boot::Verdict;
 
 use super::Outcome;
+use super::keys::Said;
 
 /// Verdicts on images.
 pub struct Table {
@@ -13,33 +14,30 @@ pub struct Table {
 }
 
 /// Both verdicts on an image.
-#[derive(Clone)]
 pub struct Row {
     /// What is special about the image.
     pub name: String,
-    /// Whether it starts, as `touchstone pe verify` says.
-    pub ours: bool,
+    /// What `touchstone pe verify` says.
+    pub ours: Said,
     /// What the firmware did, or shim.
     pub firmware: Verdict,
     /// Why the firmware says the contrary, where it is known to.
     pub explained: Option<&'static str>,
-    /// What decides.
-    pub rule: &'static str,
 }
 
 impl Row {
     /// Whether both say the same; where the contrary is known and explained, whether they still differ.
     fn holds(&self) -> bool {
         let agree = match self.firmware {
-            Verdict::Started => self.ours,
-            Verdict::Refused => !self.ours,
+            Verdict::Started => self.ours.boots,
+            Verdict::Refused => !self.ours.boots,
             Verdict::Failed(_) => return false,
         };
         agree == self.explained.is_none()
     }
 
     fn ours(&self) -> &'static str {
-        if self.ours { "starts" } else { "refused" }
+        if self.ours.boots { "starts" } else { "refused" }
     }
 }
 
@@ -50,10 +48,10 @@ impl Table {
         println!("  {:<34} {:<8} {:<8} why", "image", "we say", "it says");
         for row in self.rows {
             let note = match (row.holds(), row.explained) {
-                (true, None) => row.rule.to_owned(),
-                (true, Some(why)) => format!("{} (explained: {why})", row.rule),
-                (false, None) => format!("{} DIFFERENT", row.rule),
-                (false, Some(why)) => format!("{} NO LONGER SO: {why}", row.rule),
+                (true, None) => row.ours.rules.clone(),
+                (true, Some(why)) => format!("{} (explained: {why})", row.ours.rules),
+                (false, None) => format!("{} DIFFERENT", row.ours.rules),
+                (false, Some(why)) => format!("{} NO LONGER SO: {why}", row.ours.rules),
             };
             let (ours, firmware) = (row.ours(), row.firmware.to_string());
             println!("  {:<34} {ours:<8} {firmware:<8} {note}", row.name);
@@ -76,10 +74,12 @@ mod tests {
     fn row(ours: bool, firmware: Verdict, explained: Option<&'static str>) -> Row {
         Row {
             name: "an image".to_owned(),
-            ours,
+            ours: Said {
+                boots: ours,
+                rules: "a-rule".to_owned(),
+            },
             firmware,
             explained,
-            rule: "a rule",
         }
     }
 
