@@ -2,8 +2,10 @@
 
 mod refusals;
 
+use touchstone_harness::nix::output;
+
 use crate::sign::{osslsigncode, sbverify};
-use crate::support::{Work, assert_same_bytes};
+use crate::support::{TOUCHSTONE, Work, assert_same_bytes};
 
 /// What protects the keys of these tests: no output may show it.
 pub const PASSPHRASE: &str = "correct horse battery staple";
@@ -168,4 +170,32 @@ fn issue(work: &Work, name: &str, by: &str, extension: &str) {
     let authority = format!("-CA {by}.pem -CAkey {by}.key -copy_extensions copyall");
     let issue = format!("x509 -req -in {name}.csr {authority} -days 9");
     openssl(work, &format!("{issue} -out {name}.pem"));
+}
+
+#[test]
+fn the_commands_of_the_documentation_do_what_it_says() {
+    let work = Work::new();
+    work.addon_stub("trixie", "x64", "image.efi");
+    let page = include_str!("../../../../docs/signing.md");
+    let blocks = page.split("```sh\n").skip(1);
+    let commands: String = blocks
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(commands.lines().count() > 15, "{commands}");
+    let aliases = format!("shopt -s expand_aliases\nalias touchstone={TOUCHSTONE}\n");
+    let visit = work.inside(work.inputs.trixie().visit()).show(TOUCHSTONE);
+    let mut shell = visit.command("bash").unwrap();
+    shell.args(["-euxc", &[aliases, commands].concat()]);
+    output(shell).unwrap();
+
+    for (made, expected) in [
+        ("once.efi", "signed.efi"),
+        ("replaced.efi", "by-leaf.efi"),
+        ("plain.efi", "image.efi"),
+        ("attached.efi", "signed.efi"),
+    ] {
+        assert_same_bytes(made, &work.read(made), &work.read(expected));
+    }
+    assert!(sbverify(&work, "db.pem", "twice.efi"));
+    assert!(sbverify(&work, "root.pem", "twice.efi"));
 }
