@@ -147,7 +147,7 @@ impl TpmError {
         match kind(error) {
             Some(Kind::AuthFail | Kind::BadAuth) => Self::ParentAuth,
             Some(Kind::Hierarchy) => Self::ClosedHierarchy,
-            _ => Self::failed("make the key's parent", error),
+            _ => Self::failed("make a storage primary", error),
         }
     }
 

@@ -116,3 +116,44 @@ fn length(algorithm: HashingAlgorithm) -> usize {
         _ => 32,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A point of P-256 whose first coordinate begins with a zero.
+    const X: [u8; 32] = [
+        0x00, 0x77, 0xec, 0xaf, 0x19, 0xf4, 0x81, 0x01, 0x6a, 0x56, 0xf7, 0x2a, 0x20, 0x14, 0xef,
+        0xcc, 0x3b, 0x0a, 0x1b, 0xf1, 0x41, 0x81, 0xb1, 0x62, 0xf6, 0xe1, 0x83, 0xfa, 0xd5, 0xa4,
+        0xb1, 0xe1,
+    ];
+    const Y: [u8; 32] = [
+        0x6b, 0x93, 0x23, 0xd5, 0x4d, 0xd8, 0x01, 0xd3, 0xa3, 0x4b, 0x27, 0x0d, 0xbe, 0xaf, 0xa6,
+        0xdf, 0x9f, 0xb5, 0x68, 0xde, 0x48, 0xda, 0x84, 0x04, 0xec, 0x15, 0xfc, 0x32, 0xf6, 0x93,
+        0x99, 0x39,
+    ];
+
+    fn of(x: &[u8], y: &[u8]) -> Result<PublicKey, TpmError> {
+        let point_of = EccPoint::new(x.try_into().unwrap(), y.try_into().unwrap());
+        point(EccCurve::NistP256, &point_of)
+    }
+
+    #[test]
+    fn reads_a_point_with_and_without_its_leading_zeros() {
+        let whole = of(&X, &Y).unwrap();
+        assert_eq!(of(&X[1..], &Y).unwrap(), whole);
+        assert!(matches!(of(&X[1..], &Y[1..]), Err(TpmError::Damaged(_))));
+        assert!(matches!(of(&[0; 33], &Y), Err(TpmError::Damaged(_))));
+    }
+
+    #[test]
+    fn refuses_curves_that_firmware_does_not_verify() {
+        let origin = EccPoint::default();
+        for curve in [EccCurve::NistP192, EccCurve::NistP521, EccCurve::Sm2P256] {
+            assert!(matches!(
+                point(curve, &origin),
+                Err(TpmError::UnsupportedKey(_))
+            ));
+        }
+    }
+}

@@ -169,3 +169,20 @@ fn sequence(signature: &EccSignature) -> Result<Vec<u8>, TpmError> {
         code: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_both_numbers_as_der_wants_them() {
+        let number = |bytes: &[u8]| bytes.try_into().unwrap();
+        let signature = EccSignature::create(
+            HashingAlgorithm::Sha256,
+            number(&[0, 0, 5]),
+            number(&[0x80]),
+        );
+        let der = sequence(&signature.unwrap()).unwrap();
+        assert_eq!(der, [0x30, 7, 2, 1, 5, 2, 2, 0, 0x80]);
+    }
+}
