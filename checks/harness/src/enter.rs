@@ -35,7 +35,9 @@ pub fn entering_binary() -> Result<PathBuf> {
     }
     match std::env::var_os(XTASK_VARIABLE) {
         Some(path) => Ok(path.into()),
-        None => bail!("{XTASK_VARIABLE} is not set: run `cargo xtask test`"),
+        None => bail!(
+            "{XTASK_VARIABLE} is not set: run `cargo xtask test`, or one test by `cargo xtask cargo -- test NAME`"
+        ),
     }
 }
 

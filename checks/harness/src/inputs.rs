@@ -114,10 +114,12 @@ impl Inputs {
 #[expect(clippy::panic, reason = "a test without its inputs must fail loudly")]
 pub fn inputs() -> Inputs {
     let Some(path) = std::env::var_os(VARIABLE) else {
-        panic!("{VARIABLE} is not set: run `cargo xtask test`")
+        panic!(
+            "{VARIABLE} is not set: run `cargo xtask test`, or one test by `cargo xtask cargo -- test NAME`"
+        )
     };
     match Inputs::read(Path::new(&path)) {
         Ok(inputs) => inputs,
-        Err(error) => panic!("{error:#}: run `cargo xtask test`"),
+        Err(error) => panic!("{error:#}: run `cargo xtask setup`"),
     }
 }
