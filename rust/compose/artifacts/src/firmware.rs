@@ -8,12 +8,12 @@ use touchstone_measure::{
     Ask, Authority, Bank, BootPath, BootPathError, Digests, Loader, PhasePath, Prediction, Release,
     Uki, Variables, authenticode_digests, predict,
 };
-use touchstone_pe::{authenticode, certificates};
-use touchstone_sign::authenticode::ImageDigest;
-use touchstone_sign::{Certificate, certificate, esl};
+use touchstone_pe::authenticode;
+use touchstone_sign::{Certificate, certificate, esl, firmware};
 
 use crate::Error;
 use crate::source::{open, open_image, read_small};
+use crate::verify::{Lists, Presented};
 
 /// What is to be predicted, and for which firmware settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -225,32 +225,24 @@ impl Firmware {
             file: path.to_owned(),
             source,
         };
-        let signatures = certificates::read(&image, &mut file).map_err(unreadable)?;
-        let digest = authenticode::sha256(&image, &mut file).map_err(unreadable)?;
+        let presented = Presented::read(&mut file, &image, &Lists::default(), false);
+        let presented = presented.map_err(unreadable)?;
         let entries = esl::parse(&variables.db).unwrap_or_default();
-        let entries: Vec<_> = entries
-            .into_iter()
-            .filter(|list| list.kind == esl::X509)
-            .flat_map(|list| list.signatures)
-            .filter_map(|entry| Some((certificate::read(&entry.data).ok()?, entry)))
-            .collect();
-        for signature in &signatures {
-            for (trusted, entry) in &entries {
-                let verdict = touchstone_sign::authenticode::verify(
-                    signature,
-                    &[ImageDigest::sha256(&digest)],
-                    std::slice::from_ref(trusted),
-                );
-                if verdict.is_ok() {
-                    return Ok(Some(Authority {
-                        owner: entry.owner,
-                        certificate: entry.data.clone(),
-                    }));
-                }
+        let certificates = entries.iter().filter(|list| list.kind == esl::X509);
+        let entries: Vec<_> = certificates.flat_map(|list| &list.signatures).collect();
+        for signature in presented.signatures() {
+            let mut accepting = entries.iter();
+            let entry = accepting
+                .find(|entry| firmware::leads_to(&presented.digests, signature, &entry.data));
+            if let Some(entry) = entry {
+                return Ok(Some(Authority {
+                    owner: entry.owner,
+                    certificate: entry.data.clone(),
+                }));
             }
         }
         match &self.certificate {
-            Some(certificate) if signatures.is_empty() => self.authority(certificate).map(Some),
+            Some(certificate) if presented.table.is_none() => self.authority(certificate).map(Some),
             _ => Ok(None),
         }
     }

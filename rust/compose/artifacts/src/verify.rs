@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use touchstone_pe::{Image, ReadError, authenticode};
+use touchstone_sign::firmware::table::Entry;
 use touchstone_sign::firmware::{
     self, DigestKind, ImageDigests, Reason, Rule, Verdict, digests_needed, judge,
     objections_of_shim,
@@ -24,7 +25,7 @@ mod lists;
 mod sbat;
 
 pub use answer::{JudgedSignature, PeVerdict, Under, VerdictReason};
-use lists::Lists;
+pub(crate) use lists::Lists;
 
 /// The request of `pe.verify`: `certificates`, or `db` and perhaps `dbx`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,13 +112,24 @@ impl VerifyPe {
 }
 
 /// What firmware looks at.
-struct Presented {
-    digests: ImageDigests,
-    table: Option<firmware::table::Table>,
+pub(crate) struct Presented {
+    /// SHA-256, and what signatures or lists name.
+    pub(crate) digests: ImageDigests,
+    /// The certificate table, where there is one.
+    pub(crate) table: Option<firmware::table::Table>,
 }
 
 impl Presented {
-    fn read(file: &mut File, image: &Image, lists: &Lists, shim: bool) -> Result<Self, ReadError> {
+    /// Reads them of an image that is to be judged by these lists, or by shim too.
+    ///
+    /// # Errors
+    /// When signing tools and firmware disagree about the image's digest, or the file cannot be read.
+    pub(crate) fn read(
+        file: &mut File,
+        image: &Image,
+        lists: &Lists,
+        shim: bool,
+    ) -> Result<Self, ReadError> {
         let bytes = table(file, image)?;
         let table = bytes.map(|bytes| firmware::table::walk(&bytes));
         let mut needed = digests_needed(table.as_ref(), &lists.db, &lists.dbx);
@@ -129,6 +141,15 @@ impl Presented {
             .map(|kind| Ok((kind, digest(kind, file, image)?)))
             .collect::<Result<_, ReadError>>()?;
         Ok(Self { digests, table })
+    }
+
+    /// The signatures, in DER.
+    pub(crate) fn signatures(&self) -> impl Iterator<Item = &[u8]> {
+        let entries = self.table.iter().flat_map(|table| &table.entries);
+        entries.filter_map(|entry| match entry {
+            Entry::Signature(pkcs7) => Some(pkcs7.as_slice()),
+            Entry::PassedOver(_) => None,
+        })
     }
 
     fn judge(&self, lists: &Lists) -> Verdict {

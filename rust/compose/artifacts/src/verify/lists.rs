@@ -12,7 +12,8 @@ use crate::Error;
 use crate::source::read_small;
 
 /// `db` and `dbx`.
-pub(super) struct Lists {
+#[derive(Default)]
+pub(crate) struct Lists {
     pub(super) db: Database,
     pub(super) dbx: Database,
 }

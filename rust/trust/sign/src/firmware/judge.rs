@@ -48,15 +48,14 @@ pub fn judge(
     verdict
 }
 
-/// Subject of the certificate of `db` by which firmware accepts the signature `pkcs7` of the image,
-/// and that certificate in DER: the first one to which a chain leads. `dbx` is not looked at.
-pub fn trusted_by(digests: &ImageDigests, pkcs7: &[u8], db: &Database) -> Option<Vec<u8>> {
-    let (message, ..) = good(digests, pkcs7).ok()?;
-    let anchor = db
-        .certificates
-        .iter()
-        .find(|anchor| path(&message, anchor).is_ok())?;
-    Some(anchor.der.clone())
+/// Does a chain lead from the signers of `pkcs7`, a good signature of the image, to this certificate
+/// (in DER)? That is how an entry of `db` lets an image start, when `dbx` does not object.
+pub fn leads_to(digests: &ImageDigests, pkcs7: &[u8], certificate: &[u8]) -> bool {
+    let anchor = Certificate::read(certificate);
+    let message = good(digests, pkcs7).ok();
+    anchor
+        .zip(message)
+        .is_some_and(|(anchor, (message, _))| path(&message, &anchor).is_ok())
 }
 
 fn kind_of(entry: &Entry) -> Option<DigestKind> {

@@ -27,6 +27,6 @@ mod verdict;
 
 pub use database::Database;
 pub use digest::{DigestKind, ImageDigests};
-pub use judge::{digests_needed, judge, trusted_by};
+pub use judge::{digests_needed, judge, leads_to};
 pub use shim::objections as objections_of_shim;
 pub use verdict::{Reason, Rule, SignatureVerdict, Verdict};
