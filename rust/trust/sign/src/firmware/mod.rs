@@ -30,3 +30,6 @@ pub use digest::{DigestKind, ImageDigests};
 pub use judge::{digests_needed, judge, leads_to};
 pub use shim::objections as objections_of_shim;
 pub use verdict::{Reason, Rule, SignatureVerdict, Verdict};
+
+#[cfg(test)]
+mod tests;
