@@ -34,16 +34,19 @@ let
 
   keyString = what: key:
     if isPath key then
-      throw "touchstone: ${what} is a Nix path, which would copy the private key into the store; write it as a string"
+      throw "touchstone: ${what} is a Nix path, which would copy the secret into the store; write it as a string"
     else if !(isString key) then
       throw "touchstone: ${what} must be a string: an absolute path outside of the store"
     else if substring 0 (builtins.stringLength builtins.storeDir) key == builtins.storeDir then
-      throw "touchstone: ${what} lies in the store, which everybody can read; keep the private key outside of it"
+      throw "touchstone: ${what} lies in the store, which everybody can read; keep the secret outside of it"
     else
       key;
 
   signing = sign:
-    if sign == null then null else sign // { key = keyString "sign.key" sign.key; };
+    if sign == null then null
+    else sign // { key = keyString "sign.key" sign.key; } // (if (sign.passphraseFile or null) == null then { } else {
+      passphraseFile = keyString "sign.passphraseFile" sign.passphraseFile;
+    });
 
 in
 {

@@ -113,6 +113,7 @@ in
       sign = { key = inputs.realKey; certificate = file "real.pem" inputs.realCertificate; };
     };
     keyAsPath = lib.signPe { file = stub; sign = sign // { key = inputs.certificate; }; };
+    passphraseAsPath = lib.signPe { file = stub; sign = sign // { passphraseFile = inputs.certificate; }; };
     unknownAttribute = lib.mkUki { inherit stub; linux = generation.kernel; cmdlien = "quiet"; };
     missingInitrd = lib.mkUki { inherit stub; linux = generation.kernel; initrds = [ "/missing-initrd" ]; };
   };

@@ -342,7 +342,11 @@ fn the_builder_refuses_as_the_command_line_does() {
             "realKey",
             ["a private key must not enter a Nix build", "[key.refused]"],
         ),
-        ("keyAsPath", ["is a Nix path", "as a string"]),
+        ("keyAsPath", ["sign.key is a Nix path", "as a string"]),
+        (
+            "passphraseAsPath",
+            ["sign.passphraseFile is a Nix path", "as a string"],
+        ),
         ("unknownAttribute", ["cmdlien", "[request.malformed]"]),
         (
             "missingInitrd",

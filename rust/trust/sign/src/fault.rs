@@ -98,7 +98,9 @@ impl Fault {
             }
             Self::Certificate => "name the key's certificate, in PEM or DER",
             Self::Mismatch => "name a key and the certificate that was made for it",
-            Self::Expired => "have the certificate renewed, or allow it: firmware ignores dates",
+            Self::Expired => {
+                "have the certificate renewed, or sign with `--allow-expired`: firmware ignores dates"
+            }
             Self::WrongSignature => {
                 "do not use what holds this key until it is repaired; nothing was written"
             }
