@@ -1,7 +1,7 @@
 //! Secure Boot's keys and variables: making keys, writing signature lists, signing updates, and showing what files hold.
 
 mod auth;
-mod content;
+pub(crate) mod content;
 mod esl;
 mod facts;
 mod foreign;

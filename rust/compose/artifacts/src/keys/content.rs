@@ -14,7 +14,7 @@ use crate::source::read_small;
 const LIMIT: u64 = 1 << 20;
 
 /// The content of a file.
-pub(super) enum Content {
+pub(crate) enum Content {
     /// X.509 certificates, PEM or DER.
     Certificates(Vec<Certificate>),
     /// Signature lists, after the attributes where it is a variable of efivarfs.
@@ -35,7 +35,7 @@ impl Content {
     ///
     /// # Errors
     /// [`Error::Open`], or [`Error::SignatureData`] when it is none of them.
-    pub(super) fn read(role: &'static str, path: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(role: &'static str, path: &Path) -> Result<Self, Error> {
         let bytes = read_small(role, path, LIMIT)?;
         Self::of(&bytes).map_err(|fact| refused(role, path, fact))
     }
@@ -63,7 +63,7 @@ impl Content {
     ///
     /// # Errors
     /// [`Error::SignatureData`].
-    pub(super) fn into_lists(
+    pub(crate) fn into_lists(
         self,
         owner: Uuid,
         role: &'static str,

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use touchstone_sign::auth::SignedUpdate;
 use touchstone_sign::certificate;
-use touchstone_sign::esl::{self, SignatureList};
+use touchstone_sign::esl::SignatureList;
 use touchstone_sign::firmware::Database;
+use uuid::Uuid;
 
 use super::VerifyPe;
 use crate::Error;
+use crate::keys::content::Content;
 use crate::source::read_small;
 
 /// `db` and `dbx`.
@@ -62,18 +63,7 @@ fn certificates(request: &VerifyPe) -> Result<Database, Error> {
 
 /// The lists of a variable: its value alone, after the attributes that efivarfs puts first, or in a signed update.
 fn variable(role: &'static str, path: &Path) -> Result<Vec<SignatureList>, Error> {
-    let bytes = read_small(role, path, LIMIT)?;
-    let lists = match (bytes.as_slice(), esl::parse(&bytes)) {
-        (_, Ok(lists)) => Ok(lists),
-        ([attributes, 0, 0, 0, value @ ..], Err(error)) if *attributes != 0 => {
-            esl::parse(value).map_err(|_| error)
-        }
-        (bytes, Err(error)) => match SignedUpdate::parse(bytes) {
-            Ok(update) => esl::parse(&update.lists),
-            Err(_) => Err(error),
-        },
-    };
-    lists.map_err(|error| refused(role, path, &error))
+    Content::read(role, path)?.into_lists(Uuid::nil(), role, path)
 }
 
 fn refused(role: &'static str, file: &Path, error: &dyn std::fmt::Display) -> Error {
