@@ -90,6 +90,8 @@ fn the_last_try_of_a_pin_is_made_on_request_alone() {
         "key.wrong-secret",
         &["the PIN is wrong"],
     );
+    hsm.work.write("pin", super::PIN);
+    assert!(hsm.try_to_sign("says-last-try", "unused", &asked).is_some());
 }
 
 #[test]

@@ -102,6 +102,19 @@ fn a_pin_in_the_uri_or_in_the_store_or_asked_of_a_program() {
 }
 
 #[test]
+fn a_passphrase_for_a_token() {
+    let hsm = Hsm::with_key("rsa:2048");
+    let key = uri("token=check", &format!("&pin-value={PIN}"));
+    let words = [&signing(&key, "db.pem")[..], &["--passphrase-file", "pin"]].concat();
+    let facts = ["passphrase opens key files only", "pin-source"];
+    assert_one_error(
+        &hsm.touchstone(&words),
+        &Refusal::new("key.refused", "pkcs11:token=check", &facts),
+    );
+    assert!(!hsm.work.path("signed.efi").exists());
+}
+
+#[test]
 fn a_token_that_is_not_there() {
     let hsm = Hsm::with_key("rsa:2048");
     for path in [
