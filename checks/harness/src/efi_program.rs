@@ -48,36 +48,36 @@ impl EfiProgram<'_> {
     /// The file's bytes.
     #[must_use]
     pub fn image(&self) -> Vec<u8> {
-        let sections = self.sections();
-        let mut file = headers(&sections);
-        for section in &sections {
-            file.extend(&section.data);
-            file.resize(file.len().next_multiple_of(FILE_ALIGNMENT), 0);
-        }
-        file
-    }
-
-    fn sections(&self) -> Vec<Section> {
         let text = format!("\r\n{}\r\n\0", self.says);
         let mut code = CODE.to_vec();
         code.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
-        let mut sections = vec![Section {
-            name: *b".text\0\0\0",
-            characteristics: 0x6000_0020,
-            data: code,
-        }];
-        sections.extend(self.sbat.map(|sbat| Section {
-            name: *b".sbat\0\0\0",
-            characteristics: 0x4000_0040,
-            data: sbat.as_bytes().to_vec(),
-        }));
-        sections.push(Section {
-            name: *b".reloc\0\0",
-            characteristics: 0x4200_0040,
-            data: RELOCATIONS.to_vec(),
-        });
-        sections
+        image_of(code, self.sbat)
     }
+}
+
+/// An image of this code, which starts at its first byte, and this text of `.sbat`.
+pub(crate) fn image_of(code: Vec<u8>, sbat: Option<&str>) -> Vec<u8> {
+    let mut sections = vec![Section {
+        name: *b".text\0\0\0",
+        characteristics: 0x6000_0020,
+        data: code,
+    }];
+    sections.extend(sbat.map(|sbat| Section {
+        name: *b".sbat\0\0\0",
+        characteristics: 0x4000_0040,
+        data: sbat.as_bytes().to_vec(),
+    }));
+    sections.push(Section {
+        name: *b".reloc\0\0",
+        characteristics: 0x4200_0040,
+        data: RELOCATIONS.to_vec(),
+    });
+    let mut file = headers(&sections);
+    for section in &sections {
+        file.extend(&section.data);
+        file.resize(file.len().next_multiple_of(FILE_ALIGNMENT), 0);
+    }
+    file
 }
 
 /// All headers up to the first section's data; one file alignment has room for eight sections.

@@ -27,6 +27,7 @@ pub mod stand_in;
 pub mod systemd;
 pub mod tss2;
 pub mod usage;
+pub mod variable_program;
 pub mod verdicts;
 pub mod wanted;
 

@@ -37,7 +37,7 @@ const OWNER: Uuid = uuid!("5ac8e1a5-6a3e-4d0b-9c64-9f2f6f1c7a01");
 fn seconds(asked: Option<&str>, now: Option<u64>) -> Result<u64, Error> {
     let refused = |fact: String| Error::Request {
         fact,
-        help: "give the time as 2026-01-31T12:00:00Z; firmware refuses an update that is older than the variable",
+        help: "give the time as 2026-01-31T12:00:00Z; firmware takes no update that is older than the variable",
     };
     match asked {
         Some(text) => seconds_of(text)

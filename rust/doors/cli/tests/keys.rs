@@ -5,6 +5,7 @@ use touchstone_harness::nix::output;
 
 use crate::support::{Work, assert_same_bytes};
 
+mod firmware;
 mod foreign;
 mod generated;
 mod lists;

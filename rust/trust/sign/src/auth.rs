@@ -99,7 +99,7 @@ pub struct Update<'a> {
     pub variable: Variable,
     /// Whether the lists are added to what the variable holds; else they replace it.
     pub append: bool,
-    /// The update's time: firmware refuses a replacement that is older than the variable.
+    /// The time of the update: firmware takes a replacement that is newer than the last, and none of the same second.
     pub time: EfiTime,
     /// The signature lists. None at all, replacing, removes the variable.
     pub lists: &'a [u8],

@@ -27,7 +27,7 @@ const SECONDS_A_DAY: u64 = 86_400;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct GenerateKeys {
     /// The folder to make, with `PK`, `KEK` and `db`, each as `.key` (private), `.pem` (certificate), `.esl` (signature list) and
-    /// `.auth` (signed update), and with `PK-remove.auth`, which takes the platform key away again.
+    /// `.auth` (signed update), and with `PK-remove.auth`, which takes the platform key away again and is a second newer.
     pub output: PathBuf,
     /// Whether they are test keys, marked as such: the only ones that a build may make.
     #[serde(default)]
@@ -150,7 +150,11 @@ impl GenerateKeys {
                 &exchange,
                 foreign.db.iter().cloned().chain(listed).collect(),
             )?;
-            write.update("PK-remove", Signed::Pk, &[], &platform)?;
+            let removal = Writer {
+                folder,
+                time: terms.removal,
+            };
+            removal.update("PK-remove", Signed::Pk, &[], &platform)?;
             let mut variables = vec![Variable::PK, Variable::KEK, Variable::Db];
             if !foreign.dbx.is_empty() {
                 write.lists(Signed::Dbx, foreign.dbx.clone(), &exchange)?;
@@ -217,6 +221,8 @@ impl GenerateKeys {
                 false => random_owner(),
             }),
             time: efi_time(from)?,
+            // EDK II takes an update that is newer than the variable, and none of the same second.
+            removal: efi_time(from.saturating_add(1))?,
             validity: (from, to),
             algorithm: self.algorithm.into(),
             test: self.test,

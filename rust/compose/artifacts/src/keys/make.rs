@@ -18,6 +18,8 @@ pub(super) struct Terms {
     pub(super) owner: Uuid,
     /// The time of the updates.
     pub(super) time: EfiTime,
+    /// The time of the update that removes the platform key.
+    pub(super) removal: EfiTime,
     /// The validity of the certificates, in seconds since 1970-01-01 UTC.
     pub(super) validity: (u64, u64),
     /// Kind and size of the keys.

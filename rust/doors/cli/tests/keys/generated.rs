@@ -35,11 +35,16 @@ fn the_updates_of_new_keys_are_those_of_sign_efi_sig_list() {
             ("PK", "PK", "keys/PK.esl", "keys/PK.auth"),
             ("KEK", "PK", "keys/KEK.esl", "keys/KEK.auth"),
             ("db", "KEK", "keys/db.esl", "keys/db.auth"),
-            ("PK", "PK", "empty.esl", "keys/PK-remove.auth"),
         ] {
             work.sign_by_efitools(signer, &[], [variable, list, "theirs.auth"]);
             assert_same_bytes(made, &work.read(made), &work.read("theirs.auth"));
         }
+        let later = ["-t", "2026-01-31 12:34:57"];
+        let sign = ["-k", "keys/PK.key", "-c", "keys/PK.pem", "PK"];
+        let files = ["empty.esl", "theirs.auth"];
+        work.peer("sign-efi-sig-list", &[&later[..], &sign, &files].concat());
+        let made = work.read("keys/PK-remove.auth");
+        assert_same_bytes("removal", &made, &work.read("theirs.auth"));
         work.peer(
             "cert-to-efi-sig-list",
             &["-g", OWNER, "keys/db.pem", "theirs.esl"],
