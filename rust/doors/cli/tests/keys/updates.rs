@@ -139,6 +139,26 @@ fn content_info(update: &[u8]) -> Vec<u8> {
     [header(0x30, inner.len()), inner].concat()
 }
 
+/// As it is written into efivarfs: the attributes of the write first.
+#[test]
+fn an_update_behind_its_attributes_is_read_too() {
+    let work = ready("rsa2048");
+    work.sign_update(
+        "KEK",
+        &["--variable", "db", "--append"],
+        "one.esl",
+        "db.auth",
+    );
+    let attributes = [0x67, 0, 0, 0];
+    let written = [&attributes, &work.read("db.auth")[..]].concat();
+    work.write("written", written);
+    let (found, plain) = (work.inspected("written"), work.inspected("db.auth"));
+    assert_eq!(found["attributes"], 0x67);
+    for same in ["form", "update", "entries"] {
+        assert_eq!(found[same], plain[same], "{same}");
+    }
+}
+
 /// In a ContentInfo, with signed attributes and without. (sign-efi-sig-list asks for PEM and wants DER.)
 #[test]
 fn a_signature_that_openssl_made_elsewhere_is_verified() {
