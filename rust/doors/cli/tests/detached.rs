@@ -2,7 +2,7 @@
 
 use crate::refusals::{Refusal, assert_one_error, names};
 use crate::sign::{osslsigncode, sbverify};
-use crate::sign_files::{certified, openssl, ready};
+use crate::sign_files::{certified, issue, openssl, ready};
 use crate::support::{Work, assert_same_bytes};
 
 const SBSIGN: &str = "/usr/lib/systemd/systemd-sbsign";
@@ -70,6 +70,19 @@ fn an_ecdsa_signature_by_openssl_is_accepted() {
     attach(&work, "--certificate ec.pem");
     assert!(sbverify(&work, "ec.pem", "attached"));
     assert!(osslsigncode(&work, "ec.pem", "attached"));
+}
+
+#[test]
+fn the_chain_comes_with_the_signature() {
+    let work = with_keys();
+    issue(&work, "leaf", "rsa", "basicConstraints=CA:FALSE");
+    let chain = [work.read("leaf.pem"), work.read("rsa.pem")].concat();
+    work.write("chain.pem", chain);
+    prepare(&work, "--certificate chain.pem");
+    openssl(&work, "dgst -sha256 -sign leaf.key -out signature data");
+    let with_chain = attach(&work, "--certificate chain.pem");
+    assert!(osslsigncode(&work, "rsa.pem", "attached"));
+    assert!(with_chain.len() > attach(&work, "--certificate leaf.pem").len());
 }
 
 #[test]

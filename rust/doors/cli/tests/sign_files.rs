@@ -163,7 +163,7 @@ fn a_chain_reaches_from_the_signer_to_the_root() {
 }
 
 /// Makes a key and its certificate, which the authority `by` signs.
-fn issue(work: &Work, name: &str, by: &str, extension: &str) {
+pub fn issue(work: &Work, name: &str, by: &str, extension: &str) {
     openssl(work, &format!("genpkey -algorithm {P256} -out {name}.key"));
     let ask = format!("req -new -key {name}.key -subj /CN={name}");
     openssl(work, &format!("{ask} -addext {extension} -out {name}.csr"));

@@ -21,11 +21,11 @@ pub struct Work {
 }
 
 impl Work {
-    /// More than anybody is known to use, and over in seconds: 10 million iterations (OpenSSL
+    /// More than anybody is known to use, and over in seconds: 5 million iterations (OpenSSL
     /// writes 2048, OWASP recommends 600 000) or 256 MiB (OpenSSL writes 16 MiB, and reads no
     /// more than 32).
     pub const LIMIT: Self = Self {
-        iterations: 10_000_000,
+        iterations: 5_000_000,
         memory: 256 << 20,
     };
 

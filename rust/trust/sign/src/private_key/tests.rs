@@ -19,7 +19,7 @@ const HMAC_SHA_1: &str = "MIHeMEkGCSqGSIb3DQEFDTA8MBsGCSqGSIb3DQEFDDAOBAh+hASLQq
 /// `-v2 camellia256`
 const CAMELLIA: &str = "MIHuMFkGCSqGSIb3DQEFDTBMMCkGCSqGSIb3DQEFDDAcBAinWWymW0G06wICCAAwDAYIKoZIhvcNAgkFADAfBgsqgwiMmks9AQEBBAQQrZX6SYIH8KvMYlXxsWHMXQSBkHmU2y0u+Q64xwW0ROgSFUFV6jQY+psvwFu9A/tR3lZn/2Mu8iHmpMsQNh3pHKzUbA2NsG/CcGFc5M2jFSxi9yEnEWLaEw9M0noPRYc9oiXS3GA1WinOkSm+A715NLOHvmiM+pl8lXdF1LwyHaJMLd3PuzWFzx2xL9wpjCYfizJimJaTSLj156LpDdLTlCG+NA==";
 /// `-v2 aes256 -iter 10000001`
-const TEN_MILLION_AND_ONE_ITERATIONS: &str = "MIHuMFkGCSqGSIb3DQEFDTBMMCsGCSqGSIb3DQEFDDAeBAiRyBdT2tauAQIEAJiWgTAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQeafTnLMod5SqwXLVHWFUvwSBkL5SWlcBmzHabYX/48R1Qa9XqcrIk1lM+/LGDtVSNjaQ3sKJdO31MvB7MH0NZFA86B4/wDl/8ZQkwkRPoY7W6Utv3lqQso957locHN28eWEmuOCOKDDZlJ3AZmq2NuccfstmC0lq1ve1qNTxs+vnfJxamsRHr/Ejgt9XhM5YDaMHiItTtvW460DW2p8Qn1cGkw==";
+const TOO_MANY_ITERATIONS: &str = "MIHuMFkGCSqGSIb3DQEFDTBMMCsGCSqGSIb3DQEFDDAeBAiRyBdT2tauAQIEAJiWgTAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQeafTnLMod5SqwXLVHWFUvwSBkL5SWlcBmzHabYX/48R1Qa9XqcrIk1lM+/LGDtVSNjaQ3sKJdO31MvB7MH0NZFA86B4/wDl/8ZQkwkRPoY7W6Utv3lqQso957locHN28eWEmuOCOKDDZlJ3AZmq2NuccfstmC0lq1ve1qNTxs+vnfJxamsRHr/Ejgt9XhM5YDaMHiItTtvW460DW2p8Qn1cGkw==";
 /// `openssl ec`
 const SEC1: &str = "MHcCAQEEIMmvqdhFunUWa1whV2ex1pNOUMPbNuibEnuKYisSD2choAoGCCqGSM49AwEHoUQDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
 
@@ -108,7 +108,7 @@ fn says_which_encryption_it_does_not_read() {
 
 #[test]
 fn refuses_to_work_more_than_the_limit() {
-    let key = encrypted(TEN_MILLION_AND_ONE_ITERATIONS);
+    let key = encrypted(TOO_MANY_ITERATIONS);
     let refused = |key: &str, limit| {
         matches!(
             open(key.as_bytes(), CORRECT, limit),
@@ -185,7 +185,7 @@ fn no_error_shows_what_was_secret() {
         PBES1,
         HMAC_SHA_1,
         CAMELLIA,
-        TEN_MILLION_AND_ONE_ITERATIONS,
+        TOO_MANY_ITERATIONS,
     ];
     for base64 in keys {
         let key = encrypted(base64);
