@@ -8,10 +8,6 @@ fn the_commands_of_the_readme_do_what_it_says() {
     let readme = std::fs::read_to_string(readme).unwrap();
     let work = Work::with_kernel("amd64");
     work.stub("trixie", "x64", "linuxx64.efi.stub");
-    work.keys("keys");
-    for name in ["db.key", "db.pem"] {
-        std::fs::rename(work.path("keys").join(name), work.path(name)).unwrap();
-    }
     work.write(
         "request.json",
         r#"{ "operation": "pe.digest", "file": "signed.efi" }"#,
