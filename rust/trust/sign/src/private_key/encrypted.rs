@@ -39,6 +39,15 @@ impl Work {
                     pbkdf2.iteration_count, self.iterations
                 )))
             }
+            // Section 6 of RFC 7914; pkcs5 0.8.1 computes with them before it looks.
+            Kdf::Scrypt(scrypt)
+                if scrypt.cost_parameter < 2
+                    || !scrypt.cost_parameter.is_power_of_two()
+                    || scrypt.block_size == 0
+                    || scrypt.parallelization == 0 =>
+            {
+                Err(unread("its parameters are none that scrypt takes"))
+            }
             Kdf::Scrypt(scrypt) if self.is_exceeded_by(scrypt) => Err(unread(format!(
                 "it asks for scrypt with N={}, r={}, p={}: {} MiB at once are allowed",
                 scrypt.cost_parameter,

@@ -125,7 +125,7 @@ fn refuses_to_work_more_than_the_limit() {
     assert!(!refused(&scrypt, limit(0, (16 << 20) + 1024)));
 }
 
-/// N, r and p of the file, each at its largest: no sum of them wraps around.
+/// N, r and p of the file, each at its largest and at its smallest: nothing computed of them wraps around.
 #[test]
 fn no_parameters_of_scrypt_overflow() {
     let original = der(SCRYPT_AES_128);
@@ -134,7 +134,15 @@ fn no_parameters_of_scrypt_overflow() {
         .windows(costs.len())
         .position(|window| window == costs)
         .unwrap();
-    for (change, value) in [(2, 0x7f), (6, 0x7f), (9, 0x7f), (3, 0x01), (9, 0x00)] {
+    for (change, value) in [
+        (2, 0x7f),
+        (2, 0x00),
+        (6, 0x7f),
+        (6, 0x00),
+        (9, 0x7f),
+        (9, 0x00),
+        (3, 0x01),
+    ] {
         let mut key = original.clone();
         key[at + change] = value;
         let limit = Work {
