@@ -92,7 +92,7 @@ fn a_key_of_ecparam_signs() {
     assert!(sbverify(&work, "ec.pem", "signed"));
 }
 
-/// sbverify and firmware before EDK II of 2012 know SHA-256 only.
+/// sbverify knows SHA-256 only.
 #[test]
 fn every_kind_of_key_signs_by_both_digests_as_verifiers_expect_it() {
     let work = ready();
