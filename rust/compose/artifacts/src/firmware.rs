@@ -225,7 +225,7 @@ impl Firmware {
             file: path.to_owned(),
             source,
         };
-        let presented = Presented::read(&mut file, &image, &Lists::default(), false);
+        let presented = Presented::read(&mut file, &image, &Lists::default());
         let presented = presented.map_err(unreadable)?;
         let entries = esl::parse(&variables.db).unwrap_or_default();
         let certificates = entries.iter().filter(|list| list.kind == esl::X509);

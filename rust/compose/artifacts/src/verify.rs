@@ -13,7 +13,6 @@ use touchstone_pe::{Image, ReadError, authenticode};
 use touchstone_sign::firmware::table::Entry;
 use touchstone_sign::firmware::{
     self, DigestKind, ImageDigests, Reason, Rule, Verdict, digests_needed, judge,
-    objections_of_shim,
 };
 
 use crate::inspect_uki::unusable;
@@ -23,6 +22,7 @@ use crate::{Context, Error};
 mod answer;
 mod lists;
 mod sbat;
+mod shim;
 
 pub use answer::{JudgedSignature, PeVerdict, Under, VerdictReason};
 pub(crate) use lists::Lists;
@@ -66,19 +66,18 @@ impl VerifyPe {
             Ok(image) => image,
             Err(error) => return self.malformed(error).map_err(failed),
         };
-        let read = Presented::read(&mut file, &image, &lists, level.is_some());
+        let read = Presented::read(&mut file, &image, &lists);
         let presented = match read {
             Ok(presented) => presented,
             Err(error) => return self.malformed(error).map_err(failed),
         };
         let mut verdict = presented.judge(&lists);
         if let Some(level) = level {
-            let Presented { digests, .. } = &presented;
-            let shim = objections_of_shim(&verdict, digests, &lists.db, &lists.dbx);
-            verdict.refuse(shim);
-            let sbat = sbat::objections(&mut file, &image, &level).map_err(failed)?;
-            verdict.refuse(sbat);
-            verdict.notes.push(sbat::NOTE.to_owned());
+            let objections = shim::objections(&mut file, &image, &verdict, &presented, &lists);
+            verdict.refuse(objections.map_err(failed)?);
+            let revocations = sbat::objections(&mut file, &image, &level);
+            verdict.refuse(revocations.map_err(failed)?);
+            verdict.notes.push(shim::NOTE.to_owned());
         }
         Ok(answer::of(verdict, &presented.digests, self.under()))
     }
@@ -120,24 +119,15 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    /// Reads them of an image that is to be judged by these lists, or by shim too.
+    /// Reads them of an image that is to be judged by these lists.
     ///
     /// # Errors
     /// When signing tools and firmware disagree about the image's digest, or the file cannot be read.
-    pub(crate) fn read(
-        file: &mut File,
-        image: &Image,
-        lists: &Lists,
-        shim: bool,
-    ) -> Result<Self, ReadError> {
+    pub(crate) fn read(file: &mut File, image: &Image, lists: &Lists) -> Result<Self, ReadError> {
         let bytes = table(file, image)?;
         let table = bytes.map(|bytes| firmware::table::walk(&bytes));
-        let mut needed = digests_needed(table.as_ref(), &lists.db, &lists.dbx);
-        if shim {
-            needed.insert(DigestKind::Sha1);
-        }
+        let needed = digests_needed(table.as_ref(), &lists.db, &lists.dbx).into_iter();
         let digests = needed
-            .into_iter()
             .map(|kind| Ok((kind, digest(kind, file, image)?)))
             .collect::<Result<_, ReadError>>()?;
         Ok(Self { digests, table })
@@ -146,10 +136,7 @@ impl Presented {
     /// The signatures, in DER.
     pub(crate) fn signatures(&self) -> impl Iterator<Item = &[u8]> {
         let entries = self.table.iter().flat_map(|table| &table.entries);
-        entries.filter_map(|entry| match entry {
-            Entry::Signature(pkcs7) => Some(pkcs7.as_slice()),
-            Entry::PassedOver(_) => None,
-        })
+        entries.filter_map(Entry::pkcs7)
     }
 
     fn judge(&self, lists: &Lists) -> Verdict {

@@ -14,10 +14,6 @@ const ROLE: &str = "SBAT level";
 /// A level has some hundred bytes, `.sbat` a thousand.
 const LIMIT: u64 = 1 << 20;
 
-/// Said with every verdict under shim.
-pub(super) const NOTE: &str = "this is the verdict of firmware and shim; shim also trusts its own certificate and those of MokList, and refuses what MokListX names: \
-     only the given lists were asked";
-
 /// Reads a level: the text, or a variable with the attributes that efivarfs puts first.
 ///
 /// # Errors

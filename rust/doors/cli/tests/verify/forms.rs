@@ -106,7 +106,7 @@ fn a_level_acts_under_shim_and_nowhere_else() {
 }
 
 #[test]
-fn shim_wants_an_sbat_that_it_can_read_and_sha256() {
+fn shim_wants_an_sbat_that_it_can_read_sha256_and_rsa() {
     let work = work();
     level(&work, "two", 2);
     let rule = |file: &str| under_shim(&work, file, "two")["reasons"][0]["rule"].clone();
@@ -114,11 +114,52 @@ fn shim_wants_an_sbat_that_it_can_read_and_sha256() {
     assert_eq!(rule("short-sbat.signed"), "sbat-unreadable");
     sign(&work, "sbat", "sha384", &["--digest", "sha384"]);
     assert_eq!(rule("sbat.sha384"), "shim-digest");
+    work.done([
+        "keys",
+        "generate",
+        "--test",
+        "--algorithm",
+        "p256",
+        "elliptic",
+    ]);
+    let key = [
+        "--key",
+        "elliptic/db.key",
+        "--certificate",
+        "elliptic/db.pem",
+    ];
+    let sign = ["pe", "sign", "sbat.efi", "--output", "sbat.p256"];
+    work.done([&sign[..], &key].concat());
+    let elliptic = ["--certificate", "elliptic/db.pem"];
+    assert!(boots(&work, &elliptic, "sbat.p256"));
+    let asked = [&elliptic[..], &["--sbat-level", "two"]].concat();
+    let answer = verify(&work, &asked, &["sbat.p256".as_ref()]);
+    assert_eq!(answer["reasons"][0]["rule"], "shim-elliptic-curve");
     assert!(boots(
         &work,
         &["--certificate", "keys/db.pem"],
         "sbat.sha384"
     ));
+}
+
+/// Firmware hashes an unsigned file as it is; signers and shim put zeros up to a multiple of 8 bytes behind it.
+#[test]
+fn an_image_of_odd_length_has_another_digest_for_firmware_than_for_shim() {
+    let work = work();
+    level(&work, "two", 2);
+    let odd = [&work.read("sbat.efi")[..], b"odd"].concat();
+    work.write("odd.efi", odd);
+    let trusted = ["--certificate", "keys/db.pem"];
+    let stored = verify(&work, &trusted, &["odd.efi".as_ref()])["digests"]["sha256"].clone();
+    let padded = work.json(["pe", "digest", "--json", "odd.efi"])["sha256"].clone();
+    assert_ne!(stored, padded);
+    for (digest, boots_alone) in [(&stored, true), (&padded, false)] {
+        let hash = digest.as_str().unwrap();
+        work.done(["keys", "esl", "--hash", hash, "--output", "hash.esl"]);
+        assert_eq!(boots(&work, &["--db", "hash.esl"], "odd.efi"), boots_alone);
+        let shim = ["--db", "hash.esl", "--sbat-level", "two"];
+        assert!(!boots(&work, &shim, "odd.efi"));
+    }
 }
 
 /// Exit status and the code of the error.

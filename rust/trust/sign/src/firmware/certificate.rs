@@ -86,6 +86,13 @@ impl Certificate {
         kind.digest(&self.tbs)
     }
 
+    pub(super) fn is_elliptic(&self) -> bool {
+        matches!(
+            PublicKey::of(&self.parsed),
+            Ok(PublicKey::P256(_) | PublicKey::P384(_))
+        )
+    }
+
     pub(super) fn is_self_issued(&self) -> bool {
         let tbs = self.parsed.tbs_certificate();
         tbs.issuer() == tbs.subject()

@@ -59,10 +59,7 @@ pub fn leads_to(digests: &ImageDigests, pkcs7: &[u8], certificate: &[u8]) -> boo
 }
 
 fn kind_of(entry: &Entry) -> Option<DigestKind> {
-    match entry {
-        Entry::Signature(pkcs7) => digest_kind(pkcs7),
-        Entry::PassedOver(_) => None,
-    }
+    entry.pkcs7().and_then(digest_kind)
 }
 
 /// A signature that its signers made of this image, and with which digest.
@@ -144,13 +141,14 @@ impl Court<'_> {
 
     fn entry(&self, entry: &Entry) -> SignatureVerdict {
         match entry {
-            Entry::Signature(pkcs7) => self.signature(pkcs7),
+            Entry::Signature(pkcs7) | Entry::GuidSignature(pkcs7) => self.signature(pkcs7),
             Entry::PassedOver(what) => SignatureVerdict {
                 signer: None,
                 issuer: None,
                 trusted_by: None,
                 forbidden_by: None,
                 hash: None,
+                elliptic: false,
                 ok: false,
                 reason: sentence::reason(
                     Rule::TypeSkipped,
@@ -172,12 +170,17 @@ impl Court<'_> {
                 self.trusted(pkcs7, kind),
             ),
         };
+        let trusted_by = trusted.as_ref().ok().and_then(|(_, by)| by.clone());
+        let mut anchors = self.db.certificates.iter();
+        let elliptic_anchor =
+            anchors.any(|anchor| anchor.is_elliptic() && Some(anchor.subject()) == trusted_by);
         SignatureVerdict {
             signer: signer.map(Certificate::subject),
             issuer: signer.map(Certificate::issuer),
-            trusted_by: trusted.as_ref().ok().and_then(|(_, by)| by.clone()),
+            trusted_by,
             forbidden_by: forbidden.as_ref().map(|(_, by)| by.clone()),
             hash,
+            elliptic: elliptic_anchor || message.as_ref().is_some_and(Message::is_elliptic),
             ok: forbidden.is_none() && trusted.is_ok(),
             reason: match (forbidden, trusted) {
                 (Some((reason, _)), _) | (None, Ok((reason, _)) | Err(reason)) => reason,
@@ -276,10 +279,17 @@ impl Court<'_> {
             );
         }
         let entries = table.map(|table| table.entries.as_slice());
-        let mut kinds = entries.unwrap_or_default().iter().filter_map(kind_of);
-        if kinds.any(|kind| kind == DigestKind::Sha1) {
+        let signatures = || entries.unwrap_or_default().iter();
+        if signatures().any(|entry| kind_of(entry) == Some(DigestKind::Sha1)) {
             notes.push(
                 "a signature is over a SHA-1 digest: firmware that is built without SHA-1 passes over it"
+                    .to_owned(),
+            );
+        }
+        let messages = signatures().filter_map(|entry| Message::read(entry.pkcs7()?));
+        if messages.into_iter().any(|message| message.is_elliptic()) {
+            notes.push(
+                "a signature is of an elliptic curve: firmware that is built without them refuses it, RSA works everywhere"
                     .to_owned(),
             );
         }

@@ -122,6 +122,11 @@ impl Message {
             .collect()
     }
 
+    /// Is a key in it of an elliptic curve?
+    pub(super) fn is_elliptic(&self) -> bool {
+        self.certificates.iter().any(Certificate::is_elliptic)
+    }
+
     /// Is this a good signature of the image with this digest? Whether anybody trusts who made it is
     /// another question.
     ///

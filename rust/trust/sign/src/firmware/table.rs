@@ -10,8 +10,20 @@ use uuid::{Uuid, uuid};
 pub enum Entry {
     /// A PKCS#7 signature: DER, whatever may follow it.
     Signature(Vec<u8>),
+    /// The same in an entry of the GUID type, which shim passes over.
+    GuidSignature(Vec<u8>),
     /// An entry that firmware passes over, in words.
     PassedOver(String),
+}
+
+impl Entry {
+    /// The signature, whichever type of entry it is in.
+    pub fn pkcs7(&self) -> Option<&[u8]> {
+        match self {
+            Self::Signature(pkcs7) | Self::GuidSignature(pkcs7) => Some(pkcs7),
+            Self::PassedOver(_) => None,
+        }
+    }
 }
 
 /// What firmware finds in a certificate table.
@@ -77,7 +89,7 @@ fn read(kind: u16, data: &[u8]) -> Option<Entry> {
                 .filter(|(_, data)| !data.is_empty())?;
             let guid = Uuid::from_bytes_le(*guid);
             Some(match guid {
-                PKCS7 => Entry::Signature(data.to_vec()),
+                PKCS7 => Entry::GuidSignature(data.to_vec()),
                 _ => Entry::PassedOver(format!("of type {guid}")),
             })
         }

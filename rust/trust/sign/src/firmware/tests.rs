@@ -125,15 +125,37 @@ fn an_entry_of_another_size_matches_nothing() {
 }
 
 #[test]
+fn shim_wants_rsa_in_an_entry_of_the_common_type() {
+    let objection = |entry: Entry, key: &test_keys::TestKey| {
+        let table = Table {
+            entries: vec![entry],
+            malformed: None,
+        };
+        let (db, dbx) = (of_key(key), Database::default());
+        let verdict = judge(&digests(), Some(&table), &db, &dbx);
+        assert!(verdict.boots);
+        let reasons = objections_of_shim(&verdict, Some(&table), &digests(), &db, &dbx);
+        reasons.first().map(|reason| reason.rule)
+    };
+    let (rsa, p256) = (test_keys::rsa(), &test_keys::p256());
+    assert_eq!(objection(Entry::Signature(signed(rsa)), rsa), None);
+    let guid = objection(Entry::GuidSignature(signed(rsa)), rsa);
+    assert_eq!(guid, Some(Rule::ShimType));
+    let elliptic = objection(Entry::Signature(signed(p256)), p256);
+    assert_eq!(elliptic, Some(Rule::ShimEllipticCurve));
+}
+
+#[test]
 fn shim_wants_sha256() {
     let digests = digests();
     let image = ImageDigest::new(crate::Hash::Sha384, &digests[&DigestKind::Sha384]).unwrap();
     let by_sha384 = authenticode::signature(&image, &signer(test_keys::rsa())).unwrap();
     let (db, dbx) = (of_key(test_keys::rsa()), Database::default());
     let rule = |signatures: &[&[u8]]| {
-        let verdict = judge(&digests, Some(&table(signatures)), &db, &dbx);
+        let table = table(signatures);
+        let verdict = judge(&digests, Some(&table), &db, &dbx);
         assert!(verdict.boots);
-        let reasons = objections_of_shim(&verdict, &digests, &db, &dbx);
+        let reasons = objections_of_shim(&verdict, Some(&table), &digests, &db, &dbx);
         reasons.first().map(|reason| reason.rule)
     };
     assert_eq!(rule(&[&by_sha384]), Some(Rule::ShimDigest));

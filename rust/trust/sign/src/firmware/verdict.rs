@@ -51,6 +51,8 @@ pub struct SignatureVerdict {
     pub forbidden_by: Option<String>,
     /// The digest that firmware computes of the image for it.
     pub hash: Option<DigestKind>,
+    /// Whether it, or a certificate in it, is of an elliptic curve: not all firmware verifies those.
+    pub elliptic: bool,
     /// Whether it lets the image start, were it the only one.
     pub ok: bool,
     /// The rule that decides, and why.
@@ -95,6 +97,10 @@ pub enum Rule {
     ImageMalformed,
     /// Under shim: what lets the image start is over a digest that shim does not compute.
     ShimDigest,
+    /// Under shim: what lets the image start is of an elliptic curve.
+    ShimEllipticCurve,
+    /// Under shim: what lets the image start is in an entry of the GUID type.
+    ShimType,
     /// Under shim: the image has no section `.sbat`.
     SbatMissing,
     /// Under shim: the section `.sbat` cannot be read.
@@ -124,6 +130,8 @@ impl Rule {
             Self::NoChain => "no-chain",
             Self::ImageMalformed => "image-malformed",
             Self::ShimDigest => "shim-digest",
+            Self::ShimEllipticCurve => "shim-elliptic-curve",
+            Self::ShimType => "shim-type",
             Self::SbatMissing => "sbat-missing",
             Self::SbatUnreadable => "sbat-unreadable",
             Self::SbatRevoked => "sbat-revoked",
