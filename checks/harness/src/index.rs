@@ -10,7 +10,7 @@ use crate::debian::Suite;
 use crate::efi;
 use crate::inputs::{Inputs, Kernel, Ovmf, Roots};
 use crate::setup::Unpacked;
-use crate::wanted::KERNEL;
+use crate::wanted::{FIRMWARE, KERNEL};
 
 type BySuite = BTreeMap<String, BTreeMap<String, PathBuf>>;
 
@@ -23,7 +23,6 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         .roots
         .get(&Suite::Trixie)
         .context("there is no trixie root")?;
-    let firmware = trixie.join("usr/share/OVMF");
     let mut inputs = Inputs {
         roots: Roots {
             trixie: trixie.clone(),
@@ -35,10 +34,8 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         boot: BTreeMap::new(),
         efi: BTreeMap::new(),
         lief: unpacked.lief.clone(),
-        ovmf: Ovmf {
-            code: present(firmware.join("OVMF_CODE_4M.secboot.fd"))?,
-            vars: present(firmware.join("OVMF_VARS_4M.fd"))?,
-        },
+        ovmf: ovmf(trixie)?,
+        newest_ovmf: None,
         touchstone: None,
         probe: None,
         faulty_token: None,
@@ -52,6 +49,10 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
             inputs
                 .kernel
                 .insert((*architecture).to_owned(), kernel(folder)?);
+            continue;
+        }
+        if *name == FIRMWARE {
+            inputs.newest_ovmf = Some(ovmf(folder)?);
             continue;
         }
         let files = folder.join("usr/lib/systemd/boot/efi");
@@ -95,6 +96,15 @@ fn collect(
         }
     }
     Ok(())
+}
+
+/// The firmware in an unpacked package.
+fn ovmf(folder: &Path) -> Result<Ovmf> {
+    let firmware = folder.join("usr/share/OVMF");
+    Ok(Ovmf {
+        code: present(firmware.join("OVMF_CODE_4M.secboot.fd"))?,
+        vars: present(firmware.join("OVMF_VARS_4M.fd"))?,
+    })
 }
 
 fn kernel(folder: &Path) -> Result<Kernel> {

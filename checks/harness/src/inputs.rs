@@ -34,6 +34,9 @@ pub struct Inputs {
     pub lief: Option<PathBuf>,
     /// Firmware for machines under emulation.
     pub ovmf: Ovmf,
+    /// The same of Debian's rolling release, where it could be had.
+    #[serde(default)]
+    pub newest_ovmf: Option<Ovmf>,
     /// The static binary `touchstone`, once it is built.
     pub touchstone: Option<PathBuf>,
     /// The static binary `touchstone-probe`, once it is built.
@@ -63,7 +66,7 @@ pub struct Kernel {
     pub modules: PathBuf,
 }
 
-/// Firmware images, as files of the trixie root.
+/// Firmware images.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ovmf {
     /// With Secure Boot and System Management Mode; read-only.

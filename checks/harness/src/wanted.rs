@@ -92,7 +92,7 @@ pub const TSS2: [&str; 9] = [
 ];
 
 /// Packages unpacked by themselves for their files: `(suite, name, architecture)`.
-pub const LOOSE: [(Suite, &str, &str); 8] = [
+pub const LOOSE: [(Suite, &str, &str); 9] = [
     (Suite::Bookworm, "systemd-boot-efi", "amd64"),
     (Suite::Bookworm, "systemd-boot-efi", "arm64"),
     (Suite::Trixie, "systemd-boot-efi", "amd64"),
@@ -101,7 +101,11 @@ pub const LOOSE: [(Suite, &str, &str); 8] = [
     (Suite::Trixie, KERNEL, "arm64"),
     (Suite::Sid, "systemd-boot-efi", "amd64"),
     (Suite::Sid, "systemd-boot-efi", "arm64"),
+    (Suite::Sid, FIRMWARE, "all"),
 ];
+
+/// Firmware for machines under emulation, as newer releases call it (`ovmf` only depends on it there).
+pub const FIRMWARE: &str = "ovmf-generic";
 
 /// Stands for the package behind Debian's meta package of cloud kernels.
 pub const KERNEL: &str = "linux-image";

@@ -20,6 +20,7 @@ mod table;
 mod verdicts;
 
 use keys::Keys;
+use verdicts::Release;
 
 /// How many claims held, and what went wrong with the others.
 #[derive(Default)]
@@ -67,13 +68,24 @@ pub fn run(inputs: &Inputs, all: bool, only: Option<Part>) -> Result<Outcome> {
             continue;
         }
         match part {
-            Part::Verdicts => verdicts::judge(inputs)?.add_to(&mut outcome),
+            Part::Verdicts => verdicts(inputs, all, &mut outcome)?,
             Part::Sbat => sbat::judge(inputs)?.add_to(&mut outcome),
             Part::Enrolment => enrolment::claims(inputs, &mut outcome)?,
             Part::Generations => generations(inputs, all, &mut outcome)?,
         }
     }
     Ok(outcome)
+}
+
+/// The firmware of Debian 13; with `all`, the newest as well.
+fn verdicts(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
+    let releases = [Release::Stable, Release::Newest];
+    for release in releases.into_iter().take(if all { 2 } else { 1 }) {
+        if let Some(table) = verdicts::judge(inputs, release)? {
+            table.add_to(outcome);
+        }
+    }
+    Ok(())
 }
 
 fn generations(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
