@@ -26,8 +26,8 @@ type Image = (&'static str, PathBuf);
 /// Boots a machine without keys, then one that enrols ours, and that one again.
 pub fn claims(inputs: &Inputs, outcome: &mut Outcome) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let keys = Keys::make(inputs, &folder.path().join("keys"))?;
-    let stranger = Keys::make(inputs, &folder.path().join("stranger"))?;
+    let keys = Keys::make(inputs, &folder.path().join("keys"), &[])?;
+    let stranger = Keys::make(inputs, &folder.path().join("stranger"), &[])?;
     let images = images(&keys, &stranger)?;
     forbid(&keys, &keys.path("forbidden"))?;
     keys.sign(efi(inputs, "/shellx64.efi")?, &keys.path("shell.efi"), &[])?;

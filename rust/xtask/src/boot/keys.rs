@@ -8,7 +8,6 @@ use serde_json::Value;
 use touchstone_harness::Inputs;
 use touchstone_harness::boot::{Firmware, Judge};
 use touchstone_harness::nix::output;
-use touchstone_harness::nix_inputs::make_keys;
 
 /// A folder made by `touchstone keys generate`.
 pub struct Keys {
@@ -17,10 +16,13 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Makes test keys in a new folder.
-    pub fn make(inputs: &Inputs, folder: &Path) -> Result<Keys> {
+    /// Makes test keys in a new folder; `words` are further arguments of `keys generate`.
+    pub fn make(inputs: &Inputs, folder: &Path, words: &[&str]) -> Result<Keys> {
         let touchstone = touchstone(inputs)?;
-        make_keys(&touchstone, folder)?;
+        let mut command = Command::new(&touchstone);
+        command.args(["keys", "generate", "--test"]).args(words);
+        command.arg(folder);
+        output(command)?;
         Ok(Keys {
             touchstone,
             folder: folder.to_owned(),

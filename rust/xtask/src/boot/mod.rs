@@ -203,7 +203,7 @@ fn with_changed_byte(mut image: Vec<u8>) -> Result<Vec<u8>> {
 /// The same UKI without a signature, and with the signature of a key that is not enrolled.
 fn resigned(inputs: &Inputs, folder: &Path) -> Result<(PathBuf, PathBuf)> {
     let (unsigned, foreign) = (folder.join("unsigned.efi"), folder.join("foreign.efi"));
-    let stranger = Keys::make(inputs, &folder.join("stranger"))?;
+    let stranger = Keys::make(inputs, &folder.join("stranger"), &[])?;
     let kernel = inputs.kernel.get("amd64").context("no amd64 kernel")?;
     let by_architecture = inputs.stub.get("trixie").context("no stub")?;
     let stub = by_architecture.get("x64").context("no stub")?;

@@ -3,7 +3,7 @@
 //! The machine has Debian's shim, which db's key signs beside Microsoft's; shim starts an image signed by the same key.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use touchstone_harness::Inputs;
@@ -11,6 +11,7 @@ use touchstone_harness::boot::{
     BootVariable, Firmware, Machine, Outcome as End, Variables, Verdict,
 };
 use touchstone_harness::efi_program::EfiProgram;
+use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
 
 use super::each::each;
@@ -47,8 +48,19 @@ struct Case {
     level: Level,
     /// Further lines of the image's section `.sbat`; none for an image without one.
     sbat: Option<&'static str>,
-    /// Further arguments of `pe sign`.
-    sign: &'static [&'static str],
+    /// Why shim would trust it.
+    trust: Trust,
+}
+
+/// What speaks for an image.
+#[derive(Clone, Copy)]
+enum Trust {
+    /// A signature of our key; further arguments of `pe sign`.
+    Signature(&'static [&'static str]),
+    /// A signature of our other key, which is in db as well.
+    Curve,
+    /// Its digest in db.
+    Digest,
 }
 
 const fn case(name: &'static str, sbat: &'static str) -> Case {
@@ -56,7 +68,7 @@ const fn case(name: &'static str, sbat: &'static str) -> Case {
         name,
         level: Level::Ours,
         sbat: Some(sbat),
-        sign: &[],
+        trust: Trust::Signature(&[]),
     }
 }
 
@@ -65,14 +77,14 @@ impl Case {
         Case { level, ..self }
     }
 
-    const fn signed(self, sign: &'static [&'static str]) -> Case {
-        Case { sign, ..self }
+    const fn by(self, trust: Trust) -> Case {
+        Case { trust, ..self }
     }
 }
 
 const GOOD: &str = "test,3,T,test,1,https://test.example\n";
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 12] = [
     case("sbat-below-level", "test,2,T,test,1,https://test.example\n"),
     case("sbat-at-level", GOOD),
     case("sbat-above-level", "test,4,T,test,1,https://test.example\n"),
@@ -88,7 +100,9 @@ const CASES: [Case; 10] = [
         sbat: None,
         ..case("no-sbat", "")
     },
-    case("sbat-at-level-sha384", GOOD).signed(&["--digest", "sha384"]),
+    case("sbat-at-level-sha384", GOOD).by(Trust::Signature(&["--digest", "sha384"])),
+    case("signed-with-p256", GOOD).by(Trust::Curve),
+    case("digest-in-db", GOOD).by(Trust::Digest),
     case(
         "grub-below-shims-own-level",
         "grub,1,G,grub,1,https://grub.example\n",
@@ -105,7 +119,7 @@ const CASES: [Case; 10] = [
 /// Boots each case.
 pub fn judge(inputs: &Inputs) -> Result<Table> {
     let folder = tempfile::tempdir()?;
-    let bench = Bench::make(inputs, &folder.path().join("keys"))?;
+    let bench = Bench::make(inputs, folder.path())?;
     let stage = Stage::begin(format!("Asking shim about {} images", CASES.len()));
     let rows = each(&CASES, |case| bench.row(case).with_context(|| case.name))?;
     stage.done("answered");
@@ -119,6 +133,8 @@ pub fn judge(inputs: &Inputs) -> Result<Table> {
 struct Bench<'a> {
     inputs: &'a Inputs,
     keys: Keys,
+    /// The same with an elliptic curve.
+    curve: Keys,
     /// Debian's shim, signed by our key as well.
     shim: PathBuf,
     /// The level inside of shim.
@@ -126,14 +142,20 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn make(inputs: &'a Inputs, folder: &std::path::Path) -> Result<Bench<'a>> {
-        let keys = Keys::make(inputs, folder)?;
+    fn make(inputs: &'a Inputs, folder: &Path) -> Result<Bench<'a>> {
+        let keys = Keys::make(inputs, &folder.join("rsa"), &[])?;
+        let curve = Keys::make(
+            inputs,
+            &folder.join("p256"),
+            &["--algorithm", "p256", "--name", "Curve"],
+        )?;
         let shim = keys.path("shim.efi");
         let original = efi(inputs, "shim-signed_amd64/usr/lib/shim/shimx64.efi.signed")?;
         keys.sign(original, &shim, &[])?;
         Ok(Bench {
             inputs,
             keys,
+            curve,
             shim,
             shims_own: own_level(&read(original)?)?,
         })
@@ -146,17 +168,23 @@ impl<'a> Bench<'a> {
             Level::Old => (&image, self.shims_own.as_slice()),
             Level::AgainstShim => (&self.shim, case.level.text().as_bytes()),
         };
-        let file = self.keys.path(&format!("{}.level", case.name));
-        fs::write(&file, level)?;
+        let [db, level_file] = ["db", "level"].map(|kind| self.file(case, kind));
+        fs::write(&db, self.db(case)?)?;
+        fs::write(&level_file, level)?;
         let mut command = self.keys.command(&["pe", "verify", "--json", "--db"]);
-        command.arg(self.keys.path("db.esl"));
-        command.arg("--sbat-level").arg(file).arg(judged);
+        command.arg(&db);
+        command.arg("--sbat-level").arg(level_file).arg(judged);
         Ok(Row {
             name: case.name.to_owned(),
             ours: verify(command)?,
-            firmware: self.boot(case, read(&image)?)?,
+            firmware: self.boot(case, read(&image)?, read(&db)?)?,
             explained: None,
         })
+    }
+
+    /// A file of this case.
+    fn file(&self, case: &Case, kind: &str) -> PathBuf {
+        self.keys.path(&format!("{}.{kind}", case.name))
     }
 
     fn image(&self, case: &Case) -> Result<PathBuf> {
@@ -165,19 +193,37 @@ impl<'a> Bench<'a> {
             says: SAYS,
             sbat: sbat.as_deref(),
         };
-        let file = |kind: &str| self.keys.path(&format!("{}.{kind}", case.name));
-        fs::write(file("efi"), program.image())?;
-        self.keys.sign(&file("efi"), &file("signed"), case.sign)?;
-        Ok(file("signed"))
+        let [plain, signed] = ["efi", "signed"].map(|kind| self.file(case, kind));
+        fs::write(&plain, program.image())?;
+        match case.trust {
+            Trust::Signature(words) => self.keys.sign(&plain, &signed, words)?,
+            Trust::Curve => self.curve.sign(&plain, &signed, &[])?,
+            Trust::Digest => return Ok(plain),
+        }
+        Ok(signed)
+    }
+
+    /// What db holds: both certificates, and the image's digest where that is to speak for it.
+    fn db(&self, case: &Case) -> Result<Vec<u8>> {
+        let mut db = [self.keys.read("db.esl")?, self.curve.read("db.esl")?].concat();
+        if let Trust::Digest = case.trust {
+            let list = self.file(case, "esl");
+            let mut command = self.keys.command(&["keys", "esl", "--image"]);
+            command.arg(self.file(case, "efi"));
+            command.arg("--output").arg(&list);
+            output(command)?;
+            db.extend(read(&list)?);
+        }
+        Ok(db)
     }
 
     /// Lets the firmware start shim, and shim the image.
-    fn boot(&self, case: &Case, image: Vec<u8>) -> Result<Verdict> {
+    fn boot(&self, case: &Case, image: Vec<u8>, db: Vec<u8>) -> Result<Verdict> {
         let root = self.inputs.trixie();
         let variables = Variables {
             pk: self.keys.read("PK.esl")?,
             kek: self.keys.read("KEK.esl")?,
-            db: self.keys.read("db.esl")?,
+            db,
             dbx: Vec::new(),
             secure_boot: true,
         };

@@ -68,7 +68,7 @@ pub fn judge(inputs: &Inputs, release: Release) -> Result<Option<Table>> {
         return Ok(None);
     };
     let folder = tempfile::tempdir()?;
-    let keys = Keys::make(inputs, &folder.path().join("keys"))?;
+    let keys = Keys::make(inputs, &folder.path().join("keys"), &[])?;
     let images = folder.path().join("images");
     std::fs::create_dir(&images)?;
     let tools = Tools {
