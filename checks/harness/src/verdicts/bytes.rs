@@ -13,6 +13,8 @@ const PE: usize = 0x40;
 pub(super) const CHECKSUM: usize = PE + 24 + 64;
 /// The data directory entry of the certificate table: place and size.
 const DIRECTORY: usize = PE + 24 + 112 + 4 * 8;
+/// The second section's `PointerToRawData`.
+pub(super) const SECOND_POINTER: usize = PE + 24 + 240 + 40 + 20;
 /// The COFF header's `TimeDateStamp`, which is hashed and means nothing.
 pub(super) const TIME: usize = PE + 8;
 

@@ -19,6 +19,7 @@ const BY_OTHERS: &str = "\
 sbsign           plain.efi by-sbsign.efi          own.key own.pem
 sbsign           plain.efi rsa1024.efi            rsa1024.key rsa1024.pem
 systemd-sbsign   plain.efi by-systemd-sbsign.efi  own.key own.pem
+sbsign           hole.efi  hole-signed.efi        own.key own.pem
 pesign           plain.efi by-pesign.efi          own.key own.pem
 osslsigncode     plain.efi by-osslsigncode.efi    own.key own.pem -h sha256
 osslsigncode     plain.efi sha384.efi             own.key own.pem -h sha384
@@ -101,6 +102,7 @@ pub(super) fn images(folder: &Path, tools: &Tools) -> Result<()> {
     write("plain.hashed", &plain.hashed()?)?;
     write("plain.efi", &plain.0)?;
     write("other.efi", &program("Touchstone: another image").0)?;
+    write("hole.efi", &spoil::with_hole(&plain)?.0)?;
     write("odd.efi", &[&plain.0[..], b"odd"].concat())?;
     run(tools, folder, SIGNERS, BY_OTHERS)?;
     for (output, key, certificates, words) in BY_TOUCHSTONE {

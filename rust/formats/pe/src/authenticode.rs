@@ -34,14 +34,45 @@ pub fn digest<D: Digest, S: Read + Seek + ?Sized>(
     Ok(hasher.finalize())
 }
 
-/// The digest of `image` that firmware computes: as [`digest`], but the file as it is, without
-/// zeros behind it. Another one only where [`is_padded`] says so.
+/// The digest of `image` that firmware computes, as EDK II does: headers, sections by their place in
+/// the file, and then as many bytes as the file has beyond all of them and the certificate table,
+/// counted from where headers and sections would end if nothing lay between them. No zeros follow.
+///
+/// It is [`digest`] of every image that this takes, except where [`is_padded`] says so. An image
+/// with gaps or with bytes behind its certificate table has only this one.
+///
+/// # Errors
+/// When sections and certificate table together are larger than the file.
 pub fn stored_digest<D: Digest, S: Read + Seek + ?Sized>(
     image: &Image,
     source: &mut S,
 ) -> Result<Output<D>, ReadError> {
-    let end = hashed_end(image)?;
-    Ok(hashed::<D, S>(image, source, end)?.finalize())
+    let headers = u64::from(image.fields.size_of_headers);
+    let sections = image.stored_sections();
+    let sizes = sections.iter().map(|section| u64::from(section.raw_size));
+    let counted = headers + sizes.sum::<u64>();
+    if counted > image.len() {
+        // They overlap, perhaps so often that hashing them all would not end.
+        rules::contiguous(sections.iter().copied(), headers)?;
+    }
+    let mut hasher = hashed_headers::<D, S>(image, source)?;
+    for section in sections {
+        let (start, size) = (section.raw_range().start, u64::from(section.raw_size));
+        stream(source, start, size, "a section", |bytes| {
+            hasher.update(bytes);
+        })?;
+    }
+    let table = image
+        .certificate_table()
+        .map_or(0, |table| table.end - table.start);
+    if image.len() > counted {
+        let rest = image.len().checked_sub(counted + table);
+        let rest = rest.ok_or(ReadError::CertificateTableInSection)?;
+        stream(source, counted, rest, "the image", |bytes| {
+            hasher.update(bytes);
+        })?;
+    }
+    Ok(hasher.finalize())
 }
 
 /// Everything up to `end` that is hashed.
@@ -49,6 +80,18 @@ fn hashed<D: Digest, S: Read + Seek + ?Sized>(
     image: &Image,
     source: &mut S,
     end: u64,
+) -> Result<D, ReadError> {
+    let mut hasher = hashed_headers::<D, S>(image, source)?;
+    let start = u64::from(image.fields.size_of_headers);
+    stream(source, start, end - start, "the image", |bytes| {
+        hasher.update(bytes)
+    })?;
+    Ok(hasher)
+}
+
+fn hashed_headers<D: Digest, S: Read + Seek + ?Sized>(
+    image: &Image,
+    source: &mut S,
 ) -> Result<D, ReadError> {
     let mut hasher = D::new();
     for range in header_ranges(image) {
@@ -60,10 +103,6 @@ fn hashed<D: Digest, S: Read + Seek + ?Sized>(
             |bytes| hasher.update(bytes),
         )?;
     }
-    let start = u64::from(image.fields.size_of_headers);
-    stream(source, start, end - start, "the image", |bytes| {
-        hasher.update(bytes)
-    })?;
     Ok(hasher)
 }
 

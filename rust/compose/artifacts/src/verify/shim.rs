@@ -5,7 +5,9 @@ use std::fs::File;
 use sha1::Sha1;
 use sha2::Sha256;
 use touchstone_pe::{Image, ReadError, authenticode};
-use touchstone_sign::firmware::{DigestKind, ImageDigests, Reason, Verdict, objections_of_shim};
+use touchstone_sign::firmware::{
+    DigestKind, ImageDigests, Reason, Rule, Verdict, objections_of_shim,
+};
 
 use super::{Lists, Presented};
 
@@ -24,18 +26,25 @@ pub(super) fn objections(
     presented: &Presented,
     lists: &Lists,
 ) -> Result<Vec<Reason>, ReadError> {
-    let digests = ImageDigests::from([
-        (
-            DigestKind::Sha1,
-            authenticode::digest::<Sha1, _>(image, file)?.to_vec(),
-        ),
-        (
-            DigestKind::Sha256,
-            authenticode::digest::<Sha256, _>(image, file)?.to_vec(),
-        ),
-    ]);
+    let digests = match padded(file, image) {
+        Err(error @ (ReadError::Io(_) | ReadError::Truncated(_))) => return Err(error),
+        Err(error) => {
+            return Ok(vec![Reason {
+                rule: Rule::ImageMalformed,
+                why: error.to_string(),
+            }]);
+        }
+        Ok(digests) => digests,
+    };
     let table = presented.table.as_ref();
     Ok(objections_of_shim(
         verdict, table, &digests, &lists.db, &lists.dbx,
     ))
+}
+
+/// The digests that signers and shim compute.
+fn padded(file: &mut File, image: &Image) -> Result<ImageDigests, ReadError> {
+    let sha1 = authenticode::digest::<Sha1, _>(image, file)?.to_vec();
+    let sha256 = authenticode::digest::<Sha256, _>(image, file)?.to_vec();
+    Ok([(DigestKind::Sha1, sha1), (DigestKind::Sha256, sha256)].into())
 }

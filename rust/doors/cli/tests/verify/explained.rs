@@ -93,6 +93,11 @@ pub const EXPLAINED: &[Explained] = &[
         "It asks for the purpose code signing; firmware accepts any purpose.",
     ),
     explained(
+        "osslsigncode",
+        &["hole-between-sections"],
+        "It hashes the bytes between sections; firmware counts them, and hashes as many fewer at the end.",
+    ),
+    explained(
         "pesigcheck",
         &[
             "touchstone-p256",
@@ -164,6 +169,11 @@ pub const EXPLAINED: &[Explained] = &[
         "It verifies MD5; firmware does not compute that digest.",
     ),
     explained("LIEF", &["expired"], "It looks at dates."),
+    explained(
+        "LIEF",
+        &["hole-between-sections"],
+        "It hashes the bytes between sections, or not as many of the others.",
+    ),
     explained(
         "LIEF",
         &["unknown-critical-extension"],

@@ -72,6 +72,44 @@ fn any_digest_can_be_computed() {
     assert_eq!(digest.len(), 48);
 }
 
+fn stored(file: &[u8]) -> Result<[u8; 32], ReadError> {
+    let digest = authenticode::stored_digest::<Sha256, _>;
+    digest(&builder::read(file), &mut Cursor::new(file)).map(Into::into)
+}
+
+#[test]
+fn firmware_hashes_as_signers_do_but_for_padding() {
+    let mut builder = Builder::stub();
+    let file = builder.build();
+    assert_eq!(stored(&file).unwrap(), sha256(&file).unwrap());
+    builder.trailing = b"abc".to_vec();
+    let odd = builder.build();
+    assert_ne!(stored(&odd).unwrap(), sha256(&odd).unwrap());
+    builder.trailing = b"abc\0\0\0\0\0".to_vec();
+    let even = builder.build();
+    assert_eq!(stored(&even).unwrap(), sha256(&even).unwrap());
+}
+
+#[test]
+fn firmware_hashes_images_with_gaps_and_refuses_sections_larger_than_the_file() {
+    let builder = Builder::stub();
+    let moved = |at: usize, value: u32| {
+        let mut file = builder.build();
+        file[builder.section_table() + at..][..4].copy_from_slice(&value.to_le_bytes());
+        file
+    };
+    // SizeOfRawData stands at 16 in a row, PointerToRawData at 20.
+    let gap = moved(20, 0xa00);
+    assert!(sha256(&gap).is_err());
+    assert!(stored(&gap).is_ok());
+    let all = u32::try_from(builder.build().len()).unwrap() - 0x800;
+    let overlap = stored(&moved(16, all)).unwrap_err();
+    assert!(
+        matches!(overlap, ReadError::SectionOverlap { .. }),
+        "{overlap}"
+    );
+}
+
 #[test]
 fn refuses_gaps_and_overlaps() {
     let builder = Builder::stub();

@@ -92,8 +92,8 @@ pub enum Rule {
     SignatureBad,
     /// No chain leads from the signer to a certificate in `db`.
     NoChain,
-    /// Headers, sections and certificate table do not fit together: firmware does not load the
-    /// image, or hashes it otherwise than signers do.
+    /// Headers, sections or the certificate table do not lie in the file: firmware does not load the
+    /// image. Under shim also: signers hash it otherwise than firmware does.
     ImageMalformed,
     /// Under shim: what lets the image start is over a digest that shim does not compute.
     ShimDigest,
