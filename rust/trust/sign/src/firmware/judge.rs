@@ -32,7 +32,7 @@ pub fn digests_needed(
 }
 
 /// Does firmware with these variables start an image with these digests and this certificate table
-/// (`None` when it has none)? A digest that was not computed is in no list.
+/// (`None` when it has none)? A digest that was not computed is in no list, and no signature is of it.
 pub fn judge(
     digests: &ImageDigests,
     table: Option<&Table>,
@@ -66,8 +66,9 @@ fn kind_of(entry: &Entry) -> Option<DigestKind> {
 fn good(digests: &ImageDigests, pkcs7: &[u8]) -> Result<(Message, DigestKind), Reason> {
     let kind = digest_kind(pkcs7).ok_or_else(|| sentence::hash_unknown(pkcs7))?;
     let message = Message::read(pkcs7).ok_or_else(sentence::unreadable)?;
-    let digest = digests.get(&kind).map(Vec::as_slice).unwrap_or_default();
-    match message.check(kind, digest) {
+    let digest = digests.get(&kind);
+    let digest = digest.filter(|digest| digest.len() == kind.length());
+    match message.check(kind, digest.ok_or_else(|| sentence::no_digest(kind))?) {
         Ok(()) => Ok((message, kind)),
         Err(flaw) => Err(sentence::flaw(&flaw, kind, digests)),
     }

@@ -49,6 +49,13 @@ pub(super) fn hash_unknown(pkcs7: &[u8]) -> Reason {
     reason(Rule::HashUnknown, what)
 }
 
+pub(super) fn no_digest(kind: DigestKind) -> Reason {
+    reason(
+        Rule::HashUnknown,
+        format!("the image has no {kind} digest that the signature could be of"),
+    )
+}
+
 /// Of a path from signer to anchor.
 pub(super) fn trusted(path: &[String]) -> Reason {
     let why = match path {

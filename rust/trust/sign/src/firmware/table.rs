@@ -35,6 +35,17 @@ pub struct Table {
     pub malformed: Option<usize>,
 }
 
+impl Table {
+    /// A table of these signatures, in DER.
+    pub fn of<'a>(signatures: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let entries = signatures.into_iter();
+        Self {
+            entries: entries.map(|der| Entry::Signature(der.to_vec())).collect(),
+            malformed: None,
+        }
+    }
+}
+
 /// Length of a `WIN_CERTIFICATE` without its data.
 const HEADER: usize = 8;
 /// `WIN_CERT_TYPE_PKCS_SIGNED_DATA`

@@ -8,6 +8,8 @@ use crate::authenticode::{self, ImageDigest};
 use crate::esl::{Signature, SignatureList, X509};
 use crate::test_keys::{self, certificate, signer};
 
+mod signatures;
+
 /// The SHA-256 digest of the image that is judged.
 const DIGEST: [u8; 32] = [0x5a; 32];
 
@@ -21,14 +23,6 @@ fn digests() -> ImageDigests {
 
 fn signed(key: &test_keys::TestKey) -> Vec<u8> {
     authenticode::signature(&ImageDigest::sha256(&DIGEST), &signer(key)).unwrap()
-}
-
-fn table(signatures: &[&[u8]]) -> Table {
-    let entries = signatures.iter().map(|der| Entry::Signature(der.to_vec()));
-    Table {
-        entries: entries.collect(),
-        malformed: None,
-    }
 }
 
 /// A list of one entry.
@@ -58,7 +52,12 @@ fn rules(verdict: &Verdict) -> Vec<Rule> {
 
 /// The verdict on these signatures by these lists: whether the image boots, and the rules that decided.
 fn verdict(signatures: &[&[u8]], db: &Database, dbx: &Database) -> (bool, Vec<Rule>) {
-    let verdict = judge(&digests(), Some(&table(signatures)), db, dbx);
+    let verdict = judge(
+        &digests(),
+        Some(&Table::of(signatures.iter().copied())),
+        db,
+        dbx,
+    );
     (verdict.boots, rules(&verdict))
 }
 
@@ -152,7 +151,7 @@ fn shim_wants_sha256() {
     let by_sha384 = authenticode::signature(&image, &signer(test_keys::rsa())).unwrap();
     let (db, dbx) = (of_key(test_keys::rsa()), Database::default());
     let rule = |signatures: &[&[u8]]| {
-        let table = table(signatures);
+        let table = Table::of(signatures.iter().copied());
         let verdict = judge(&digests, Some(&table), &db, &dbx);
         assert!(verdict.boots);
         let reasons = objections_of_shim(&verdict, Some(&table), &digests, &db, &dbx);
@@ -167,7 +166,7 @@ fn digests_are_needed_for_what_lists_and_signatures_name() {
     let nothing = Database::default();
     let needed = |table, db| Vec::from_iter(digests_needed(table, db, &nothing));
     assert_eq!(needed(None, &nothing), [DigestKind::Sha256]);
-    let signature = table(&[&signed(test_keys::rsa())]);
+    let signature = Table::of([&*signed(test_keys::rsa())]);
     assert_eq!(needed(Some(&signature), &nothing), [DigestKind::Sha256]);
     let sha1 = Uuid::from_u128(0x826c_a512_cf10_4ac9_b187_be01_4966_31bd);
     let db = Database::new(&[list(sha1, &[1; 20])]);
@@ -237,7 +236,7 @@ proptest! {
         prop_assert_eq!((boots, by), (false, vec![Rule::ImageChanged]));
         let mut other = digests();
         other.get_mut(&DigestKind::Sha256).unwrap()[bit / 8] ^= 1 << (bit % 8);
-        let judged = judge(&other, Some(&table(&[&signature])), &of_key(test_keys::rsa()), &Database::default());
+        let judged = judge(&other, Some(&Table::of([&*signature])), &of_key(test_keys::rsa()), &Database::default());
         prop_assert_eq!((judged.boots, rules(&judged)), (false, vec![Rule::SignatureBad]));
     }
 }
