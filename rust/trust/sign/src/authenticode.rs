@@ -25,8 +25,8 @@ use x509_cert::attr::Attribute;
 use crate::algorithm::{Hash, KeyKind};
 use crate::signer::{CertifiedSigner, SignError};
 
+pub(crate) use indirect_data::CONTENT_TYPE;
 pub use verify::{VerifyError, signed_hash, signer_certificate, verify};
-pub(crate) use verify::{identifies, only, signed_attribute_bytes};
 
 /// The Authenticode digest of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

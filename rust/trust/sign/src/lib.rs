@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
+mod attributes;
 pub mod auth;
 pub mod authenticode;
 pub mod certificate;
+mod element;
 pub mod esl;
 mod fault;
 mod file;

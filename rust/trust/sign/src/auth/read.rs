@@ -1,16 +1,18 @@
 //! Reading updates, and asking what a signature is of.
 
 use cms::cert::CertificateChoices;
-use cms::signed_data::{SignedData, SignerInfo};
+use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use const_oid::db::rfc5911::{ID_DATA, ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
 use der::asn1::{ObjectIdentifier, OctetString};
-use der::{AnyRef, Decode, Encode, Reader, SliceReader};
+use der::{AnyRef, Decode, Reader, SliceReader};
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 use super::{CERTIFICATE_HEADER, EfiTime, PKCS7, Update, Variable, WIN_CERTIFICATE};
 use crate::algorithm::{Hash, Scheme};
-use crate::authenticode;
+use crate::attributes;
 use crate::certificate;
+use crate::element;
 use crate::public_key::PublicKey;
 
 /// Length of an `EFI_TIME` in bytes.
@@ -148,8 +150,8 @@ impl Signature {
         {
             return Err(AuthError::Malformed("it carries a content of its own"));
         }
-        let signer = authenticode::only(data.signer_infos.0.into_vec())
-            .ok_or(AuthError::Malformed("it must have exactly one signer"))?;
+        let [signer] = <[SignerInfo; 1]>::try_from(data.signer_infos.0.into_vec())
+            .map_err(|_| AuthError::Malformed("it must have exactly one signer"))?;
         let certificates = data.certificates.map(|set| set.0.into_vec());
         let certificate = certificates
             .unwrap_or_default()
@@ -158,14 +160,12 @@ impl Signature {
                 CertificateChoices::Certificate(certificate) => Some(certificate),
                 CertificateChoices::Other(_) => None,
             })
-            .find(|certificate| authenticode::identifies(&signer.sid, certificate))
+            .find(|certificate| identifies(&signer.sid, certificate))
             .ok_or(AuthError::Malformed(
                 "its signer's certificate is not in it",
             ))?;
         let attributes = match signer.signed_attrs {
-            Some(_) => {
-                Some(authenticode::signed_attribute_bytes(contents(&der)?).map_err(|_| MALFORMED)?)
-            }
+            Some(_) => Some(signed_attributes(&der).ok_or(MALFORMED)?),
             None => None,
         };
         Ok(Self {
@@ -196,13 +196,35 @@ impl Signature {
     /// The digest that the signed attributes give.
     fn message_digest(&self) -> Result<Vec<u8>, AuthError> {
         let missing = AuthError::Malformed("its signed attributes have no message digest");
-        let attributes = self.signer.signed_attrs.iter().flat_map(|set| set.iter());
-        let digest = authenticode::only(attributes.filter(|one| one.oid == ID_MESSAGE_DIGEST))
-            .and_then(|attribute| authenticode::only(attribute.values.iter()))
-            .and_then(|value| OctetString::from_der(&value.to_der().ok()?).ok())
+        let attributes = self.signer.signed_attrs.as_ref();
+        let digest: OctetString = attributes
+            .and_then(|attributes| attributes::value(attributes, ID_MESSAGE_DIGEST))
             .ok_or(missing)?;
         Ok(digest.as_bytes().to_vec())
     }
+}
+
+fn identifies(id: &SignerIdentifier, certificate: &Certificate) -> bool {
+    let certificate = certificate.tbs_certificate();
+    match id {
+        SignerIdentifier::IssuerAndSerialNumber(id) => {
+            id.issuer == *certificate.issuer() && id.serial_number == *certificate.serial_number()
+        }
+        SignerIdentifier::SubjectKeyIdentifier(id) => {
+            let key = certificate.get_extension::<SubjectKeyIdentifier>();
+            matches!(key, Ok(Some((_, key))) if key == *id)
+        }
+    }
+}
+
+/// The signed attributes of the first signer of a SignedData.
+fn signed_attributes(signed_data: &[u8]) -> Option<Vec<u8>> {
+    let parts = element::sequence(signed_data)?;
+    let signers = element::all(parts.last()?.value)?;
+    // After version, signer identifier (which may be a [0] as well) and digest algorithm.
+    let signer = element::sequence(signers.first()?.whole)?;
+    let attributes = signer.get(3).filter(|part| part.is_context(0))?;
+    element::set_of(attributes.value)
 }
 
 /// The bare SignedData: firmware takes it wrapped into a ContentInfo as well.

@@ -11,9 +11,9 @@ use der::{Decode, Encode};
 use rsa::traits::PublicKeyParts;
 use x509_cert::Certificate;
 
-use super::verify::only;
 use super::{ImageDigest, Parts, certificate_set, indirect_data, signed_attributes};
 use crate::algorithm::Hash;
+use crate::attributes;
 use crate::certificate::{self, CertificateError};
 use crate::private_key::RSA_BITS;
 use crate::public_key::PublicKey;
@@ -95,13 +95,14 @@ impl Prepared {
         if !attributes.to_der().is_ok_and(|again| again == bytes) {
             return Err(DetachedError::NotAttributes);
         }
-        let content_type: Option<ObjectIdentifier> = attribute(&attributes, ID_CONTENT_TYPE);
+        let content_type: Option<ObjectIdentifier> =
+            attributes::value(&attributes, ID_CONTENT_TYPE);
         if content_type != Some(indirect_data::CONTENT_TYPE) {
             return Err(DetachedError::NotOfAnImage(
                 "their content type is missing or another",
             ));
         }
-        let message_digest: OctetString = attribute(&attributes, ID_MESSAGE_DIGEST).ok_or(
+        let message_digest: OctetString = attributes::value(&attributes, ID_MESSAGE_DIGEST).ok_or(
             DetachedError::NotOfAnImage("they have no message digest, or several"),
         )?;
         let hash = [Hash::Sha256, Hash::Sha384, Hash::Sha512]
@@ -162,15 +163,6 @@ impl Prepared {
         };
         Ok(parts.assemble()?)
     }
-}
-
-/// The one value of the one attribute `oid`.
-fn attribute<T: for<'a> Decode<'a>>(
-    attributes: &SignedAttributes,
-    oid: ObjectIdentifier,
-) -> Option<T> {
-    let attribute = only(attributes.iter().filter(|attribute| attribute.oid == oid))?;
-    T::from_der(&only(attribute.values.iter())?.to_der().ok()?).ok()
 }
 
 #[cfg(test)]

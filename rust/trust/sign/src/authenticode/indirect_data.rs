@@ -14,7 +14,7 @@ use super::ImageDigest;
 use crate::algorithm::Hash;
 
 /// `SPC_INDIRECT_DATA_OBJID`: the content type of every Authenticode signature.
-pub(super) const CONTENT_TYPE: ObjectIdentifier =
+pub(crate) const CONTENT_TYPE: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.4");
 /// `SPC_PE_IMAGE_DATAOBJ`: what has the digest is a PE image.
 const PE_IMAGE_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.15");

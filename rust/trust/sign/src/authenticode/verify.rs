@@ -233,7 +233,7 @@ impl Signed {
     }
 }
 
-pub(crate) fn identifies(id: &SignerIdentifier, certificate: &Certificate) -> bool {
+fn identifies(id: &SignerIdentifier, certificate: &Certificate) -> bool {
     let certificate = certificate.tbs_certificate();
     match id {
         SignerIdentifier::IssuerAndSerialNumber(id) => {
@@ -297,7 +297,7 @@ fn without_padding(bytes: &[u8]) -> Result<&[u8], VerifyError> {
 
 /// Of the contents of a SignedData: the signed attributes of its first signer, exactly as they
 /// stand there, as a SET OF.
-pub(crate) fn signed_attribute_bytes(signed_data: &[u8]) -> Result<Vec<u8>, der::Error> {
+fn signed_attribute_bytes(signed_data: &[u8]) -> Result<Vec<u8>, der::Error> {
     const SIGNED_ATTRIBUTES: Tag = Tag::ContextSpecific {
         constructed: true,
         number: TagNumber(0),
@@ -327,7 +327,7 @@ fn elements(contents: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
 }
 
 /// The only item there is.
-pub(crate) fn only<T>(items: impl IntoIterator<Item = T>) -> Option<T> {
+fn only<T>(items: impl IntoIterator<Item = T>) -> Option<T> {
     let mut items = items.into_iter();
     let first = items.next()?;
     items.next().is_none().then_some(first)

@@ -13,7 +13,7 @@ use x509_cert::ext::pkix::{
 };
 
 use super::digest::{DigestKind, of_signature};
-use super::element;
+use crate::element;
 use crate::public_key::PublicKey;
 
 /// A certificate with its bytes as they stand in the file.

@@ -4,12 +4,13 @@
 use cms::cert::IssuerAndSerialNumber;
 use const_oid::db::rfc5911::{ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
 use der::asn1::ObjectIdentifier;
-use der::{AnyRef, Decode, Encode, Tag};
+use der::{Decode, Tag};
 use spki::AlgorithmIdentifierOwned;
 
 use super::certificate::Certificate;
 use super::digest::DigestKind;
-use super::element::{self, Element};
+use crate::authenticode::CONTENT_TYPE;
+use crate::element::{self, Element};
 use crate::public_key::PublicKey;
 
 /// A signature, taken apart.
@@ -59,9 +60,6 @@ pub(super) enum Flaw {
         signer: String,
     },
 }
-
-/// `SPC_INDIRECT_DATA_OBJID`
-const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.4");
 
 /// Firmware finds the digest algorithm of a signature at this place, without reading what stands
 /// before.
@@ -206,7 +204,7 @@ impl SignerInfo {
 
 impl Attributes {
     fn read(contents: &[u8]) -> Option<Self> {
-        let signed = AnyRef::new(Tag::Set, contents).ok()?.to_der().ok()?;
+        let signed = element::set_of(contents)?;
         let mut message_digest = None;
         for attribute in element::all(contents)? {
             let parts = element::sequence(attribute.whole)?;

@@ -17,7 +17,6 @@ mod certificate;
 mod chain;
 mod database;
 mod digest;
-mod element;
 mod judge;
 mod message;
 mod sentence;
