@@ -38,7 +38,7 @@ pub fn digest<D: Digest, S: Read + Seek + ?Sized>(
 /// the file, and then as many bytes as the file has beyond all of them and the certificate table,
 /// counted from where headers and sections would end if nothing lay between them. No zeros follow.
 ///
-/// It is [`digest`] of every image that this takes, except where [`is_padded`] says so. An image
+/// It is [`digest()`] of every image that this takes, except where [`is_padded`] says so. An image
 /// with gaps or with bytes behind its certificate table has only this one.
 ///
 /// # Errors
