@@ -140,7 +140,7 @@ fn run(task: Task) -> Result<ExitCode> {
 
 fn boot_checks(all: bool, only: Option<boot::Part>) -> Result<ExitCode> {
     let inputs = setup::run(setup::Wish::default())?;
-    let outcome = boot::run(&inputs, all, only)?;
+    let outcome = boot::run(&inputs, all, only);
     println!("{} passed, {} failed", outcome.passed, outcome.failed.len());
     Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))
 }

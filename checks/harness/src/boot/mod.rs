@@ -18,6 +18,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A machine without an operating system answers faster: a [`Judge`] has the firmware start many images in one boot of a few
+//! seconds, and says of each whether it was started or refused.
+//!
 //! What makes these boots repeatable (all found by running): emulation in software (`accel=tcg`: a `/dev/kvm` may be there
 //! and not work), one processor, no `cx16` (QEMU 7.2 crashes one boot of Linux 6.12 in sixteen with it), no network.
 

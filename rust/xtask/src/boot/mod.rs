@@ -61,20 +61,29 @@ pub enum Part {
 
 /// Boots what the firmware must start and what it must refuse, or a part of that; with `all`, every stub and setting
 /// whose behaviour is known.
-pub fn run(inputs: &Inputs, all: bool, only: Option<Part>) -> Result<Outcome> {
+pub fn run(inputs: &Inputs, all: bool, only: Option<Part>) -> Outcome {
     let mut outcome = Outcome::default();
     for part in Part::value_variants() {
         if only.is_some_and(|only| only != *part) {
             continue;
         }
-        match part {
-            Part::Verdicts => verdicts(inputs, all, &mut outcome)?,
-            Part::Sbat => sbat::judge(inputs)?.add_to(&mut outcome),
-            Part::Enrolment => enrolment::claims(inputs, &mut outcome)?,
-            Part::Generations => generations(inputs, all, &mut outcome)?,
+        let (what, done) = match part {
+            Part::Verdicts => ("verdicts", verdicts(inputs, all, &mut outcome)),
+            Part::Sbat => ("verdicts of shim", sbat(inputs, &mut outcome)),
+            Part::Enrolment => ("enrolment", enrolment::claims(inputs, &mut outcome)),
+            Part::Generations => ("generations", generations(inputs, all, &mut outcome)),
+        };
+        // What comes after it is looked at all the same.
+        if let Err(error) = done {
+            outcome.add(what, Err(error));
         }
     }
-    Ok(outcome)
+    outcome
+}
+
+fn sbat(inputs: &Inputs, outcome: &mut Outcome) -> Result<()> {
+    sbat::judge(inputs)?.add_to(outcome);
+    Ok(())
 }
 
 /// The firmware of Debian 13; with `all`, the newest as well.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use touchstone_harness::Inputs;
 use touchstone_harness::boot::{
-    BootVariable, Firmware, Machine, Outcome as End, Variables, Verdict,
+    BootVariable, Firmware, Machine, Outcome as End, RefusedBy, Variables, Verdict,
 };
 use touchstone_harness::efi_program::EfiProgram;
 use touchstone_harness::nix::output;
@@ -237,8 +237,8 @@ impl<'a> Bench<'a> {
             .boot()?;
         match boot.outcome {
             End::Reached => Ok(Verdict::Started),
-            End::Refused(_) => Ok(Verdict::Refused),
-            other => bail!("the machine neither started it nor refused it: {other}"),
+            End::Refused(refusal) if refusal.by != RefusedBy::Firmware => Ok(Verdict::Refused),
+            other => bail!("shim neither started it nor refused it: {other}"),
         }
     }
 }
