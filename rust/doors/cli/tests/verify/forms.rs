@@ -135,6 +135,12 @@ fn shim_wants_an_sbat_that_it_can_read_sha256_and_rsa() {
     let asked = [&elliptic[..], &["--sbat-level", "two"]].concat();
     let answer = verify(&work, &asked, &["sbat.p256".as_ref()]);
     assert_eq!(answer["reasons"][0]["rule"], "shim-elliptic-curve");
+    // Another certificate of the same name in db makes no difference to who is trusted by it.
+    let both = [work.read("elliptic/db.esl"), work.read("keys/db.esl")].concat();
+    work.write("both.esl", both);
+    let both = ["--db", "both.esl", "--sbat-level", "two"];
+    assert!(boots(&work, &both, "sbat.signed"));
+    assert!(!boots(&work, &both, "sbat.p256"));
     assert!(boots(
         &work,
         &["--certificate", "keys/db.pem"],

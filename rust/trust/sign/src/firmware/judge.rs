@@ -84,6 +84,9 @@ fn path(message: &Message, anchor: &Certificate) -> Result<Vec<String>, NoChain>
     Ok(first.unwrap_or_default())
 }
 
+/// Why an image is let start, and by which certificate of `db` if by one.
+type Trusted<'a> = (Reason, Option<&'a Certificate>);
+
 /// What is judged by.
 struct Court<'a> {
     digests: &'a ImageDigests,
@@ -171,17 +174,16 @@ impl Court<'_> {
                 self.trusted(pkcs7, kind),
             ),
         };
-        let trusted_by = trusted.as_ref().ok().and_then(|(_, by)| by.clone());
-        let mut anchors = self.db.certificates.iter();
-        let elliptic_anchor =
-            anchors.any(|anchor| anchor.is_elliptic() && Some(anchor.subject()) == trusted_by);
+        let anchor = trusted.as_ref().ok().and_then(|(_, anchor)| *anchor);
+        let elliptic = anchor.is_some_and(Certificate::is_elliptic)
+            || message.as_ref().is_some_and(Message::is_elliptic);
         SignatureVerdict {
             signer: signer.map(Certificate::subject),
             issuer: signer.map(Certificate::issuer),
-            trusted_by,
+            trusted_by: anchor.map(Certificate::subject),
             forbidden_by: forbidden.as_ref().map(|(_, by)| by.clone()),
             hash,
-            elliptic: elliptic_anchor || message.as_ref().is_some_and(Message::is_elliptic),
+            elliptic,
             ok: forbidden.is_none() && trusted.is_ok(),
             reason: match (forbidden, trusted) {
                 (Some((reason, _)), _) | (None, Ok((reason, _)) | Err(reason)) => reason,
@@ -224,7 +226,7 @@ impl Court<'_> {
     }
 
     /// Why `db` lets the image start on account of this signature, and by which certificate.
-    fn trusted(&self, pkcs7: &[u8], kind: DigestKind) -> Result<(Reason, Option<String>), Reason> {
+    fn trusted(&self, pkcs7: &[u8], kind: DigestKind) -> Result<Trusted<'_>, Reason> {
         let by_certificate = self.by_certificate(pkcs7);
         let digest = self.digests.get(&kind);
         match by_certificate {
@@ -236,7 +238,7 @@ impl Court<'_> {
         }
     }
 
-    fn by_certificate(&self, pkcs7: &[u8]) -> Result<(Reason, Option<String>), Reason> {
+    fn by_certificate(&self, pkcs7: &[u8]) -> Result<Trusted<'_>, Reason> {
         let (message, _) = good(self.digests, pkcs7)?;
         let mut found = Vec::new();
         for anchor in &self.db.certificates {
@@ -251,15 +253,14 @@ impl Court<'_> {
     }
 
     /// The first certificate of `db` that is reached decides, also when it is revoked.
-    fn unless_revoked(
+    fn unless_revoked<'a>(
         &self,
-        anchor: &Certificate,
+        anchor: &'a Certificate,
         path: &[String],
-    ) -> Result<(Reason, Option<String>), Reason> {
-        let subject = anchor.subject();
+    ) -> Result<Trusted<'a>, Reason> {
         match self.dbx.revokes(anchor) {
-            Some(kind) => Err(sentence::anchor_revoked(&subject, kind)),
-            None => Ok((sentence::trusted(path), Some(subject))),
+            Some(kind) => Err(sentence::anchor_revoked(&anchor.subject(), kind)),
+            None => Ok((sentence::trusted(path), Some(anchor))),
         }
     }
 
