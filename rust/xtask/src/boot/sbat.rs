@@ -133,7 +133,7 @@ pub fn judge(inputs: &Inputs) -> Result<Table> {
 struct Bench<'a> {
     inputs: &'a Inputs,
     keys: Keys,
-    /// The same with an elliptic curve.
+    /// The same with an elliptic curve; both certificates in db have the same name.
     curve: Keys,
     /// Debian's shim, signed by our key as well.
     shim: PathBuf,
@@ -144,11 +144,7 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn make(inputs: &'a Inputs, folder: &Path) -> Result<Bench<'a>> {
         let keys = Keys::make(inputs, &folder.join("rsa"), &[])?;
-        let curve = Keys::make(
-            inputs,
-            &folder.join("p256"),
-            &["--algorithm", "p256", "--name", "Curve"],
-        )?;
+        let curve = Keys::make(inputs, &folder.join("p256"), &["--algorithm", "p256"])?;
         let shim = keys.path("shim.efi");
         let original = efi(inputs, "shim-signed_amd64/usr/lib/shim/shimx64.efi.signed")?;
         keys.sign(original, &shim, &[])?;
