@@ -1,12 +1,11 @@
 //! `uki.inspect`: what a UKI, an addon or any other PE image consists of, and what it will be measured as.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Sha384, Sha512};
 use touchstone_measure::{
     Ask, Bank, Component, Digest, Digests, ProfileMeasurement, SectionDigests, Version,
     VersionError, measure_profiles, profile_sections,
@@ -15,12 +14,11 @@ use touchstone_pe::sbat::{Metadata, SbatError};
 use touchstone_pe::{
     Image, ReadError, Section, authenticode, certificates, observe_sections, uki::loader_info,
 };
-use touchstone_sign::Hash;
-use touchstone_sign::authenticode::{
-    ImageDigest, VerifyError, signed_hash, signer_certificate, verify,
-};
+use touchstone_sign::firmware::table::Table;
+use touchstone_sign::firmware::{Rule, SignatureVerdict};
 
 use crate::source::open_image;
+use crate::verify::{self, Lists, Presented};
 use crate::{Context, Error, hex};
 
 mod answer;
@@ -86,10 +84,6 @@ fn inspect(file: &mut File, image: &Image, banks: &[Bank]) -> Result<InspectedIm
     let signatures = certificates::read(image, file)
         .map_err(|error| problems.push(error.to_string()))
         .unwrap_or_default();
-    let signed = match &authenticode {
-        Some(sha256) => signed_digests(file, image, sha256, &signatures)?,
-        None => Vec::new(),
-    };
     let sections = sections(file, image, &digests)?;
     let program = loader_info(image, file).unwrap_or_default();
     let sbat = sbat(&sections)
@@ -104,10 +98,7 @@ fn inspect(file: &mut File, image: &Image, banks: &[Bank]) -> Result<InspectedIm
             version: info.version,
         }),
         sbat,
-        signatures: signatures
-            .iter()
-            .map(|signature| inspect_signature(signature, &signed))
-            .collect(),
+        signatures: inspect_signatures(file, image, &signatures),
         profiles: match sections.len() {
             0..=MOST_SECTIONS => profiles(file, image, &digests, &sections, banks)?,
             many => {
@@ -197,47 +188,42 @@ fn sbat(sections: &[InspectedSection]) -> Result<Vec<SbatLine>, SbatError> {
         .collect())
 }
 
-/// The image's digests by all hashes that its signatures name.
-fn signed_digests(
+/// What firmware that trusts and forbids nobody makes of each of the signatures: one that only lacks somebody's trust is consistent.
+fn inspect_signatures(
     file: &mut File,
     image: &Image,
-    sha256: &[u8; 32],
     signatures: &[Vec<u8>],
-) -> Result<Vec<ImageDigest>, ReadError> {
-    let mut digests = vec![ImageDigest::sha256(sha256)];
-    let named: BTreeSet<Hash> = signatures
-        .iter()
-        .filter_map(|signature| signed_hash(signature).ok())
-        .collect();
-    for hash in named {
-        let digest = match hash {
-            Hash::Sha256 => continue,
-            Hash::Sha384 => authenticode::digest::<Sha384, _>(image, file)?.to_vec(),
-            Hash::Sha512 => authenticode::digest::<Sha512, _>(image, file)?.to_vec(),
-        };
-        digests.extend(ImageDigest::new(hash, &digest));
+) -> Vec<InspectedSignature> {
+    if signatures.is_empty() {
+        return Vec::new();
     }
-    Ok(digests)
+    let table = Table::of(signatures.iter().map(Vec::as_slice));
+    let lists = Lists::default();
+    // Whatever keeps firmware from computing a digest is among the image's problems: signers meet it as well.
+    let digests = verify::digests(file, image, Some(&table), &lists).unwrap_or_default();
+    let presented = Presented {
+        digests,
+        table: Some(table),
+    };
+    let verdicts = presented.judge(&lists).signatures.into_iter();
+    verdicts
+        .zip(signatures)
+        .map(|(verdict, signature)| inspect_signature(verdict, signature))
+        .collect()
 }
 
-fn inspect_signature(signature: &[u8], digests: &[ImageDigest]) -> InspectedSignature {
-    let problem = match verify(signature, digests, &[]) {
-        _ if digests.is_empty() => Some("the image has no digest that it could be of".to_owned()),
-        Ok(()) | Err(VerifyError::Untrusted { .. }) => None,
-        Err(problem) => Some(problem.to_string()),
-    };
-    let certificate = signer_certificate(signature).ok();
-    let certificate = certificate.as_ref().map(|found| found.tbs_certificate());
+fn inspect_signature(verdict: SignatureVerdict, signature: &[u8]) -> InspectedSignature {
+    let consistent = verdict.reason.rule == Rule::NoChain;
     let sha256 = Digests::of(&[Bank::Sha256], signature);
     InspectedSignature {
-        subject: certificate.map(|certificate| certificate.subject().to_string()),
-        issuer: certificate.map(|certificate| certificate.issuer().to_string()),
+        subject: verdict.signer,
+        issuer: verdict.issuer,
         sha256: sha256
             .get(Bank::Sha256)
             .map(|digest| digest.to_string())
             .unwrap_or_default(),
-        consistent: problem.is_none(),
-        problem,
+        consistent,
+        problem: (!consistent).then_some(verdict.reason.why),
     }
 }
 

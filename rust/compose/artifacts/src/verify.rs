@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use touchstone_pe::{Image, ReadError, authenticode};
-use touchstone_sign::firmware::table::Entry;
+use touchstone_sign::firmware::table::{Entry, Table};
 use touchstone_sign::firmware::{
     self, DigestKind, ImageDigests, Reason, Rule, Verdict, digests_needed, judge,
 };
@@ -115,7 +115,7 @@ pub(crate) struct Presented {
     /// SHA-256, and what signatures or lists name.
     pub(crate) digests: ImageDigests,
     /// The certificate table, where there is one.
-    pub(crate) table: Option<firmware::table::Table>,
+    pub(crate) table: Option<Table>,
 }
 
 impl Presented {
@@ -126,10 +126,7 @@ impl Presented {
     pub(crate) fn read(file: &mut File, image: &Image, lists: &Lists) -> Result<Self, ReadError> {
         let bytes = table(file, image)?;
         let table = bytes.map(|bytes| firmware::table::walk(&bytes));
-        let needed = digests_needed(table.as_ref(), &lists.db, &lists.dbx).into_iter();
-        let digests = needed
-            .map(|kind| Ok((kind, digest(kind, file, image)?)))
-            .collect::<Result<_, ReadError>>()?;
+        let digests = digests(file, image, table.as_ref(), lists)?;
         Ok(Self { digests, table })
     }
 
@@ -139,7 +136,8 @@ impl Presented {
         entries.filter_map(Entry::pkcs7)
     }
 
-    fn judge(&self, lists: &Lists) -> Verdict {
+    /// What firmware with these lists says.
+    pub(crate) fn judge(&self, lists: &Lists) -> Verdict {
         judge(&self.digests, self.table.as_ref(), &lists.db, &lists.dbx)
     }
 }
@@ -161,6 +159,22 @@ fn table(file: &mut File, image: &Image) -> Result<Option<Vec<u8>>, ReadError> {
     } else {
         Err(ReadError::Truncated("the certificate table"))
     }
+}
+
+/// The digests of the image that firmware computes.
+///
+/// # Errors
+/// When signing tools and firmware disagree about them, or the file cannot be read.
+pub(crate) fn digests(
+    file: &mut File,
+    image: &Image,
+    table: Option<&Table>,
+    lists: &Lists,
+) -> Result<ImageDigests, ReadError> {
+    let needed = digests_needed(table, &lists.db, &lists.dbx).into_iter();
+    needed
+        .map(|kind| Ok((kind, digest(kind, file, image)?)))
+        .collect()
 }
 
 fn digest(kind: DigestKind, file: &mut File, image: &Image) -> Result<Vec<u8>, ReadError> {
