@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use touchstone_pe::authenticode;
 use touchstone_sign::auth::EfiTime;
 use touchstone_sign::certificate::{read_all, tbs_sha256};
@@ -142,7 +143,8 @@ impl MakeEsl {
         Ok(lists)
     }
 
-    /// One list of all digests of images.
+    /// One list of all digests of images. One that is unsigned and whose length is no multiple of 8 has two: firmware hashes what is in the
+    /// file, shim and signing tools hash zeros behind it.
     fn digests(&self, owner: Uuid, roms: &[OptionRom]) -> Result<Option<SignatureList>, Error> {
         let mut digests = Vec::new();
         for path in &self.images {
@@ -150,6 +152,11 @@ impl MakeEsl {
             let digest = authenticode::sha256(&image, &mut file)
                 .map_err(|error| read_failed(error, "image", path))?;
             digests.push(digest);
+            if authenticode::is_padded(&image) {
+                let stored = authenticode::stored_digest::<Sha256, _>(&image, &mut file)
+                    .map_err(|error| read_failed(error, "image", path))?;
+                digests.push(stored.into());
+            }
         }
         for text in &self.hashes {
             digests.push(digest(text)?);

@@ -63,6 +63,22 @@ fn a_certificate_is_listed_as_cert_to_efi_sig_list_does_it() {
 }
 
 #[test]
+fn an_image_of_odd_length_is_listed_as_firmware_and_as_signers_hash_it() {
+    let work = ready();
+    work.write("odd", [&work.read("image")[..], b"odd"].concat());
+    esl(&work, &["--image", "odd"], "odd.esl");
+    let lists = work
+        .json(["keys", "inspect", "odd.esl", "--json"])
+        .to_string();
+    let padded = &work.done(["pe", "digest", "odd"])[..64];
+    assert!(lists.contains(padded), "{lists}");
+    // Judged as firmware judges: by the digest without the padding.
+    work.done(["pe", "verify", "--db", "odd.esl", "odd"]);
+    let refused = work.touchstone(["pe", "verify", "--db", "odd.esl", "image"]);
+    assert_eq!(refused.status.code(), Some(3));
+}
+
+#[test]
 fn images_are_listed_as_hash_to_efi_sig_list_does_it() {
     let work = ready();
     for images in [&["image"][..], &["image", "other", "third"]] {
