@@ -9,8 +9,10 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use touchstone_sign::authenticode::ImageDigest;
 use touchstone_sign::authenticode::detached::{Prepared, prepare};
-use touchstone_sign::authenticode::{ImageDigest, verify};
+use touchstone_sign::firmware::table::Table;
+use touchstone_sign::firmware::{Database, DigestKind, judge};
 use touchstone_sign::{Certificate, certificate};
 
 const SIGNED: [u8; 32] = [0x5a; 32];
@@ -31,7 +33,10 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(signature) => {
             assert_eq!(bytes, PREPARED);
             assert_eq!(prepare(&digest).expect("an encoding"), PREPARED);
-            assert_eq!(verify(&signature, &[digest], &CERTIFICATE), Ok(()));
+            let db = Database::of_certificates(&CERTIFICATE).expect("a database");
+            let image = [(DigestKind::Sha256, SIGNED.to_vec())].into();
+            let table = Table::of([&*signature]);
+            assert!(judge(&image, Some(&table), &db, &Database::default()).boots);
         }
         Err(_) => assert_ne!(bytes, PREPARED),
     }

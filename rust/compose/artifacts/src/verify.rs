@@ -164,7 +164,7 @@ fn table(file: &mut File, image: &Image) -> Result<Option<Vec<u8>>, ReadError> {
 /// The digests of the image that firmware computes.
 ///
 /// # Errors
-/// When signing tools and firmware disagree about them, or the file cannot be read.
+/// When parts of the image overlap, or the file cannot be read.
 pub(crate) fn digests(
     file: &mut File,
     image: &Image,

@@ -143,9 +143,9 @@ pub(crate) enum Scheme {
 impl Scheme {
     /// The scheme that a signature algorithm names. `digest` is the one named beside it, which only
     /// the bare `rsaEncryption` needs.
-    pub(crate) fn from_oid(oid: ObjectIdentifier, digest: Option<Hash>) -> Option<Self> {
+    pub(crate) fn from_oid(oid: ObjectIdentifier, digest: Hash) -> Option<Self> {
         match oid {
-            RSA_ENCRYPTION => digest.map(Self::Rsa),
+            RSA_ENCRYPTION => Some(Self::Rsa(digest)),
             SHA_256_WITH_RSA_ENCRYPTION => Some(Self::Rsa(Hash::Sha256)),
             SHA_384_WITH_RSA_ENCRYPTION => Some(Self::Rsa(Hash::Sha384)),
             SHA_512_WITH_RSA_ENCRYPTION => Some(Self::Rsa(Hash::Sha512)),

@@ -2,11 +2,10 @@
 //!
 //! It is a CMS SignedData over the image's Authenticode digest ("Windows Authenticode Portable
 //! Executable Signature Format", 2008; RFC 2315 and 5652). The digest itself is computed by
-//! `touchstone_pe`.
+//! `touchstone_pe`; signatures are verified by [`firmware`](crate::firmware).
 
 pub mod detached;
 mod indirect_data;
-mod verify;
 
 use std::fmt;
 
@@ -26,7 +25,6 @@ use crate::algorithm::{Hash, KeyKind};
 use crate::signer::{CertifiedSigner, SignError};
 
 pub(crate) use indirect_data::CONTENT_TYPE;
-pub use verify::{VerifyError, signed_hash, signer_certificate, verify};
 
 /// The Authenticode digest of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

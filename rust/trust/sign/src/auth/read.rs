@@ -180,8 +180,7 @@ impl Signature {
         let digest = self.signer.digest_alg.oid;
         let hash = Hash::from_oid(digest).ok_or(AuthError::Algorithm(digest))?;
         let algorithm = self.signer.signature_algorithm.oid;
-        let scheme =
-            Scheme::from_oid(algorithm, Some(hash)).ok_or(AuthError::Algorithm(algorithm))?;
+        let scheme = Scheme::from_oid(algorithm, hash).ok_or(AuthError::Algorithm(algorithm))?;
         let key = PublicKey::of(&self.certificate).map_err(AuthError::Algorithm)?;
         let signature = self.signer.signature.as_bytes();
         Ok(match &self.attributes {

@@ -11,7 +11,6 @@ use der::{Any, Decode, Sequence};
 use spki::AlgorithmIdentifierOwned;
 
 use super::ImageDigest;
-use crate::algorithm::Hash;
 
 /// `SPC_INDIRECT_DATA_OBJID`: the content type of every Authenticode signature.
 pub(crate) const CONTENT_TYPE: ObjectIdentifier =
@@ -63,21 +62,4 @@ pub(super) fn encode(digest: &ImageDigest) -> Result<Any, der::Error> {
             digest: OctetString::new(digest.as_bytes())?,
         },
     })
-}
-
-/// Why a statement does not give a digest.
-pub(super) enum NoDigest {
-    /// It cannot be decoded, or the digest is of another length.
-    Malformed,
-    /// It gives a digest of an algorithm that we refuse or do not know.
-    OtherAlgorithm(ObjectIdentifier),
-}
-
-/// The digest that a statement gives. What it says to be about is not looked at: firmware does not,
-/// and pesign names `1.3.6.1.4.1.311.2.1.21` in the place of a PE image.
-pub(super) fn digest(content: &Any) -> Result<ImageDigest, NoDigest> {
-    let statement: IndirectData = content.decode_as().map_err(|_| NoDigest::Malformed)?;
-    let DigestInfo { algorithm, digest } = statement.message_digest;
-    let hash = Hash::from_oid(algorithm.oid).ok_or(NoDigest::OtherAlgorithm(algorithm.oid))?;
-    ImageDigest::new(hash, digest.as_bytes()).ok_or(NoDigest::Malformed)
 }

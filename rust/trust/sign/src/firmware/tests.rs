@@ -8,6 +8,7 @@ use crate::authenticode::{self, ImageDigest};
 use crate::esl::{Signature, SignatureList, X509};
 use crate::test_keys::{self, certificate, signer};
 
+mod chains;
 mod signatures;
 
 /// The SHA-256 digest of the image that is judged.

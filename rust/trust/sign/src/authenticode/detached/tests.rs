@@ -2,9 +2,11 @@ use const_oid::db::rfc5911::ID_SIGNING_TIME;
 use der::asn1::{SetOfVec, UtcTime};
 use der::{Any, DateTime};
 
-use super::super::{attribute as new_attribute, signature, verify};
+use super::super::{attribute as new_attribute, signature};
 use super::*;
 use crate::Signer;
+use crate::firmware::table::Table;
+use crate::firmware::{Database, DigestKind, judge};
 use crate::test_keys::TestKey;
 use crate::{FileSigner, test_keys};
 
@@ -65,7 +67,10 @@ fn what_another_program_attests_beside_the_digest_is_kept() {
         .unwrap()
         .attach(&digest(), &certificates(key), &signed)
         .unwrap();
-    assert_eq!(verify(&attached, &[digest()], &certificates(key)), Ok(()));
+    let image = [(DigestKind::Sha256, digest().as_bytes().to_vec())].into();
+    let db = Database::of_certificates(&certificates(key)).unwrap();
+    let table = Table::of([&*attached]);
+    assert!(judge(&image, Some(&table), &db, &Database::default()).boots);
     assert!(
         attached
             .windows(data.len() - 2)
