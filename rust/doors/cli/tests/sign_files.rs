@@ -2,10 +2,8 @@
 
 mod refusals;
 
-use touchstone_harness::nix::output;
-
 use crate::sign::{osslsigncode, sbverify};
-use crate::support::{TOUCHSTONE, Work, assert_same_bytes};
+use crate::support::{Work, assert_same_bytes};
 
 /// What protects the keys of these tests: no output may show it.
 pub const PASSPHRASE: &str = "correct horse battery staple";
@@ -176,17 +174,7 @@ pub fn issue(work: &Work, name: &str, by: &str, extension: &str) {
 fn the_commands_of_the_documentation_do_what_it_says() {
     let work = Work::new();
     work.addon_stub("trixie", "x64", "image.efi");
-    let page = include_str!("../../../../docs/signing.md");
-    let blocks = page.split("```sh\n").skip(1);
-    let commands: String = blocks
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert!(commands.lines().count() > 15, "{commands}");
-    let aliases = format!("shopt -s expand_aliases\nalias touchstone={TOUCHSTONE}\n");
-    let visit = work.inside(work.inputs.trixie().visit()).show(TOUCHSTONE);
-    let mut shell = visit.command("bash").unwrap();
-    shell.args(["-euxc", &[aliases, commands].concat()]);
-    output(shell).unwrap();
+    work.follow(include_str!("../../../../docs/signing.md"));
 
     for (made, expected) in [
         ("once.efi", "signed.efi"),

@@ -133,12 +133,35 @@ impl Work {
         command.args(arguments).output().unwrap()
     }
 
+    /// Runs the commands of a page of the documentation in the folder, with Debian 13's programs; none may fail.
+    pub fn follow(&self, page: &str) {
+        let visit = self.inside(self.inputs.trixie().visit()).show(TOUCHSTONE);
+        let mut shell = visit.command("bash").unwrap();
+        shell.args(["-euxc", &[alias(), documented(page)].concat()]);
+        output(shell).unwrap();
+    }
+
     /// Runs a program of a systemd release in the folder; the answer is what it printed.
     pub fn systemd(&self, systemd: &Systemd, program: &str, arguments: &[String]) -> String {
         let mut command = self.inside(systemd.visit()).command(program).unwrap();
         command.args(arguments);
         output(command).unwrap()
     }
+}
+
+/// The commands of a page of the documentation: what its `sh` blocks say, one after the other.
+pub fn documented(page: &str) -> String {
+    let blocks = page.split("```sh\n").skip(1);
+    let commands: String = blocks
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(commands.lines().count() > 8, "{commands}");
+    commands
+}
+
+/// What a bash script begins with, so that `touchstone` is the program under test.
+pub fn alias() -> String {
+    format!("shopt -s expand_aliases\nalias touchstone={TOUCHSTONE}\n")
 }
 
 /// Bytes without a pattern, the same in each run.

@@ -87,11 +87,5 @@ fn hex(text: &str) -> String {
 
 /// The commands of the documentation.
 fn documented() -> String {
-    let page = include_str!("../../../../docs/tpm-keys.md");
-    let blocks = page.split("```sh\n").skip(1);
-    let commands: String = blocks
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert!(commands.lines().count() > 15);
-    commands
+    crate::support::documented(include_str!("../../../../docs/tpm-keys.md"))
 }

@@ -2,7 +2,6 @@
 
 use super::foreign::{log, microsofts};
 use super::*;
-use crate::support::TOUCHSTONE;
 
 #[test]
 fn the_commands_of_the_documentation_do_what_it_says() {
@@ -14,17 +13,7 @@ fn the_commands_of_the_documentation_do_what_it_says() {
     work.done(["keys", "generate", "leaked"]);
     std::fs::rename(work.path("leaked/db.pem"), work.path("leaked.pem")).unwrap();
 
-    let page = include_str!("../../../../../docs/secure-boot-keys.md");
-    let blocks = page.split("```sh\n").skip(1);
-    let commands: String = blocks
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert!(commands.lines().count() > 15, "{commands}");
-    let aliases = format!("shopt -s expand_aliases\nalias touchstone={TOUCHSTONE}\n");
-    let visit = work.inside(work.inputs.trixie().visit()).show(TOUCHSTONE);
-    let mut shell = visit.command("bash").unwrap();
-    shell.args(["-euxc", &[aliases, commands].concat()]);
-    output(shell).unwrap();
+    work.follow(include_str!("../../../../../docs/secure-boot-keys.md"));
 
     for (file, variable, append, entries) in [
         ("esp/loader/keys/auto/PK.auth", "PK", false, 1),

@@ -1,6 +1,6 @@
 //! What tokens sign is accepted, and for RSA it is what the key file signs.
 
-use crate::support::{TOUCHSTONE, Work, assert_same_bytes};
+use crate::support::{Work, alias, assert_same_bytes, documented};
 
 use super::Hsm;
 
@@ -161,16 +161,8 @@ fn the_commands_of_the_documentation_sign() {
     let hsm = Hsm::new("");
     std::fs::rename(hsm.work.path("addon"), hsm.work.path("loader.efi")).unwrap();
     std::fs::remove_file(hsm.work.path("pin")).unwrap();
-    let documentation = include_str!("../../../../../docs/pkcs11.md");
-    let commands: String = documentation
-        .split("```sh\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert!(commands.lines().count() > 8);
-    hsm.done(&format!(
-        "shopt -s expand_aliases\nalias touchstone={TOUCHSTONE}\n{commands}"
-    ));
+    let commands = documented(include_str!("../../../../../docs/pkcs11.md"));
+    hsm.done(&[alias(), commands].concat());
     let verify = ["pe", "verify", "--certificate", "db.pem", "signed.efi"];
     hsm.work.done(verify);
     assert_verifies(&hsm, "sbverify", &["--cert", "db.pem", "signed.efi"]);
