@@ -111,9 +111,13 @@ fn configuration(links: &Path) -> Result<String> {
     ))
 }
 
-/// Asks the machine's loader whether it finds all that tpm2-tss needs: that is libcrypto, and the C library, which it has.
+/// Asks the machine's loader whether it finds all that tpm2-tss needs: that is libcrypto, and the C library, which it has. NixOS has no
+/// loader there, nor a libcrypto that it would find.
 fn machine_has_crypto(links: &Path) -> Result<bool> {
     let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
+    if !loader.exists() {
+        return Ok(false);
+    }
     let output = Command::new(loader)
         .arg("--list")
         .arg(links.join("libtss2-esys.so"))
