@@ -94,6 +94,10 @@ impl SigningKey {
             key: self.key.clone(),
             source,
         };
+        // Before anything else: such a key is lost, whatever else is wrong.
+        if self.scheme().is_none() {
+            refuse_store_path(Path::new(&self.key))?;
+        }
         let certificates = read_certificates(&self.certificate)?;
         let holder = self.holder(&certificates)?;
         let signer = CertifiedSigner::new(holder, certificates).map_err(failed)?;
@@ -112,14 +116,19 @@ impl SigningKey {
         })
     }
 
+    /// The scheme of the URI that names the key; `None` for a key file.
+    fn scheme(&self) -> Option<&str> {
+        let (scheme, _) = self.key.split_once(':')?;
+        HOLDERS.contains(&scheme).then_some(scheme)
+    }
+
     /// Who holds the key. `certificates` begin with its own.
     #[cfg_attr(
         not(feature = "token"),
         expect(unused_variables, reason = "tokens alone may not tell a public key")
     )]
     fn holder(&self, certificates: &[Certificate]) -> Result<Box<dyn Signer>, Error> {
-        let scheme = self.key.split_once(':').map(|(scheme, _)| scheme);
-        let Some(scheme) = scheme.filter(|scheme| HOLDERS.contains(scheme)) else {
+        let Some(scheme) = self.scheme() else {
             return self.in_file();
         };
         let refused = |fact: String, help| Error::Key {
@@ -149,7 +158,6 @@ impl SigningKey {
     }
 
     fn in_file(&self) -> Result<Box<dyn Signer>, Error> {
-        refuse_store_path(Path::new(&self.key))?;
         let key = read_secret("signing key", Path::new(&self.key), KEY_LIMIT)?;
         let signer = match &self.passphrase_file {
             Some(file) => FileSigner::encrypted(&key, first_line(&passphrase(file)?), Work::LIMIT),
