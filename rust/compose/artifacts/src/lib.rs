@@ -10,6 +10,7 @@ pub mod detached;
 pub mod diff;
 mod efifw;
 pub mod error;
+pub mod eventlog;
 pub mod firmware;
 pub mod generation;
 mod hwids;

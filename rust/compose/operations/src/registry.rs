@@ -7,6 +7,7 @@ use serde_json::Value;
 use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
 use touchstone_artifacts::detached::{PreparePe, PreparedPe};
 use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
+use touchstone_artifacts::eventlog::{ReplayEventLog, ReplayedPcrs, ShowEventLog, ShownEventLog};
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
 use touchstone_artifacts::inspect_uki::{InspectUki, InspectedImage};
@@ -75,6 +76,10 @@ operation!("measure.uki", MeasureUki => UkiPcrs,
     "the PCR 11 values of a unified kernel image, by phase");
 operation!("measure.predict", PredictPcrs => Prediction,
     "the PCR values that a machine will have when it boots the given files");
+operation!("eventlog.show", ShowEventLog => ShownEventLog,
+    "the events of a firmware's log, and what they say");
+operation!("eventlog.replay", ReplayEventLog => ReplayedPcrs,
+    "the PCR values that a firmware's log adds up to");
 operation!("manifest.create", CreateManifest => ManifestSummary,
     "the list of a closure's store paths and their NAR hashes");
 operation!("manifest.sign", SignManifest => ManifestSummary,
@@ -144,6 +149,8 @@ pub fn operations() -> Vec<Description> {
         Description::of::<DigestPe>(),
         Description::of::<MeasureUki>(),
         Description::of::<PredictPcrs>(),
+        Description::of::<ShowEventLog>(),
+        Description::of::<ReplayEventLog>(),
         Description::of::<CreateManifest>(),
         Description::of::<SignManifest>(),
         Description::of::<BootArtifacts>(),

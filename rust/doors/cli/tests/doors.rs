@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::shorthand::{
-    keys_auth, keys_esl, keys_generate, keys_inspect, keys_prepare, measure_predict, measure_uki,
-    pe_digest, pe_prepare, pe_sign, pe_unsign, pe_verify, text, uki_build, uki_diff, uki_inspect,
-    words,
+    eventlog_replay, eventlog_show, keys_auth, keys_esl, keys_generate, keys_inspect, keys_prepare,
+    measure_predict, measure_uki, pe_digest, pe_prepare, pe_sign, pe_unsign, pe_verify, text,
+    uki_build, uki_diff, uki_inspect, words,
 };
-use crate::support::Work;
+use crate::support::{Work, event_log};
 
 /// By which doors an operation is reached.
 struct Doors {
@@ -38,7 +38,7 @@ impl Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 19] = [
+const OPERATIONS: [Doors; 21] = [
     Doors::of("bootspec.emit", None, true),
     Doors::of("uki.assemble", Some(uki_build), true),
     Doors::of("uki.inspect", Some(uki_inspect), false),
@@ -50,6 +50,8 @@ const OPERATIONS: [Doors; 19] = [
     Doors::of("pe.verify", Some(pe_verify), false),
     Doors::of("measure.uki", Some(measure_uki), false),
     Doors::of("measure.predict", Some(measure_predict), true),
+    Doors::of("eventlog.show", Some(eventlog_show), false),
+    Doors::of("eventlog.replay", Some(eventlog_replay), false),
     Doors::of("manifest.create", None, true),
     Doors::of("manifest.sign", None, true),
     Doors::of("boot.artifacts", None, true),
@@ -252,7 +254,12 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
     ];
     work.done([&sign[..], &["--output", "signed.efi", "uki.efi"]].concat());
     work.write("level", "sbat,1,2026010100\nsystemd-stub,1\n");
+    let log = event_log("ovmf-2025.02");
     let requests = [
+        json!({ "operation": "eventlog.show", "file": log }),
+        json!({ "operation": "eventlog.show", "file": log, "banks": ["sha256"] }),
+        json!({ "operation": "eventlog.replay", "file": log, "banks": ["sha1", "sha512"] }),
+        json!({ "operation": "eventlog.replay", "file": event_log("locality") }),
         json!({ "operation": "keys.inspect", "files": ["keys/db.auth", "keys/KEK.pem"] }),
         json!({ "operation": "pe.digest", "file": "uki.efi" }),
         json!({ "operation": "pe.verify", "file": "vmlinuz", "certificates": ["keys/db.pem", "keys/KEK.pem"] }),

@@ -12,6 +12,7 @@ mod detached_builds;
 mod diff;
 mod digests;
 mod doors;
+mod eventlog;
 mod flake;
 mod hostile;
 mod inspect;

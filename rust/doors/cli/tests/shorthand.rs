@@ -126,11 +126,7 @@ pub fn pe_digest(request: &Value) -> Vec<String> {
 }
 
 pub fn uki_inspect(request: &Value) -> Vec<String> {
-    let mut command = words(["uki", "inspect", "--json", text(request, "file")]);
-    for bank in list(request, "banks") {
-        command.extend(words(["--bank", bank.as_str().unwrap()]));
-    }
-    command
+    of_banks(["uki", "inspect"], request)
 }
 
 pub fn uki_diff(request: &Value) -> Vec<String> {
@@ -144,7 +140,21 @@ pub fn uki_diff(request: &Value) -> Vec<String> {
 }
 
 pub fn measure_uki(request: &Value) -> Vec<String> {
-    let mut command = words(["measure", "uki", "--json", text(request, "file")]);
+    of_banks(["measure", "uki"], request)
+}
+
+pub fn eventlog_show(request: &Value) -> Vec<String> {
+    of_banks(["eventlog", "show"], request)
+}
+
+pub fn eventlog_replay(request: &Value) -> Vec<String> {
+    of_banks(["eventlog", "replay"], request)
+}
+
+/// A command that asks a file for some banks.
+fn of_banks(command: [&str; 2], request: &Value) -> Vec<String> {
+    let mut command = words(command);
+    command.extend(words(["--json", text(request, "file")]));
     for bank in list(request, "banks") {
         command.extend(words(["--bank", bank.as_str().unwrap()]));
     }

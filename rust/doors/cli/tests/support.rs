@@ -164,6 +164,13 @@ pub fn alias() -> String {
     format!("shopt -s expand_aliases\nalias touchstone={TOUCHSTONE}\n")
 }
 
+/// An event log among the seeds of the fuzz target; `ovmf-2025.02` is one of a real boot.
+pub fn event_log(name: &str) -> PathBuf {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let log = checkout.join("checks/fuzz/corpus/event_log").join(name);
+    log.canonicalize().unwrap()
+}
+
 /// Bytes without a pattern, the same in each run.
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use touchstone_measure::{Bank, eventlog};
+use touchstone_measure::Bank;
+use touchstone_measure::eventlog::EventLogError;
 
-use crate::Error;
-use crate::source::read_small;
+use crate::{Error, eventlog};
 
 /// The register that option ROMs are measured into (TCG PC Client Platform Firmware Profile, "PCR usage").
 const PCR: u32 = 2;
@@ -17,7 +17,6 @@ const DRIVERS: [&str; 2] = [
     "EV_EFI_BOOT_SERVICES_DRIVER",
     "EV_EFI_RUNTIME_SERVICES_DRIVER",
 ];
-const LIMIT: u64 = 64 << 20;
 
 /// A driver that a machine's firmware ran from a card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -36,12 +35,7 @@ pub struct OptionRom {
 /// # Errors
 /// [`Error::Open`], or [`Error::EventLog`] when it is no event log or has no SHA-256 digests.
 pub(super) fn read(path: &Path) -> Result<Vec<OptionRom>, Error> {
-    let failed = |source| Error::EventLog {
-        file: path.to_owned(),
-        source,
-    };
-    let bytes = read_small("event log", path, LIMIT)?;
-    let log = eventlog::parse(&bytes).map_err(failed)?;
+    let log = eventlog::read(path)?;
     let mut roms: Vec<OptionRom> = Vec::new();
     for (event, logged) in log.events.iter().enumerate() {
         if logged.pcr != PCR || !DRIVERS.contains(&logged.type_name().as_str()) {
@@ -51,10 +45,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<OptionRom>, Error> {
             .digest(Bank::Sha256)
             .and_then(|digest| <[u8; 32]>::try_from(digest.as_bytes()).ok())
             .ok_or_else(|| {
-                failed(eventlog::EventLogError::NoDigest {
-                    event,
-                    bank: Bank::Sha256,
-                })
+                let bank = Bank::Sha256;
+                eventlog::refused(path, EventLogError::NoDigest { event, bank })
             })?;
         if roms.iter().all(|rom| rom.digest != digest) {
             roms.push(OptionRom {

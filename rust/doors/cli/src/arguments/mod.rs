@@ -1,5 +1,6 @@
 //! The command line's words.
 
+mod eventlog;
 mod key;
 mod keys;
 mod measure;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use eventlog::EventLog;
 pub use key::{KeyArguments, OptionalKey};
 pub use keys::Keys;
 pub use measure::Measure;
@@ -50,6 +52,9 @@ pub enum Command {
     /// PCR values
     #[command(subcommand)]
     Measure(Measure),
+    /// Event logs of the firmware
+    #[command(subcommand, name = "eventlog")]
+    EventLog(EventLog),
     /// Secure Boot keys
     #[command(subcommand)]
     Keys(Keys),

@@ -1,5 +1,6 @@
 //! What each command does: make a request, perform it, print the answer.
 
+mod eventlog;
 mod keys;
 mod measure;
 mod pe;
@@ -47,6 +48,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Uki(uki) => return uki::run(uki, &context),
         Command::Pe(pe) => return pe::run(pe, &context),
         Command::Measure(measure) => measure::run(measure, &context)?,
+        Command::EventLog(words) => eventlog::run(words, &context)?,
         Command::Keys(keys) => return keys::run(keys, &context),
     }
     Ok(Verdict::Done)

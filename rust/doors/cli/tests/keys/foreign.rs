@@ -1,8 +1,7 @@
 //! Other people's keys: Microsoft's, the firmware's own, and what is said when they are missing.
 
-use std::path::Path;
-
 use super::*;
+use crate::support::event_log;
 
 /// Microsoft's certificates in virt-firmware, by the variable that they belong into.
 const MICROSOFT: [(&str, &[&str]); 2] = [
@@ -221,9 +220,7 @@ fn whoever_makes_ones_own_keys_alone_is_told_what_that_costs() {
 
 /// The event log of an OVMF without cards, among the seeds of the fuzz target.
 pub(super) fn log() -> String {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    let log = checkout.join("checks/fuzz/corpus/event_log/ovmf-2025.02");
-    log.canonicalize().unwrap().to_str().unwrap().to_owned()
+    event_log("ovmf-2025.02").to_str().unwrap().to_owned()
 }
 
 #[test]

@@ -64,6 +64,9 @@ pub enum EventLogError {
         /// How many there may be.
         announced: usize,
     },
+    /// The log has no digests of a bank at all.
+    #[error("it has no {0} digests: ask for a bank that it has")]
+    NoBank(Bank),
     /// The log cannot be replayed in a bank.
     #[error("event {event} has no {bank} digest: the log cannot be replayed in that bank")]
     NoDigest {
