@@ -220,14 +220,9 @@ pub(crate) fn check_validity(
 
 /// What is in the file of a passphrase.
 fn passphrase(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    if is_in_store(file) {
-        return Err(Error::Key {
-            key: file.display().to_string(),
-            fact: "its passphrase lies in the Nix store, which every user and every build can read"
-                .to_owned(),
-            help: "keep the passphrase outside of the store; give the key a new one, this one is public",
-        });
-    }
+    let help =
+        "keep the passphrase outside of the store; give the key a new one, this one is public";
+    refuse_in_store(file, "its passphrase", help)?;
     read_secret("passphrase", file, KEY_LIMIT)
 }
 
@@ -244,13 +239,19 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 /// # Errors
 /// [`Error::Key`].
 pub(crate) fn refuse_store_path(key: &Path) -> Result<(), Error> {
-    if !is_in_store(key) {
+    let help = "keep the key outside of the store and name it by an absolute path in a string; make a new key, this one is public";
+    refuse_in_store(key, "it", help)
+}
+
+/// Refuses a secret, `what`, whose file lies in the Nix store.
+fn refuse_in_store(file: &Path, what: &str, help: &'static str) -> Result<(), Error> {
+    if !is_in_store(file) {
         return Ok(());
     }
     Err(Error::Key {
-        key: key.display().to_string(),
-        fact: "it lies in the Nix store, which every user and every build can read".to_owned(),
-        help: "keep the key outside of the store and name it by an absolute path in a string; make a new key, this one is public",
+        key: file.display().to_string(),
+        fact: format!("{what} lies in the Nix store, which every user and every build can read"),
+        help,
     })
 }
 

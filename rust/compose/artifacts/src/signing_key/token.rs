@@ -3,7 +3,7 @@
 use touchstone_sign::{PublicKey, SignError, Signer};
 use touchstone_token::{TokenError, TokenSigner, Uri};
 
-use super::is_in_store;
+use super::refuse_in_store;
 use crate::Error;
 
 /// Opens the key that a `pkcs11:` URI names. `certificate` is the public key of its certificate, for tokens that do not tell it.
@@ -15,13 +15,10 @@ pub(super) fn open(key: &str, certificate: Option<&PublicKey>) -> Result<Box<dyn
     let uri: Uri = key
         .parse()
         .map_err(|error| failed("pkcs11:", TokenError::Uri(error).of("the URI".to_owned())))?;
-    if let Some(file) = uri.pin_source.as_ref().filter(|file| is_in_store(file)) {
-        return Err(Error::Key {
-            key: file.display().to_string(),
-            fact: "the PIN lies in the Nix store, which every user and every build can read"
-                .to_owned(),
-            help: "keep the PIN outside of the store, and give the token a new one: this one is public",
-        });
+    if let Some(file) = &uri.pin_source {
+        let help =
+            "keep the PIN outside of the store, and give the token a new one: this one is public";
+        refuse_in_store(file, "the PIN", help)?;
     }
     match TokenSigner::open(&uri, certificate) {
         Ok(signer) => Ok(Box::new(signer)),

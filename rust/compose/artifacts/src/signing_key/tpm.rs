@@ -6,7 +6,7 @@ use touchstone_sign::{Fault, SignError, Signer};
 use touchstone_tpm::{Key, KeyFile, KeyPlace, KeyUri, TpmSigner};
 use zeroize::Zeroizing;
 
-use super::{KEY_LIMIT, first_line, is_in_store};
+use super::{KEY_LIMIT, first_line, refuse_in_store};
 use crate::Error;
 use crate::source::{read_secret, read_small};
 
@@ -39,13 +39,9 @@ pub(super) fn open(key: &str) -> Result<Box<dyn Signer>, Error> {
 
 /// The first line of the file.
 fn authorization(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    if is_in_store(file) {
-        return Err(Error::Key {
-            key: file.display().to_string(),
-            fact: "the authorization value lies in the Nix store, which every user and every build can read".to_owned(),
-            help: "keep the value outside of the store, and give the key a new one: this one is public",
-        });
-    }
+    let help =
+        "keep the value outside of the store, and give the key a new one: this one is public";
+    refuse_in_store(file, "the authorization value", help)?;
     let bytes = read_secret("authorization value", file, KEY_LIMIT)?;
     Ok(Zeroizing::new(first_line(&bytes).to_vec()))
 }
