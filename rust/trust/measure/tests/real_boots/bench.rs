@@ -1,11 +1,4 @@
-//! Predictions beside the registers of machines that really booted: stubs and loaders of systemd 252, 257 and 262, with
-//! Secure Boot and without.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests are tests"
-)]
+//! A machine to be, in a folder of its own: what its ESP holds, what is predicted of it, and its boot.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -26,8 +19,8 @@ use uuid::Uuid;
 const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
 const OWNER: Uuid = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
 
-/// A machine to be, in a folder of its own.
-struct Bench {
+/// The folder, and the key that signs what the firmware shall start.
+pub(crate) struct Bench {
     inputs: Inputs,
     folder: tempfile::TempDir,
     signer: CertifiedSigner,
@@ -35,7 +28,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(crate) fn new() -> Bench {
         let request = KeyRequest {
             common_name: "db",
             algorithm: KeyAlgorithm::Rsa2048,
@@ -58,17 +51,17 @@ impl Bench {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         fs::write(self.path(name), content).unwrap();
         self.path(name)
     }
 
     /// A signed copy.
-    fn sign(&self, from: &Path, name: &str) -> PathBuf {
+    pub(crate) fn sign(&self, from: &Path, name: &str) -> PathBuf {
         let to = self.path(name);
         fs::copy(from, &to).unwrap();
         let mut file = File::options().read(true).write(true).open(&to).unwrap();
@@ -81,7 +74,7 @@ impl Bench {
     }
 
     /// The probe as `/init` in an initrd, whose length is no multiple of four.
-    fn initrd(&self) -> PathBuf {
+    pub(crate) fn initrd(&self) -> PathBuf {
         let out = self.path("initrd");
         let attributes = serde_json::json!({ "mode": "initrd", "outputs": { "out": out } });
         let attributes = self.file("attributes.json", attributes.to_string().as_bytes());
@@ -103,7 +96,7 @@ impl Bench {
     }
 
     /// A signed UKI by ukify, with these options beside kernel, stub and initrd.
-    fn uki(&self, suite: &str, options: &[(&str, PathBuf)]) -> PathBuf {
+    pub(crate) fn uki(&self, suite: &str, options: &[(&str, PathBuf)]) -> PathBuf {
         let (stub, kernel) = (
             &self.inputs.stub[suite]["x64"],
             &self.inputs.kernel["amd64"].vmlinuz,
@@ -139,7 +132,7 @@ impl Bench {
     }
 
     /// Predicts, boots, and compares every register in both banks; then replays the machine's own log.
-    fn compare(&self, suite: &str, secure_boot: bool, uki: &Path) {
+    pub(crate) fn compare(&self, suite: &str, secure_boot: bool, uki: &Path) {
         let loader = self.sign(&self.inputs.boot[suite]["x64"], "loader.efi");
         let root = self.inputs.trixie();
         let machine = Machine::new(&root, Firmware::of_debian(root.path()))
@@ -229,65 +222,4 @@ fn explain(pcr: u32, predicted: &Prediction, log: &eventlog::EventLog) -> String
         )
     });
     ours.chain(theirs).collect()
-}
-
-fn plain(bench: &Bench) -> Vec<(&'static str, PathBuf)> {
-    vec![(
-        "--cmdline=@",
-        bench.file("cmdline", b"console=ttyS0 panic=-1 oops=panic\n"),
-    )]
-}
-
-/// Every section that may stand in a UKI of one profile.
-fn rich(bench: &Bench) -> Vec<(&'static str, PathBuf)> {
-    let mut options = plain(bench);
-    // An empty cpio archive: the kernel passes microcode that is none of its processor's over.
-    let trailer = format!("070701{}0000000b00000000TRAILER!!!\0\0\0\0", "0".repeat(88));
-    options.push((
-        "--os-release=@",
-        bench.file("os-release", b"ID=touchstone\nNAME=T\n"),
-    ));
-    options.push(("--microcode=", bench.file("microcode", trailer.as_bytes())));
-    options.push((
-        "--section=.pcrpkey:@",
-        bench.file("key.pem", b"a public key\n"),
-    ));
-    options.push(("--section=.pcrsig:@", bench.file("signature.json", b"{}\n")));
-    options
-}
-
-#[test]
-fn boots_252_with_secure_boot() {
-    let bench = Bench::new();
-    bench.compare("bookworm", true, &bench.uki("bookworm", &plain(&bench)));
-}
-
-#[test]
-fn boots_252_without_secure_boot() {
-    let bench = Bench::new();
-    bench.compare("bookworm", false, &bench.uki("bookworm", &plain(&bench)));
-}
-
-#[test]
-fn boots_257_with_secure_boot_and_every_section() {
-    let bench = Bench::new();
-    bench.compare("trixie", true, &bench.uki("trixie", &rich(&bench)));
-}
-
-#[test]
-fn boots_257_without_secure_boot() {
-    let bench = Bench::new();
-    bench.compare("trixie", false, &bench.uki("trixie", &plain(&bench)));
-}
-
-#[test]
-fn boots_262_with_secure_boot_and_every_section() {
-    let bench = Bench::new();
-    bench.compare("sid", true, &bench.uki("sid", &rich(&bench)));
-}
-
-#[test]
-fn boots_262_without_secure_boot() {
-    let bench = Bench::new();
-    bench.compare("sid", false, &bench.uki("sid", &plain(&bench)));
 }

@@ -1,0 +1,11 @@
+//! Predictions beside the registers of machines that really booted: stubs and loaders of systemd 252, 257 and 262, with
+//! Secure Boot and without.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
+
+mod bench;
+mod stub;
