@@ -13,6 +13,7 @@ pub mod efi_program;
 pub mod enter;
 mod fetch;
 pub mod generations;
+pub mod guest;
 mod index;
 pub mod inputs;
 mod namespace;

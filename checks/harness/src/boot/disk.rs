@@ -1,21 +1,41 @@
-//! A disk with one EFI system partition, made without root: mtools on a sparse file.
+//! A disk or a CD with one file system for EFI, made without root: mtools on a sparse file.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
 use super::machine::{Content, checked, copy};
-use super::{Programs, gpt, guard, run};
+use super::{Programs, el_torito, gpt, guard, run};
 
 const MEBIBYTE: u64 = 1 << 20;
 /// Enough clusters of 4 KiB for FAT32, which counts as such from 65525 clusters on.
 const SMALLEST_ESP: u64 = 300;
 
+/// What firmware finds the file system by. Either has it from the first mebibyte on.
+#[derive(Clone, Copy)]
+pub(super) enum Table {
+    /// A partition of a disk.
+    Gpt,
+    /// The boot image of a CD.
+    ElTorito,
+}
+
+impl Table {
+    fn write(self, file: &File, sectors: u64) -> io::Result<()> {
+        match self {
+            Table::Gpt => gpt::write(file, sectors),
+            Table::ElTorito => el_torito::write(file, sectors),
+        }
+    }
+}
+
 /// Writes [`run::DISK`] in the private folder.
 pub(super) fn make(
     programs: &dyn Programs,
     home: &Path,
+    table: Table,
     files: &[(String, Content)],
 ) -> Result<()> {
     let tree = home.join("esp");
@@ -26,7 +46,7 @@ pub(super) fn make(
     let sectors = (size + 2) * MEBIBYTE / gpt::SECTOR;
     let file = File::create_new(&disk).with_context(|| disk.display().to_string())?;
     file.set_len(sectors * gpt::SECTOR)
-        .and_then(|()| gpt::write(&file, sectors))
+        .and_then(|()| table.write(&file, sectors))
         .with_context(|| disk.display().to_string())?;
     format(programs, home, gpt::partition_end(sectors) + 1 - gpt::FIRST)?;
     fill(programs, home, &tree)?;

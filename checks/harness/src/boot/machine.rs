@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use super::disk::Table;
 use super::outcome::{Boot, Outcome};
+use super::tpm::{self, SoftTpm};
 use super::watch::Answer;
 use super::{BootVariable, Programs, Variables, disk, run, variables};
 
@@ -69,6 +71,8 @@ impl From<&str> for Content {
 pub enum Disk {
     /// A GPT disk with fixed GUIDs and one EFI system partition holding these files (path with `/`, content).
     Esp(Vec<(String, Content)>),
+    /// A CD (ISO 9660 with El Torito) whose boot image for EFI is a file system with these files.
+    Cd(Vec<(String, Content)>),
     /// A copy of this raw image.
     Image(PathBuf),
 }
@@ -82,6 +86,8 @@ pub struct Machine<'a> {
     pub(super) variables: Option<Variables>,
     pub(super) boot_variables: Vec<BootVariable>,
     pub(super) tpm: bool,
+    banks: Option<Vec<String>>,
+    tpm_state: Option<PathBuf>,
     pub(super) option_rom: bool,
     pub(super) smbios: Vec<String>,
     pub(super) memory: u32,
@@ -101,6 +107,8 @@ impl<'a> Machine<'a> {
             variables: None,
             boot_variables: Vec::new(),
             tpm: true,
+            banks: None,
+            tpm_state: None,
             option_rom: false,
             smbios: Vec::new(),
             memory: 512,
@@ -111,14 +119,24 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Adds a file to the ESP (path relative to its root, with `/`). An image given before is replaced by an ESP.
+    /// Adds a file to the ESP or the CD (path relative to its root, with `/`). An image given before is replaced by an ESP.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl Into<Content>) -> Self {
         let file = (path.to_owned(), content.into());
         match &mut self.disk {
-            Disk::Esp(files) => files.push(file),
+            Disk::Esp(files) | Disk::Cd(files) => files.push(file),
             Disk::Image(_) => self.disk = Disk::Esp(vec![file]),
         }
+        self
+    }
+
+    /// Puts the files that were added so far, and those that follow, on a CD in place of the ESP.
+    #[must_use]
+    pub fn on_cd(mut self) -> Self {
+        self.disk = Disk::Cd(match self.disk {
+            Disk::Esp(files) | Disk::Cd(files) => files,
+            Disk::Image(_) => Vec::new(),
+        });
         self
     }
 
@@ -147,6 +165,21 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn without_tpm(mut self) -> Self {
         self.tpm = false;
+        self
+    }
+
+    /// Gives the TPM these PCR banks and no others, by tpm2-tools' names of hash algorithms: `sha1`, `sha256`, `sha384`,
+    /// `sha512`. Else it has the banks of a TPM as swtpm makes it.
+    #[must_use]
+    pub fn banks(mut self, banks: &[&str]) -> Self {
+        self.banks = Some(banks.iter().map(|bank| (*bank).to_owned()).collect());
+        self
+    }
+
+    /// Starts with a copy of this TPM's state ([`Prepared::tpm_state`]): what is kept in the one is in the other.
+    #[must_use]
+    pub fn tpm_state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.tpm_state = Some(folder.into());
         self
     }
 
@@ -247,14 +280,27 @@ impl<'a> Machine<'a> {
             None => copy(&self.firmware.variables, &home.join(run::VARIABLES))?,
         }
         match &self.disk {
-            Disk::Esp(files) => disk::make(self.programs, home, files)?,
+            Disk::Esp(files) => disk::make(self.programs, home, Table::Gpt, files)?,
+            Disk::Cd(files) => disk::make(self.programs, home, Table::ElTorito, files)?,
             Disk::Image(path) => copy(path, &home.join(run::DISK))?,
         }
-        fs::create_dir(home.join(run::TPM)).context("the folder of the TPM's state")?;
+        self.prepare_tpm(home)?;
         Ok(Prepared {
             machine: self.clone(),
             folder,
         })
+    }
+
+    fn prepare_tpm(&self, home: &Path) -> Result<()> {
+        let state = home.join(run::TPM);
+        fs::create_dir(&state).context("the folder of the TPM's state")?;
+        if let Some(from) = &self.tpm_state {
+            copy(&from.join(tpm::STATE), &state.join(tpm::STATE))?;
+        }
+        match &self.banks {
+            Some(banks) => tpm::allocate(self.programs, home, &state, banks),
+            None => Ok(()),
+        }
     }
 }
 
@@ -276,6 +322,24 @@ impl Prepared<'_> {
     /// The raw disk as the last boot left it.
     pub fn disk(&self) -> PathBuf {
         self.folder.path().join(run::DISK)
+    }
+
+    /// The machine's folder: a program beside it can be given files there, and leaves its own there.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the TPM's state, as it is between boots.
+    pub fn tpm_state(&self) -> PathBuf {
+        self.folder.path().join(run::TPM)
+    }
+
+    /// Switches the machine's TPM on, without the machine: to keep something in it before a boot, or to look at it after one.
+    ///
+    /// # Errors
+    /// When swtpm cannot be started.
+    pub fn tpm(&self) -> Result<SoftTpm<'_>> {
+        SoftTpm::start(self.machine.programs, self.folder.path(), &self.tpm_state())
     }
 }
 

@@ -29,6 +29,7 @@ use std::process::Command;
 
 mod console;
 mod disk;
+mod el_torito;
 mod gpt;
 mod guard;
 mod judge;
@@ -38,6 +39,7 @@ mod outcome;
 mod peers;
 mod report;
 mod run;
+mod tpm;
 mod variables;
 mod watch;
 
@@ -47,9 +49,10 @@ pub use judge::{Judge, Lists, Verdict, answers, questions};
 pub use machine::{Content, Disk, Firmware, Machine, Prepared};
 pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
 pub use report::Report;
+pub use tpm::SoftTpm;
 pub use variables::{BootVariable, Variables, enrol};
 
-/// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `mformat`, `mcopy`.
+/// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `mformat`, `mcopy`, and tpm2-tools.
 pub trait Programs: Sync {
     /// A command that runs the program, and sees `folder` (absolute) of this machine at the same path.
     ///

@@ -8,13 +8,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::guard::{self, Running};
-use super::machine::Machine;
+use super::machine::{Disk, Machine};
 use super::outcome::{Boot, Outcome};
-use super::report;
 use super::watch::{End, Watch};
+use super::{report, tpm};
 
 /// Names in the private folder.
 pub(super) const CODE: &str = "code.fd";
@@ -23,15 +23,17 @@ pub(super) const DISK: &str = "disk.img";
 pub(super) const TPM: &str = "tpm";
 const SOCKET: &str = "tpm.socket";
 const QEMU_LOG: &str = "qemu.log";
-const TPM_LOG: &str = "swtpm.log";
-
-/// How long swtpm may take until it listens.
-const TPM_START: Duration = Duration::from_secs(20);
 
 /// Boots the machine whose state is in `home`.
 pub(super) fn boot(machine: &Machine<'_>, home: &Path) -> Result<Boot> {
     let tpm = if machine.tpm {
-        Some(start_tpm(machine, home)?)
+        Some(tpm::start(
+            machine.programs,
+            home,
+            &home.join(TPM),
+            &home.join(SOCKET),
+            None,
+        )?)
     } else {
         None
     };
@@ -77,35 +79,6 @@ pub(super) fn boot(machine: &Machine<'_>, home: &Path) -> Result<Boot> {
     })
 }
 
-fn start_tpm(machine: &Machine<'_>, home: &Path) -> Result<Running> {
-    let socket = home.join(SOCKET);
-    // A socket of the boot before would look like one that listens.
-    let _ = fs::remove_file(&socket);
-    let mut command = machine.programs.command("swtpm", home)?;
-    command
-        .args(["socket", "--tpm2", "--terminate", "--tpmstate"])
-        .arg(format!("dir={}", home.join(TPM).display()));
-    command
-        .arg("--ctrl")
-        .arg(format!("type=unixio,path={}", socket.display()));
-    let log = home.join(TPM_LOG);
-    let mut tpm = Running::start(command, &log)?;
-    let started = Instant::now();
-    while !socket.exists() {
-        if let Some(status) = tpm.ended()? {
-            bail!(
-                "swtpm ended ({status}): {}",
-                guard::tail(&fs::read_to_string(&log).unwrap_or_default(), 5)
-            );
-        }
-        if started.elapsed() > TPM_START {
-            bail!("swtpm does not listen after {} s", TPM_START.as_secs());
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(tpm)
-}
-
 fn qemu_command(machine: &Machine<'_>, home: &Path) -> Result<Command> {
     let file = |name: &str| home.join(name).display().to_string();
     let mut command = machine.programs.command("qemu-system-x86_64", home)?;
@@ -146,10 +119,17 @@ fn qemu_command(machine: &Machine<'_>, home: &Path) -> Result<Command> {
         "if=pflash,unit=1,format=raw,file={}",
         file(VARIABLES)
     ));
+    let (kind, device) = match machine.disk {
+        Disk::Cd(_) => ("media=cdrom,readonly=on", "ide-cd,bus=ide.0"),
+        Disk::Esp(_) | Disk::Image(_) => ("media=disk", "virtio-blk-pci"),
+    };
+    command.arg("-drive").arg(format!(
+        "if=none,id=disk,format=raw,{kind},file={}",
+        file(DISK)
+    ));
     command
-        .arg("-drive")
-        .arg(format!("if=none,id=disk,format=raw,file={}", file(DISK)));
-    command.args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+        .arg("-device")
+        .arg(format!("{device},drive=disk,bootindex=1"));
     if machine.tpm {
         command
             .arg("-chardev")

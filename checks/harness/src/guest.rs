@@ -1,0 +1,52 @@
+//! The guest of the boot checks, as a machine takes it: `touchstone-probe` in an initrd, and UKIs with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::inputs::Inputs;
+use crate::nix::output;
+
+/// What the guest's kernel is told when nothing else is asked for: its console, and to end the machine when it fails.
+pub const COMMAND_LINE: &str = "console=ttyS0 panic=-1 oops=panic";
+
+/// Writes an initrd into the new folder `out`, with the probe as its only program; `generation` is the text by which two of them
+/// differ. The answer is the initrd's path.
+///
+/// # Errors
+/// When the probe is not built, or `out` is there already.
+pub fn initrd(inputs: &Inputs, out: &Path, generation: Option<&str>) -> Result<PathBuf> {
+    let probe = inputs.probe.as_ref();
+    let probe = probe.context("the static probe is not built: run `cargo xtask setup`")?;
+    let mut attributes = json!({ "mode": "initrd", "outputs": { "out": out } });
+    if let (Some(generation), Some(fields)) = (generation, attributes.as_object_mut()) {
+        fields.insert("generation".to_owned(), json!(generation));
+    }
+    let file = tempfile::NamedTempFile::new().context("the attributes of an initrd")?;
+    fs::write(file.path(), attributes.to_string()).context("the attributes of an initrd")?;
+    let mut command = Command::new(probe);
+    command.env("NIX_ATTRS_JSON_FILE", file.path());
+    output(command)?;
+    Ok(out.join("initrd"))
+}
+
+/// A command of the program under test that builds an unsigned UKI of Debian 13's kernel and stub; it still wants its initrd, its
+/// command line and `--output`.
+///
+/// # Errors
+/// When an input is missing.
+pub fn uki(inputs: &Inputs) -> Result<Command> {
+    let missing = || "an input is missing: run `cargo xtask setup`";
+    let touchstone = inputs.touchstone.as_ref().with_context(missing)?;
+    let kernel = inputs.kernel.get("amd64").with_context(missing)?;
+    let stubs = inputs.stub.get("trixie").with_context(missing)?;
+    let stub = stubs.get("x64").with_context(missing)?;
+    let mut command = Command::new(touchstone);
+    command.args(["uki", "build"]);
+    command.arg("--stub").arg(stub);
+    command.arg("--linux").arg(&kernel.vmlinuz);
+    Ok(command)
+}

@@ -1,0 +1,48 @@
+//! The machine itself: what its boots rest on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
+
+use std::path::{Path, PathBuf};
+
+use touchstone_harness::boot::{Firmware, Machine};
+use touchstone_harness::nix::output;
+use touchstone_harness::{Inputs, guest, inputs};
+
+fn uki(inputs: &Inputs, folder: &Path) -> PathBuf {
+    let initrd = guest::initrd(inputs, &folder.join("initrd"), Some("1")).unwrap();
+    let path = folder.join("uki.efi");
+    let mut build = guest::uki(inputs).unwrap();
+    build.args(["--cmdline", guest::COMMAND_LINE, "--initrd"]);
+    build.arg(initrd).arg("--output").arg(&path);
+    output(build).unwrap();
+    path
+}
+
+#[test]
+fn boots_from_a_cd_without_a_loader_and_measures_in_all_four_banks() {
+    let (inputs, folder) = (inputs(), tempfile::tempdir().unwrap());
+    let root = inputs.trixie();
+    let boot = Machine::new(&root, Firmware::of_debian(root.path()))
+        .file("EFI/BOOT/BOOTX64.EFI", uki(&inputs, folder.path()))
+        .on_cd()
+        .banks(&["sha1", "sha256", "sha384", "sha512"])
+        .boot()
+        .unwrap();
+    boot.reached()
+        .unwrap_or_else(|error| panic!("{error:#}\n{}", boot.serial));
+    for (bank, digits) in [
+        ("sha1", 40),
+        ("sha256", 64),
+        ("sha384", 96),
+        ("sha512", 128),
+    ] {
+        let registers = &boot.report.pcrs[bank];
+        for pcr in [0, 4, 7, 9, 11] {
+            assert_ne!(registers[&pcr], "0".repeat(digits), "{bank} {pcr}");
+        }
+        assert_eq!(registers[&16], "0".repeat(digits), "{bank}");
+    }
+}
