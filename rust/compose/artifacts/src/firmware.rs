@@ -1,12 +1,13 @@
 //! The firmware's side of a prediction: its Secure Boot variables, and through which entry of `db` it accepts an image.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
-    Ask, Authority, Bank, BootPath, BootPathError, Digests, Loader, PhasePath, Prediction, Release,
-    Uki, Variables, authenticode_digests, predict,
+    Ask, Authority, Bank, BootPathError, BootTree, Branch, Companions, Digests, Loader, Medium,
+    PhasePath, Prediction, Program, Release, Variables, authenticode_digests, predict_tree,
 };
 use touchstone_pe::authenticode;
 use touchstone_sign::{Certificate, certificate, esl, firmware};
@@ -31,6 +32,18 @@ pub struct Measure {
     /// its own making; without it, PCR 9 is refused with that stub.
     #[serde(default)]
     pub without_boot_secret: bool,
+    /// What the firmware boots from; needed for PCR 5.
+    pub medium: Option<BootMedium>,
+}
+
+/// What the firmware boots from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub enum BootMedium {
+    /// A disk with a GUID partition table: an image of it, or its device.
+    Disk(PathBuf),
+    /// A CD.
+    Cd,
 }
 
 /// The Secure Boot variables: files that hold a variable's value, a sequence of EFI signature lists (ESL).
@@ -52,6 +65,26 @@ pub struct SecureBoot {
     /// Whether the firmware enforces signatures.
     #[serde(default = "enforced")]
     pub enabled: bool,
+    /// Updates of the variables that are pending, by name: the machine may boot before or after each of them, so each gives leaves of
+    /// its own.
+    #[serde(default)]
+    pub updates: BTreeMap<String, VariableUpdate>,
+}
+
+/// Contents of the variables after an update; those that are not given stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VariableUpdate {
+    /// `PK`.
+    #[serde(rename = "PK")]
+    pub pk: Option<PathBuf>,
+    /// `KEK`.
+    #[serde(rename = "KEK")]
+    pub kek: Option<PathBuf>,
+    /// `db`.
+    pub db: Option<PathBuf>,
+    /// `dbx`.
+    pub dbx: Option<PathBuf>,
 }
 
 fn enforced() -> bool {
@@ -63,6 +96,9 @@ pub(crate) struct Firmware {
     /// What is asked.
     pub(crate) ask: Ask,
     variables: Option<Variables>,
+    /// The variables as they are, then after each update.
+    branches: Vec<Branch<Variables>>,
+    medium: Option<Medium>,
     certificate: Option<Certificate>,
     db: Option<PathBuf>,
     without_boot_secret: bool,
@@ -98,6 +134,8 @@ impl Measure {
         let firmware = Firmware {
             ask,
             variables: None,
+            branches: vec![Branch::only(Variables::default())],
+            medium: self.medium.as_ref().map(BootMedium::open).transpose()?,
             certificate: None,
             db: None,
             without_boot_secret: self.without_boot_secret,
@@ -106,6 +144,7 @@ impl Measure {
             None => Ok(firmware),
             Some(secure_boot) => Ok(Firmware {
                 variables: Some(secure_boot.read()?),
+                branches: secure_boot.branches()?,
                 certificate: secure_boot.read_certificate()?,
                 db: Some(secure_boot.db.clone()),
                 ..firmware
@@ -114,13 +153,20 @@ impl Measure {
     }
 }
 
+impl BootMedium {
+    fn open(&self) -> Result<Medium, Error> {
+        match self {
+            BootMedium::Cd => Ok(Medium::Cd),
+            BootMedium::Disk(path) => Err(Error::Request {
+                fact: format!("{}: partition tables are not read yet", path.display()),
+                help: "leave `medium` out",
+            }),
+        }
+    }
+}
+
 impl SecureBoot {
     fn read(&self) -> Result<Variables, Error> {
-        let variable = |role, path: &Path| {
-            let bytes = read_small(role, path, VARIABLE_LIMIT)?;
-            esl::parse(&bytes).map_err(|error| signature_data(role, path, error))?;
-            Ok(bytes)
-        };
         Ok(Variables {
             pk: variable("variable PK", &self.pk)?,
             kek: variable("variable KEK", &self.kek)?,
@@ -133,6 +179,28 @@ impl SecureBoot {
         })
     }
 
+    /// The variables as they are, and after each pending update.
+    fn branches(&self) -> Result<Vec<Branch<Variables>>, Error> {
+        if self.updates.is_empty() {
+            return Ok(vec![Branch::only(self.read()?)]);
+        }
+        let mut branches = vec![Branch::named("before any update", self.read()?)];
+        for (name, update) in &self.updates {
+            let updated = SecureBoot {
+                pk: update.pk.clone().unwrap_or_else(|| self.pk.clone()),
+                kek: update.kek.clone().unwrap_or_else(|| self.kek.clone()),
+                db: update.db.clone().unwrap_or_else(|| self.db.clone()),
+                dbx: update.dbx.clone().or_else(|| self.dbx.clone()),
+                ..self.clone()
+            };
+            branches.push(Branch::named(
+                format!("after the update {name}"),
+                updated.read()?,
+            ));
+        }
+        Ok(branches)
+    }
+
     fn read_certificate(&self) -> Result<Option<Certificate>, Error> {
         let Some(path) = &self.certificate else {
             return Ok(None);
@@ -143,6 +211,13 @@ impl SecureBoot {
             .map(Some)
             .map_err(|error| signature_data(role, path, error))
     }
+}
+
+/// The content of a variable: signature lists.
+fn variable(role: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = read_small(role, path, VARIABLE_LIMIT)?;
+    esl::parse(&bytes).map_err(|error| signature_data(role, path, error))?;
+    Ok(bytes)
 }
 
 fn signature_data(role: &'static str, path: &Path, error: impl std::fmt::Display) -> Error {
@@ -174,36 +249,45 @@ impl Firmware {
         })
     }
 
-    /// Predicts what a machine measures that boots `loader` and then `uki`.
+    /// Predicts what a machine measures that boots `loader` and then any of the entries.
     ///
     /// # Errors
     /// [`Error::Predict`].
     pub(crate) fn predict(
         &self,
-        path: Vec<String>,
-        loader: Loader,
-        uki: Uki,
+        loader: Option<Loader>,
+        entries: Vec<Branch<Program>>,
+        shared: Companions,
     ) -> Result<Prediction, Error> {
-        // The one thing beside PCRs 4 and 7 that depends on Secure Boot.
-        let twice = uki.measured.stub().release == Release::V252 && self.ask.pcrs.contains(&12);
-        if twice && self.variables.is_none() {
+        self.require_variables(&entries)?;
+        let tree = BootTree {
+            variables: self.branches.clone(),
+            medium: self.medium.clone(),
+            shim: None,
+            loader,
+            entries,
+            shared,
+        };
+        predict_tree(&tree, &self.ask).map_err(|source| Error::Predict {
+            file: None,
+            source: source.into(),
+        })
+    }
+
+    /// With stub 252, PCR 12 depends on Secure Boot: the one thing beside PCRs 4 and 7 that does.
+    fn require_variables(&self, entries: &[Branch<Program>]) -> Result<(), Error> {
+        let stubs = entries.iter().filter_map(|entry| entry.value.uki());
+        let twice = stubs
+            .map(|uki| uki.measured.stub().release)
+            .any(|release| release == Release::V252);
+        if twice && self.ask.pcrs.contains(&12) && self.variables.is_none() {
             return Err(Error::Request {
                 fact: "with stub 252, PCR 12 depends on Secure Boot, and no variables are given"
                     .to_owned(),
                 help: "give measure.secureBoot, or use a newer stub",
             });
         }
-        let variables = self.variables.clone().unwrap_or_default();
-        let boot = BootPath {
-            path,
-            variables,
-            loader,
-            uki,
-        };
-        predict(&boot, &self.ask).map_err(|source| Error::Predict {
-            file: None,
-            source: source.into(),
-        })
+        Ok(())
     }
 
     /// The entry of `db` through which the firmware accepts an image: the first one that its signatures verify against, or that of the

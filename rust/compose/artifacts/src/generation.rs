@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use touchstone_bootspec::{Core, Extensions, V2};
 use touchstone_measure::{
-    Bank, Digest, Digests, StartedImage, Uki, UkiMeasurer, authenticode_digests,
+    Bank, Branch, Companions, Digest, Digests, Program, StartedImage, Uki, UkiMeasurer,
+    authenticode_digests,
 };
 use touchstone_pe::layout::Written;
 
@@ -265,10 +266,16 @@ impl Maker<'_> {
             image,
             measured,
             kernel,
+            extra: Companions::default(),
+            profile: None,
         };
         // As it will be started: signing may pad it.
         let loader = firmware.loader(&folder.join(LOADER), named, authority)?;
-        let prediction = firmware.predict(vec![name], loader, uki)?;
+        let prediction = firmware.predict(
+            Some(loader),
+            vec![Branch::named(name, Program::Uki(Box::new(uki)))],
+            Companions::default(),
+        )?;
         predict::publish(&prediction, Some(&folder.join(inner).join("pcrs.json")))
     }
 

@@ -1,30 +1,83 @@
 //! `measure.predict`: the PCR values that a machine will have, from the files that it will boot.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_measure::{BootPathError, PredictError, Uki, UkiError};
+use touchstone_measure::{
+    Addon, BootPathError, Branch, Companion, Companions, Linux, PredictError, Program,
+    StartedImage, Uki, UkiError,
+};
 
 pub use touchstone_measure::Prediction;
 
-use crate::firmware::{Measure, boot_path};
-use crate::source::open;
+use crate::firmware::{Firmware, Measure, boot_path};
+use crate::source::{FileContent, open};
 use crate::{Context, Error, output};
 
 /// The request of `measure.predict`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PredictPcrs {
-    /// The boot loader that the firmware starts: systemd-boot.
-    pub loader: PathBuf,
-    /// The UKI that the loader starts.
-    pub uki: PathBuf,
+    /// The boot loader that the firmware starts, systemd-boot; not given where the firmware starts the UKI itself.
+    pub loader: Option<PathBuf>,
+    /// The UKI that the loader starts: short for `entries` with this one.
+    pub uki: Option<PathBuf>,
+    /// The entries of the boot menu, each with leaves of its own.
+    #[serde(default)]
+    pub entries: Vec<Entry>,
+    /// Files below `loader/` on the ESP that every UKI is given: their path there, such as `addons/debug.addon.efi`,
+    /// `credentials/tz.cred` or `extensions/tools.sysext.raw`, and where they are read.
+    #[serde(default)]
+    pub shared: BTreeMap<String, PathBuf>,
     /// What is predicted.
     #[serde(default)]
     pub measure: Measure,
     /// Where the answer is written as well.
     pub output: Option<PathBuf>,
+}
+
+/// An entry of the boot menu: a UKI, or a kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Entry {
+    /// What the leaves' paths call it; nothing when not given.
+    pub name: Option<String>,
+    /// The UKI.
+    pub uki: Option<PathBuf>,
+    /// The only profile of the UKI that is looked at, counted from 0; each gives leaves of its own when not given.
+    pub profile: Option<usize>,
+    /// Files in the folder `<UKI>.extra.d` on the ESP: their names there, such as `debug.addon.efi`, and where they are read.
+    #[serde(default)]
+    pub extra: BTreeMap<String, PathBuf>,
+    /// A kernel that the boot loader starts by itself (a Type #1 entry), in the place of a UKI.
+    pub linux: Option<LinuxEntry>,
+}
+
+/// A Type #1 entry of the Boot Loader Specification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LinuxEntry {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The initrds in their order.
+    #[serde(default)]
+    pub initrds: Vec<EspFile>,
+    /// The options, as the kernel is given them.
+    #[serde(default)]
+    pub options: String,
+}
+
+/// A file that is on the ESP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct EspFile {
+    /// Its path on the ESP as the entry writes it, such as `/EFI/nixos/initrd.efi`.
+    pub path: String,
+    /// Where it is read.
+    pub file: PathBuf,
 }
 
 impl PredictPcrs {
@@ -35,16 +88,176 @@ impl PredictPcrs {
     pub fn run(&self, context: &Context<'_>) -> Result<Prediction, Error> {
         context.progress.phase("predicting");
         let firmware = self.measure.open()?;
-        let mut uki_file = open("UKI", &self.uki)?;
-        let authority = firmware.authority_of("UKI", &self.uki)?;
-        let uki = Uki::from_file("the UKI", &mut uki_file, &firmware.ask.banks, authority)
-            .map_err(|source| boot_path("UKI", &self.uki, source))?;
-        let authority = firmware.authority_of("boot loader", &self.loader)?;
-        let loader = firmware.loader(&self.loader, &self.loader, authority)?;
-        let prediction = firmware.predict(vec![], loader, uki)?;
+        let entries = self
+            .entries()?
+            .iter()
+            .map(|entry| entry.open(&firmware))
+            .collect::<Result<_, Error>>()?;
+        let loader = self.loader.as_ref().map(|path| {
+            let authority = firmware.authority_of("boot loader", path)?;
+            firmware.loader(path, path, authority)
+        });
+        let shared = companions(&firmware, &self.shared, of_loader_folder)?;
+        let prediction = firmware.predict(loader.transpose()?, entries, shared)?;
         publish(&prediction, self.output.as_deref())?;
         Ok(prediction)
     }
+
+    /// The entries, of which there must be one at least.
+    fn entries(&self) -> Result<Vec<Entry>, Error> {
+        match (&self.uki, self.entries.as_slice()) {
+            (Some(uki), []) => Ok(vec![Entry {
+                uki: Some(uki.clone()),
+                ..Entry::default()
+            }]),
+            (None, entries @ [_, ..]) => Ok(entries.to_vec()),
+            (uki, _) => Err(Error::Request {
+                fact: if uki.is_some() {
+                    "both `uki` and `entries` are given".to_owned()
+                } else {
+                    "neither `uki` nor `entries` are given".to_owned()
+                },
+                help: "give the one UKI as `uki`, or everything that the boot menu offers as `entries`",
+            }),
+        }
+    }
+}
+
+impl Entry {
+    fn open(&self, firmware: &Firmware) -> Result<Branch<Program>, Error> {
+        let program = match (&self.uki, &self.linux) {
+            (Some(path), None) => Program::Uki(Box::new(self.open_uki(path, firmware)?)),
+            (None, Some(linux)) if self.extra.is_empty() && self.profile.is_none() => {
+                Program::Linux(Box::new(linux.open(firmware)?))
+            }
+            _ => {
+                return Err(Error::Request {
+                    fact: format!(
+                        "the entry {} is neither a UKI (`uki`, `profile`, `extra`) nor a kernel (`linux`)",
+                        self.name.as_deref().unwrap_or("without a name")
+                    ),
+                    help: "give either `uki` or `linux`; profiles and extra files belong to UKIs",
+                });
+            }
+        };
+        Ok(Branch {
+            name: self.name.clone(),
+            value: program,
+        })
+    }
+
+    fn open_uki(&self, path: &Path, firmware: &Firmware) -> Result<Uki, Error> {
+        let mut file = open("UKI", path)?;
+        let authority = firmware.authority_of("UKI", path)?;
+        let name = self.name.as_deref().unwrap_or("the UKI");
+        let uki = Uki::from_file(name, &mut file, &firmware.ask.banks, authority)
+            .map_err(|source| boot_path("UKI", path, source))?;
+        Ok(Uki {
+            extra: companions(firmware, &self.extra, of_extra_folder)?,
+            profile: self.profile,
+            ..uki
+        })
+    }
+}
+
+impl LinuxEntry {
+    fn open(&self, firmware: &Firmware) -> Result<Linux, Error> {
+        let initrd = |initrd: &EspFile| {
+            Ok(Companion {
+                name: initrd.path.clone(),
+                content: Arc::new(FileContent::new("initrd", &initrd.file)?),
+            })
+        };
+        Ok(Linux {
+            image: image(firmware, "kernel", "the kernel", &self.kernel)?,
+            initrds: self
+                .initrds
+                .iter()
+                .map(initrd)
+                .collect::<Result<_, Error>>()?,
+            options: self.options.clone(),
+        })
+    }
+}
+
+/// A PE image with its digests and with the entry of `db` that lets it start.
+fn image(
+    firmware: &Firmware,
+    role: &'static str,
+    name: &str,
+    path: &Path,
+) -> Result<StartedImage, Error> {
+    let authority = firmware.authority_of(role, path)?;
+    StartedImage::from_file(name, &mut open(role, path)?, &firmware.ask.banks, authority)
+        .map_err(|source| boot_path(role, path, source))
+}
+
+/// What a file on the ESP is to a stub.
+#[derive(Clone, Copy)]
+enum Kind {
+    Addon,
+    Credential,
+    SystemExtension,
+    ConfigurationExtension,
+}
+
+/// By the ends of the names in `<UKI>.extra.d`.
+fn of_extra_folder(name: &str) -> Option<Kind> {
+    match name {
+        _ if name.contains('/') => None,
+        _ if name.ends_with(".addon.efi") => Some(Kind::Addon),
+        _ if name.ends_with(".cred") => Some(Kind::Credential),
+        _ if name.ends_with(".confext.raw") => Some(Kind::ConfigurationExtension),
+        _ if name.ends_with(".raw") => Some(Kind::SystemExtension),
+        _ => None,
+    }
+}
+
+/// By folder and end below `loader/`.
+fn of_loader_folder(path: &str) -> Option<Kind> {
+    let (folder, name) = path.split_once('/')?;
+    let kind = of_extra_folder(name)?;
+    let right = match kind {
+        Kind::Addon => "addons",
+        Kind::Credential => "credentials",
+        Kind::SystemExtension | Kind::ConfigurationExtension => "extensions",
+    };
+    (folder == right).then_some(kind)
+}
+
+/// Sorts files beside a UKI into what they are.
+fn companions(
+    firmware: &Firmware,
+    files: &BTreeMap<String, PathBuf>,
+    kind: fn(&str) -> Option<Kind>,
+) -> Result<Companions, Error> {
+    let mut companions = Companions::default();
+    for (path, file) in files {
+        let kind = kind(path).ok_or_else(|| Error::Request {
+            fact: format!("{path:?} is no name by which a stub finds an addon, a credential or an extension"),
+            help: "give the file its name on the ESP: NAME.addon.efi, NAME.cred, NAME.sysext.raw or NAME.confext.raw; below `loader/` in addons/, credentials/ or extensions/",
+        })?;
+        let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+        let content: Arc<dyn touchstone_measure::Content> =
+            Arc::new(FileContent::new("file beside the UKI", file)?);
+        match kind {
+            Kind::Addon => companions.addons.push(Addon {
+                image: image(firmware, "addon", &name, file)?,
+                name,
+                content,
+            }),
+            Kind::Credential => companions.credentials.push(Companion { name, content }),
+            Kind::SystemExtension => companions
+                .system_extensions
+                .push(Companion { name, content }),
+            Kind::ConfigurationExtension => {
+                companions
+                    .configuration_extensions
+                    .push(Companion { name, content });
+            }
+        }
+    }
+    Ok(companions)
 }
 
 /// Writes a prediction, if a place is given.

@@ -164,3 +164,38 @@ pub fn content(role: &'static str, path: &Path) -> Result<Content<'static>, Erro
     let input = Input::open(role, path)?;
     Ok(Content::reader(input.len(), Box::new(input)))
 }
+
+/// A file that is hashed where it is needed, from its beginning each time.
+#[derive(Debug)]
+pub(crate) struct FileContent {
+    path: PathBuf,
+    length: u64,
+}
+
+impl FileContent {
+    /// The file at this path.
+    ///
+    /// # Errors
+    /// [`Error::Open`] when it is not there or not readable.
+    pub(crate) fn new(role: &'static str, path: &Path) -> Result<FileContent, Error> {
+        let length = open(role, path)?.metadata().map(|about| about.len());
+        Ok(FileContent {
+            path: path.to_owned(),
+            length: length.map_err(|source| Error::Open {
+                role,
+                file: path.to_owned(),
+                source,
+            })?,
+        })
+    }
+}
+
+impl touchstone_measure::Content for FileContent {
+    fn open(&self) -> std::io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(File::open(&self.path)?))
+    }
+
+    fn length(&self) -> std::io::Result<u64> {
+        Ok(self.length)
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! The pieces, from small to large: a [`Measurement`] extends one register, with its reason; [`replay`] makes values
 //! of them; [`UkiMeasurer`] takes from one pass over a UKI all that later registers need; a [`BootPath`] is one way in
-//! which a machine boots; [`predict`] turns it into a [`Prediction`], or refuses ([`PredictError`]) where a value
+//! which a machine boots, a [`BootTree`] all of them; [`predict`] turns them into a [`Prediction`], or refuses ([`PredictError`]) where a value
 //! would be a guess. [`eventlog`] reads the log of a machine that did boot.
 //!
 //! Nothing here talks to a TPM. What is known about each register, and how it was verified, is in
@@ -27,14 +27,15 @@ mod window;
 
 pub use bank::{Bank, Digest, DigestError, UnknownBank};
 pub use boot_path::{
-    Authority, AuthorityError, BootPath, BootPathError, Loader, StartedImage, Uki, Variables,
+    Addon, Authority, AuthorityError, BootPath, BootPathError, BootTree, Branch, Companion,
+    Companions, Content, Linux, Loader, Medium, Program, Shim, StartedImage, Uki, Variables,
     authenticode_digests, measure_uki,
 };
 pub use hash::Digests;
 pub use measured::MeasuredUki;
 pub use measurement::{EventKind, Measurement, replay};
 pub use phase::{PhaseError, PhasePath};
-pub use predict::{Ask, Leaf, PredictError, Prediction, predict};
+pub use predict::{Ask, Leaf, PredictError, Prediction, predict, predict_tree};
 pub use profiles::{
     Contribution, ProfileMeasurement, SectionDigests, measure_profiles, profile_sections,
 };

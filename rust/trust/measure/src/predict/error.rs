@@ -19,6 +19,12 @@ pub enum PredictError {
         /// The reason.
         why: &'static str,
     },
+    /// No machine was ever booted this way beside a prediction.
+    #[error("{what} was never compared with a real machine, so nothing is predicted of it")]
+    Path {
+        /// What is on the path, or is missing.
+        what: &'static str,
+    },
     /// Loader and stub do not belong together.
     #[error(
         "systemd-boot {loader} was never compared with a UKI whose stub is {stub}: use loader and stub of the same systemd"

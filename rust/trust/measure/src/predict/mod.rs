@@ -1,8 +1,13 @@
 //! The prediction: from a boot path to the values that the registers will hold.
 
+mod command_line;
 mod error;
-mod firmware;
-mod stub;
+mod pcr11;
+mod pcr12;
+mod pcr13;
+mod pcr4;
+mod pcr7;
+mod pcr9;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +17,9 @@ use serde::{Deserialize, Serialize};
 pub use error::PredictError;
 
 use crate::bank::{Bank, Digest};
-use crate::boot_path::BootPath;
+use crate::boot_path::{BootPath, BootTree};
 use crate::measured;
-use crate::measurement::{Event, Measurement, replay};
+use crate::measurement::{Event, EventKind, Measurement, replay};
 use crate::phase::PhasePath;
 use crate::version::Release;
 
@@ -78,6 +83,30 @@ pub struct Leaf {
     pub measurements: Vec<Measurement>,
 }
 
+/// Predicts the asked registers of a machine that may boot in any way of this tree: the leaves of all ways, in their order.
+///
+/// # Errors
+/// As [`predict`], for the first way that is refused.
+pub fn predict_tree(tree: &BootTree, ask: &Ask) -> Result<Prediction, PredictError> {
+    let mut all = Prediction {
+        leaves: Vec::new(),
+        assumptions: Vec::new(),
+    };
+    for path in tree.paths() {
+        let one = predict(&path, ask)?;
+        all.leaves.extend(one.leaves);
+        for assumption in one.assumptions {
+            if !all.assumptions.contains(&assumption) {
+                all.assumptions.push(assumption);
+            }
+        }
+    }
+    if all.leaves.is_empty() {
+        return Err(PredictError::NothingAsked);
+    }
+    Ok(all)
+}
+
 /// Predicts the asked registers of a machine that boots this way.
 ///
 /// Refuses, rather than guesses, whenever a value would rest on something that was never compared with a real boot.
@@ -118,26 +147,64 @@ fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
     {
         return Err(PredictError::Pcr { pcr, why });
     }
-    let (loader, stub) = (&boot.loader.version, boot.uki.measured.stub());
-    // 252 passes the command line on by other ways than its successors: mixtures were never compared.
-    if (loader.release == Release::V252) != (stub.release == Release::V252) {
-        return Err(PredictError::Mixture {
-            loader: loader.text.clone(),
-            stub: stub.text.clone(),
-        });
+    if let (Some(loader), Some(uki)) = (&boot.loader, boot.program.uki()) {
+        let (loader, stub) = (&loader.version, uki.measured.stub());
+        // 252 passes the command line on by other ways than its successors: mixtures were never compared.
+        if (loader.release == Release::V252) != (stub.release == Release::V252) {
+            return Err(PredictError::Mixture {
+                loader: loader.text.clone(),
+                stub: stub.text.clone(),
+            });
+        }
     }
+    check_path(boot)?;
     Ok(ask.pcrs.iter().copied().collect())
+}
+
+/// Refuses the ways that were never compared with a real boot.
+fn check_path(boot: &BootPath) -> Result<(), PredictError> {
+    let never = [
+        (boot.shim.is_some(), "a boot through shim"),
+        (boot.loader.is_none(), "a boot without boot loader"),
+        (
+            boot.program.uki().is_none(),
+            "a kernel that is started by itself",
+        ),
+        (
+            !boot.shared.is_empty() || boot.program.uki().is_some_and(|uki| !uki.extra.is_empty()),
+            "a UKI with addons, credentials or extensions",
+        ),
+    ];
+    match never.into_iter().find(|(here, _)| *here) {
+        Some((_, what)) => Err(PredictError::Path { what }),
+        None => Ok(()),
+    }
 }
 
 fn events_of(boot: &BootPath, ask: &Ask, pcr: u32) -> Result<Vec<Event>, PredictError> {
     match pcr {
-        4 => firmware::pcr4(boot, &ask.banks),
-        7 => firmware::pcr7(boot, &ask.banks),
-        9 => stub::pcr9(boot, &ask.banks),
-        11 => Ok(boot.uki.measured.section_events()),
-        12 => stub::pcr12(boot, &ask.banks),
-        _ => Ok(Vec::new()),
+        4 => pcr4::events(boot, &ask.banks),
+        7 => pcr7::events(boot, &ask.banks),
+        9 => pcr9::events(boot, &ask.banks),
+        11 => pcr11::events(boot),
+        12 => pcr12::events(boot, &ask.banks),
+        _ => pcr13::events(),
     }
+}
+
+fn not_compared(pcr: u32, what: &'static str) -> PredictError {
+    PredictError::NotCompared { pcr, what }
+}
+
+/// The line between firmware and what it starts: PCRs 0 to 7.
+fn separator(banks: &[Bank], pcr: u32) -> Event {
+    Event::of(
+        banks,
+        pcr,
+        EventKind::Separator,
+        "the separator: four zero bytes",
+        &[0; 4],
+    )
 }
 
 /// Every event must be known in every bank: a value without one of its events would be wrong, not incomplete.
@@ -193,7 +260,7 @@ fn leaf(path: Vec<String>, pcrs: &BTreeSet<u32>, banks: &[Bank], events: &[Event
 
 /// What must hold for these registers' values to be right.
 fn assumptions(boot: &BootPath, pcrs: &BTreeSet<u32>) -> Vec<String> {
-    let release = boot.uki.measured.stub().release;
+    let stub = boot.program.uki().map(|uki| uki.measured.stub().release);
     let all: [(&[u32], bool, &str); 11] = [
         (
             &[4, 7, 9, 11, 12, 13],
@@ -227,7 +294,7 @@ fn assumptions(boot: &BootPath, pcrs: &BTreeSet<u32>) -> Vec<String> {
         ),
         (
             &[9],
-            release == Release::V262,
+            stub == Some(Release::V262),
             "The ESP holds a file loader/boot-secret-mixin of 1 to 31 bytes, so that stub 262 makes no secret for the initrd.",
         ),
         (

@@ -7,7 +7,8 @@ use std::process::Command;
 use touchstone_harness::boot::{self, Firmware, Machine};
 use touchstone_harness::{Inputs, inputs};
 use touchstone_measure::{
-    Ask, Bank, BootPath, Loader, PhasePath, Prediction, Uki, Variables, eventlog, predict,
+    Ask, Bank, BootPath, Companions, Loader, PhasePath, Prediction, Program, Uki, Variables,
+    eventlog, predict,
 };
 use touchstone_pe::{Image, certificates};
 use touchstone_sign::authenticode::{self, ImageDigest};
@@ -186,11 +187,18 @@ impl Bench {
         let path = BootPath {
             path: vec!["generation 1".into()],
             variables,
-            loader: Loader::from_file(&mut File::open(loader).unwrap(), &BANKS, authority.clone())
-                .unwrap()
-                .without_boot_secret(),
-            uki: Uki::from_file("uki.efi", &mut File::open(uki).unwrap(), &BANKS, authority)
-                .unwrap(),
+            medium: None,
+            shim: None,
+            loader: Some(
+                Loader::from_file(&mut File::open(loader).unwrap(), &BANKS, authority.clone())
+                    .unwrap()
+                    .without_boot_secret(),
+            ),
+            program: Program::Uki(Box::new(
+                Uki::from_file("uki.efi", &mut File::open(uki).unwrap(), &BANKS, authority)
+                    .unwrap(),
+            )),
+            shared: Companions::default(),
         };
         let ask = Ask {
             pcrs: vec![4, 7, 9, 11, 12, 13],

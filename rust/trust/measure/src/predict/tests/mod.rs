@@ -1,7 +1,9 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::boot_path::{Authority, Loader, StartedImage, Uki, Variables};
+use crate::boot_path::{
+    Authority, BootPath, Companions, Loader, Program, StartedImage, Uki, Variables,
+};
 use crate::hash::Digests;
 use crate::measured::MeasuredUki;
 use crate::uki::UkiMeasurer;
@@ -60,16 +62,32 @@ fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath 
             dbx: Vec::new(),
             secure_boot,
         },
-        loader: Loader {
+        medium: None,
+        shim: None,
+        loader: Some(Loader {
             image: image("loader"),
             version: Version::of_sdmagic(Component::Boot, magic.as_bytes()).unwrap(),
             no_boot_secret: true,
-        },
-        uki: Uki {
+        }),
+        program: Program::Uki(Box::new(Uki {
             image: image("uki"),
             measured,
             kernel: Some(Digests::of(&SHA256, b"kernel")),
-        },
+            extra: Companions::default(),
+            profile: None,
+        })),
+        shared: Companions::default(),
+    }
+}
+
+fn loader(boot: &mut BootPath) -> &mut Loader {
+    boot.loader.as_mut().unwrap()
+}
+
+fn uki(boot: &mut BootPath) -> &mut Uki {
+    match &mut boot.program {
+        Program::Uki(uki) => uki,
+        Program::Linux(_) => panic!("no UKI"),
     }
 }
 

@@ -33,7 +33,7 @@ fn refuses_the_registers_of_others_with_the_reason() {
 #[test]
 fn refuses_pcr_4_alone_of_an_image_that_firmware_hashes_otherwise() {
     let mut boot = boot("257.13", false);
-    boot.loader.image.hashed_otherwise = true;
+    loader(&mut boot).image.hashed_otherwise = true;
     let ask = |pcr| Ask {
         pcrs: vec![pcr],
         ..Ask::default()
@@ -84,7 +84,7 @@ fn refuses_a_question_for_nothing() {
 #[test]
 fn refuses_loader_and_stub_that_were_never_compared_together() {
     let mut mixed = boot("257.1", true);
-    mixed.loader.version =
+    loader(&mut mixed).version =
         Version::of_sdmagic(Component::Boot, b"#### LoaderInfo: systemd-boot 252.1 ####").unwrap();
     assert!(matches!(
         predict(&mixed, &ask(11)),

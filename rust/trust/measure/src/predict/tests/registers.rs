@@ -30,7 +30,7 @@ fn pcr_4_holds_the_inner_kernel_without_secure_boot_before_262() {
         of_data(&[OPTION, &[0; 4], b"loader", b"uki"])
     );
     let mut without = boot("257.1", false);
-    without.uki.kernel = None;
+    uki(&mut without).kernel = None;
     assert!(matches!(
         predict(&without, &ask(4)),
         Err(PredictError::NoKernel { .. })
@@ -42,7 +42,7 @@ fn pcr_7_holds_each_distinct_signer_once() {
     let same = predict(&boot("257.1", true), &ask(7)).unwrap();
     assert_eq!(same.leaves[0].measurements.len(), 7);
     let mut other = boot("257.1", true);
-    other.uki.image.authority = Some(Authority {
+    uki(&mut other).image.authority = Some(Authority {
         owner: Uuid::from_u128(2),
         certificate: vec![1, 2, 3],
     });
@@ -63,7 +63,7 @@ fn pcr_7_holds_each_distinct_signer_once() {
 #[test]
 fn pcr_7_is_refused_without_keys_or_signers() {
     let mut unsigned = boot("257.1", true);
-    unsigned.uki.image.authority = None;
+    uki(&mut unsigned).image.authority = None;
     assert_eq!(
         predict(&unsigned, &ask(7)),
         Err(PredictError::NoAuthority {
@@ -151,7 +151,7 @@ fn pcr_9_is_refused_where_stub_262_lets_the_machine_decide() {
     );
     assert!(predict(&boot_of("257.1", true, uki_of("257.1", &sections)), &ask(9)).is_ok());
     let mut secretive = boot("262.1", true);
-    secretive.loader.no_boot_secret = false;
+    loader(&mut secretive).no_boot_secret = false;
     assert_eq!(predict(&secretive, &ask(9)), Err(PredictError::BootSecret));
     assert!(predict(&secretive, &ask(11)).is_ok());
 }
@@ -221,7 +221,7 @@ fn pcr_11_follows_the_stubs_order_and_leaves_the_signature_out() {
 
 #[test]
 fn pcr_11_gives_a_leaf_for_each_phase() {
-    let boot = boot("257.1", true);
+    let mut boot = boot("257.1", true);
     let phases = vec![
         PhasePath::none(),
         "enter-initrd:leave-initrd".parse().unwrap(),
@@ -251,7 +251,7 @@ fn pcr_11_gives_a_leaf_for_each_phase() {
     );
     assert_eq!(
         eleven(after),
-        boot.uki
+        uki(&mut boot)
             .measured
             .pcr11(Bank::Sha256, &"enter-initrd:leave-initrd".parse().unwrap())
             .unwrap()

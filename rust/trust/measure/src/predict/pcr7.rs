@@ -1,71 +1,22 @@
-//! What the firmware measures: PCR 4 (which images it loads) and PCR 7 (Secure Boot policy).
+//! PCR 7: Secure Boot policy, and who vouches for what is started.
 //!
-//! Source: TCG PC Client Platform Firmware Profile, "PCR[4]" and "PCR[7]"; order and content compared with OVMF
-//! 2022.11, 2025.02 and 2026.08.
+//! Source: TCG PC Client Platform Firmware Profile, "PCR[7]"; order and content compared with OVMF.
 
 use uuid::{Uuid, uuid};
 
-use super::PredictError;
+use super::{PredictError, separator};
 use crate::bank::Bank;
 use crate::boot_path::{Authority, BootPath, StartedImage};
 use crate::measurement::{Event, EventKind};
 use crate::utf16;
-use crate::version::Release;
 
 /// `EFI_GLOBAL_VARIABLE`: the vendor of SecureBoot, PK and KEK.
 const GLOBAL: Uuid = uuid!("8be4df61-93ca-11d2-aa0d-00e098032b8c");
 /// `EFI_IMAGE_SECURITY_DATABASE_GUID`: the vendor of db and dbx.
 const IMAGE_SECURITY: Uuid = uuid!("d719b2cb-3d3a-4596-a3bc-dad00e67656f");
 
-/// PCR 4: the boot option, the separator, each image that the firmware loads.
-pub(super) fn pcr4(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
-    let action = "Calling EFI Application from Boot Option";
-    let mut events = vec![
-        Event::of(
-            banks,
-            4,
-            EventKind::BootOption,
-            format!("the firmware's action \"{action}\""),
-            action.as_bytes(),
-        ),
-        separator(banks, 4),
-    ];
-    let image = |name: &str, digests: &crate::Digests| Event {
-        pcr: 4,
-        kind: EventKind::Image,
-        why: format!("the Authenticode digest of {name}"),
-        digests: digests.clone(),
-    };
-    let uki = &boot.uki.image;
-    if let Some(odd) = [&boot.loader.image, uki]
-        .into_iter()
-        .find(|image| image.hashed_otherwise)
-    {
-        return Err(PredictError::HashedOtherwise {
-            image: odd.name.clone(),
-        });
-    }
-    events.push(image(
-        &boot.loader.image.name,
-        &boot.loader.image.authenticode,
-    ));
-    events.push(image(&uki.name, &uki.authenticode));
-    // With Secure Boot, and from 262 on, the stub starts the kernel itself; else the firmware loads and measures it.
-    if !boot.variables.secure_boot && boot.uki.measured.stub().release < Release::V262 {
-        let kernel = boot
-            .uki
-            .kernel
-            .as_ref()
-            .ok_or_else(|| PredictError::NoKernel {
-                image: uki.name.clone(),
-            })?;
-        events.push(image(&format!("the kernel inside {}", uki.name), kernel));
-    }
-    Ok(events)
-}
-
-/// PCR 7: the five variables, the separator, each entry of db at its first use.
-pub(super) fn pcr7(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
+/// The five variables, the separator, each entry of db at its first use.
+pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
     let variables = &boot.variables;
     let on = variables.secure_boot;
     if on {
@@ -114,7 +65,7 @@ fn authorities(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictErr
     let mut events = Vec::new();
     for StartedImage {
         name, authority, ..
-    } in [&boot.loader.image, &boot.uki.image]
+    } in boot.images()
     {
         let authority = authority
             .as_ref()
@@ -133,16 +84,6 @@ fn authorities(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictErr
         events.push(Event::of(banks, 7, EventKind::Authority, why, &data));
     }
     Ok(events)
-}
-
-fn separator(banks: &[Bank], pcr: u32) -> Event {
-    Event::of(
-        banks,
-        pcr,
-        EventKind::Separator,
-        "the separator: four zero bytes",
-        &[0; 4],
-    )
 }
 
 fn variable(banks: &[Bank], vendor: &Uuid, name: &str, content: &[u8], what: &str) -> Event {

@@ -1,0 +1,57 @@
+//! The boot loader.
+
+use std::io::{Read, Seek};
+
+use touchstone_pe::Image;
+
+use super::{Authority, BootPathError, StartedImage};
+use crate::bank::Bank;
+use crate::version::{Component, Version, VersionError};
+
+/// The boot loader that the firmware starts: systemd-boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loader {
+    /// Its PE image.
+    pub image: StartedImage,
+    /// Its version, from `.sdmagic`.
+    pub version: Version,
+    /// See [`Loader::without_boot_secret`].
+    pub(crate) no_boot_secret: bool,
+}
+
+impl Loader {
+    /// A boot loader in a file. Refuses anything but systemd-boot of a known version.
+    pub fn from_file<S: Read + Seek>(
+        source: &mut S,
+        banks: &[Bank],
+        authority: Option<Authority>,
+    ) -> Result<Loader, BootPathError> {
+        let image = Image::read(source)?;
+        let section = image
+            .section(".sdmagic")
+            .cloned()
+            .ok_or(VersionError::Missing(Component::Boot))?;
+        let magic = image.section_bytes(source, &section, 4096)?;
+        let version = Version::of_sdmagic(Component::Boot, &magic)?;
+        let name = format!("systemd-boot {version}");
+        Ok(Loader {
+            image: StartedImage::of(name, &image, source, banks, authority)?,
+            version,
+            no_boot_secret: false,
+        })
+    }
+
+    /// Says that the ESP which the loader is started from has a file `loader/boot-secret-mixin` of 1 to 31 bytes.
+    ///
+    /// Where the firmware has random numbers, stub 262 hands the initrd a secret of its own making, so that PCR 9 is
+    /// another on every machine; without this promise it is refused for that stub. The stub neither uses nor replaces
+    /// a file of that length, and then makes no secret (seen on real boots). systemd offers the secret to machines
+    /// without a TPM.
+    #[must_use]
+    pub fn without_boot_secret(self) -> Loader {
+        Loader {
+            no_boot_secret: true,
+            ..self
+        }
+    }
+}

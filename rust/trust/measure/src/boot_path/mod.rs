@@ -1,0 +1,104 @@
+//! The ways in which a machine may boot: what the firmware starts, under which settings.
+//!
+//! A [`BootPath`] is one way, a [`BootTree`] all of them.
+
+mod companions;
+mod image;
+mod linux;
+mod loader;
+mod medium;
+mod shim;
+mod tree;
+mod uki;
+mod variables;
+
+use std::io;
+
+use touchstone_pe::ReadError;
+
+pub use companions::{Addon, Companion, Companions, Content};
+pub use image::{StartedImage, authenticode_digests};
+pub use linux::Linux;
+pub use loader::Loader;
+pub use medium::Medium;
+pub use shim::Shim;
+pub use tree::{BootTree, Branch};
+pub use uki::{Uki, measure_uki};
+pub use variables::{Authority, AuthorityError, Variables};
+
+use crate::uki::UkiError;
+use crate::version::VersionError;
+
+/// One way in which a machine may boot: firmware, shim?, boot loader?, a program.
+#[derive(Clone, Debug)]
+pub struct BootPath {
+    /// What was chosen to come here, in words: the first elements of each leaf's path.
+    pub path: Vec<String>,
+    /// The firmware's Secure Boot settings.
+    pub variables: Variables,
+    /// What the firmware boots from; needed for PCR 5.
+    pub medium: Option<Medium>,
+    /// shim, where the firmware starts it first.
+    pub shim: Option<Shim>,
+    /// The boot loader; none where firmware or shim start the program themselves.
+    pub loader: Option<Loader>,
+    /// What is started at last.
+    pub program: Program,
+    /// The files below `loader/` on the ESP that every UKI is given.
+    pub shared: Companions,
+}
+
+/// What is started at last: it brings up Linux.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// A unified kernel image.
+    Uki(Box<Uki>),
+    /// A kernel by itself, with initrds from the ESP: a Type #1 entry of the Boot Loader Specification.
+    Linux(Box<Linux>),
+}
+
+impl Program {
+    /// Its PE image.
+    pub fn image(&self) -> &StartedImage {
+        match self {
+            Program::Uki(uki) => &uki.image,
+            Program::Linux(linux) => &linux.image,
+        }
+    }
+
+    /// The UKI, when it is one.
+    pub fn uki(&self) -> Option<&Uki> {
+        match self {
+            Program::Uki(uki) => Some(uki),
+            Program::Linux(_) => None,
+        }
+    }
+}
+
+impl BootPath {
+    /// The images in the order in which they are started: shim, boot loader, program.
+    pub fn images(&self) -> impl Iterator<Item = &StartedImage> {
+        let before = [
+            self.shim.as_ref().map(|shim| &shim.image),
+            self.loader.as_ref().map(|loader| &loader.image),
+        ];
+        before.into_iter().flatten().chain([self.program.image()])
+    }
+}
+
+/// Why a boot path cannot be read from files.
+#[derive(Debug, thiserror::Error)]
+pub enum BootPathError {
+    /// The file is no PE image, or ends too early.
+    #[error(transparent)]
+    Image(#[from] ReadError),
+    /// The version of loader or stub is missing or unknown.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The UKI cannot be measured.
+    #[error(transparent)]
+    Uki(#[from] UkiError),
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Read(#[from] io::Error),
+}

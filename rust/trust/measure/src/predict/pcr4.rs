@@ -1,0 +1,60 @@
+//! PCR 4: which images the firmware loads.
+//!
+//! Source: TCG PC Client Platform Firmware Profile, "PCR[4]"; order and content compared with OVMF.
+
+use super::{PredictError, separator};
+use crate::bank::Bank;
+use crate::boot_path::{BootPath, Program};
+use crate::hash::Digests;
+use crate::measurement::{Event, EventKind};
+use crate::version::Release;
+
+/// The boot option, the separator, each image that the firmware loads.
+pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
+    let action = "Calling EFI Application from Boot Option";
+    let mut events = vec![
+        Event::of(
+            banks,
+            4,
+            EventKind::BootOption,
+            format!("the firmware's action \"{action}\""),
+            action.as_bytes(),
+        ),
+        separator(banks, 4),
+    ];
+    if let Some(odd) = boot.images().find(|image| image.hashed_otherwise) {
+        return Err(PredictError::HashedOtherwise {
+            image: odd.name.clone(),
+        });
+    }
+    events.extend(
+        boot.images()
+            .map(|started| image(&started.name, &started.authenticode)),
+    );
+    events.extend(inner_kernel(boot)?);
+    Ok(events)
+}
+
+fn image(name: &str, digests: &Digests) -> Event {
+    Event {
+        pcr: 4,
+        kind: EventKind::Image,
+        why: format!("the Authenticode digest of {name}"),
+        digests: digests.clone(),
+    }
+}
+
+/// With Secure Boot, and from 262 on, the stub starts the kernel itself; else the firmware loads and measures it.
+fn inner_kernel(boot: &BootPath) -> Result<Option<Event>, PredictError> {
+    let Program::Uki(uki) = &boot.program else {
+        return Ok(None);
+    };
+    if boot.variables.secure_boot || uki.measured.stub().release >= Release::V262 {
+        return Ok(None);
+    }
+    let name = &uki.image.name;
+    let kernel = uki.kernel.as_ref().ok_or_else(|| PredictError::NoKernel {
+        image: name.clone(),
+    })?;
+    Ok(Some(image(&format!("the kernel inside {name}"), kernel)))
+}
