@@ -46,3 +46,21 @@ fn boots_from_a_cd_without_a_loader_and_measures_in_all_four_banks() {
         assert_eq!(registers[&16], "0".repeat(digits), "{bank}");
     }
 }
+
+#[test]
+fn boots_the_first_of_the_firmwares_boot_options() {
+    let (inputs, folder) = (inputs(), tempfile::tempdir().unwrap());
+    let root = inputs.trixie();
+    let boot = Machine::new(&root, Firmware::of_debian(root.path()))
+        .file("EFI/Linux/uki.efi", uki(&inputs, folder.path()))
+        .boot_options(&[("Linux", "EFI/Linux/uki.efi"), ("none", "EFI/none.efi")])
+        .boot()
+        .unwrap();
+    boot.reached()
+        .unwrap_or_else(|error| panic!("{error:#}\n{}", boot.serial));
+    assert!(
+        boot.serial.contains("starting Boot0001 \"Linux\""),
+        "{}",
+        boot.serial
+    );
+}

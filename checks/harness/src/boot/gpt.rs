@@ -15,7 +15,8 @@ pub(super) const FIRST: u64 = 2048;
 const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
 /// The same disk each time: the table is measured in PCR 5.
 const DISK: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000001");
-const PARTITION: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000002");
+/// The partition's own.
+pub(super) const PARTITION: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000002");
 
 const ENTRIES: usize = 128;
 const ENTRY: usize = 128;

@@ -161,6 +161,14 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// Gives the firmware boot options of its own, in its order, beside the one that it makes for a disk: title, and path on the ESP.
+    #[must_use]
+    pub fn boot_options(mut self, options: &[(&str, &str)]) -> Self {
+        let variables = BootVariable::boot_options(options);
+        self.boot_variables.extend(variables);
+        self
+    }
+
     /// Takes the TPM out.
     #[must_use]
     pub fn without_tpm(mut self) -> Self {
@@ -169,7 +177,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Gives the TPM these PCR banks and no others, by tpm2-tools' names of hash algorithms: `sha1`, `sha256`, `sha384`,
-    /// `sha512`. Else it has the banks of a TPM as swtpm makes it.
+    /// `sha512`. Else it has them all.
     #[must_use]
     pub fn banks(mut self, banks: &[&str]) -> Self {
         self.banks = Some(banks.iter().map(|bank| (*bank).to_owned()).collect());
@@ -269,16 +277,7 @@ impl<'a> Machine<'a> {
             .context("/tmp: no private folder can be made there")?;
         let home = folder.path();
         copy(&self.firmware.code, &home.join(run::CODE))?;
-        match &self.variables {
-            Some(wanted) => {
-                let empty = fs::read(&self.firmware.variables)
-                    .with_context(|| self.firmware.variables.display().to_string())?;
-                let store = variables::fill(&empty, wanted, &self.boot_variables)
-                    .with_context(|| self.firmware.variables.display().to_string())?;
-                fs::write(home.join(run::VARIABLES), store).context("the firmware's variables")?;
-            }
-            None => copy(&self.firmware.variables, &home.join(run::VARIABLES))?,
-        }
+        self.prepare_variables(home)?;
         match &self.disk {
             Disk::Esp(files) => disk::make(self.programs, home, Table::Gpt, files)?,
             Disk::Cd(files) => disk::make(self.programs, home, Table::ElTorito, files)?,
@@ -289,6 +288,20 @@ impl<'a> Machine<'a> {
             machine: self.clone(),
             folder,
         })
+    }
+
+    fn prepare_variables(&self, home: &Path) -> Result<()> {
+        let (from, to) = (&self.firmware.variables, home.join(run::VARIABLES));
+        if self.variables.is_none() && self.boot_variables.is_empty() {
+            return copy(from, &to);
+        }
+        // Without keys the firmware is in setup mode, whatever the switch says.
+        let wanted = self.variables.clone().unwrap_or_default();
+        let store = fs::read(from)
+            .map_err(anyhow::Error::from)
+            .and_then(|empty| variables::fill(&empty, &wanted, &self.boot_variables));
+        let store = store.with_context(|| from.display().to_string())?;
+        fs::write(to, store).context("the firmware's variables")
     }
 
     fn prepare_tpm(&self, home: &Path) -> Result<()> {

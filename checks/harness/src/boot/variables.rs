@@ -6,6 +6,8 @@
 use anyhow::{Result, bail, ensure};
 use uuid::{Uuid, uuid};
 
+use super::gpt;
+
 /// Secure Boot's variables, each as the exact bytes of its `EFI_SIGNATURE_LIST`s, without an authentication header.
 /// These are the bytes that the firmware measures in PCR 7; an empty value leaves the variable out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +24,8 @@ pub struct Variables {
     pub secure_boot: bool,
 }
 
-/// A further variable, kept between boots and for boot services alone; nothing authenticates it.
+/// A further variable, kept between boots; nothing authenticates it. Those of the firmware's own namespace are seen by the running
+/// system, others by boot services alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootVariable {
     /// The name.
@@ -44,6 +47,55 @@ impl BootVariable {
             data: text.as_bytes().to_vec(),
         }
     }
+
+    /// Boot options of the firmware, in the order in which it tries them: what a person calls each, and the path of its program on
+    /// the ESP, with `/`.
+    #[must_use]
+    pub fn boot_options(options: &[(&str, &str)]) -> Vec<BootVariable> {
+        let global = |name: String, data| BootVariable {
+            name,
+            vendor: GLOBAL,
+            data,
+        };
+        let numbers = 1..=u16::try_from(options.len()).unwrap_or(u16::MAX);
+        let order = numbers.clone().flat_map(u16::to_le_bytes).collect();
+        let options = numbers.zip(options).map(|(number, (title, path))| {
+            global(format!("Boot{number:04X}"), load_option(title, path))
+        });
+        let mut variables: Vec<BootVariable> = options.collect();
+        variables.push(global("BootOrder".to_owned(), order));
+        variables
+    }
+}
+
+/// `EFI_LOAD_OPTION` (UEFI specification 2.10, section 3.1.3), active: a file on the partition of [`gpt`], which firmware finds by
+/// its GUID wherever it is.
+fn load_option(title: &str, path: &str) -> Vec<u8> {
+    let file = utf16(&format!("\\{}", path.replace('/', "\\")));
+    // Section 10.3.5.1: partition 1, where it begins, its size (not looked at), GUID, a GUID partition table, a GUID.
+    let mut partition = 1_u32.to_le_bytes().to_vec();
+    partition.extend(gpt::FIRST.to_le_bytes());
+    partition.extend(0_u64.to_le_bytes());
+    partition.extend(gpt::PARTITION.to_bytes_le());
+    partition.extend([2, 2]);
+    let nodes = [(4, 1, partition), (4, 4, file), (0x7f, 0xff, Vec::new())];
+    let device_path = nodes.into_iter().flat_map(|(kind, subkind, content)| {
+        let length = u16::try_from(content.len() + 4).unwrap_or(u16::MAX);
+        [vec![kind, subkind], length.to_le_bytes().to_vec(), content].concat()
+    });
+    let device_path: Vec<u8> = device_path.collect();
+    let mut option = 1_u32.to_le_bytes().to_vec();
+    let length = u16::try_from(device_path.len()).unwrap_or(u16::MAX);
+    option.extend(length.to_le_bytes());
+    option.extend(utf16(title));
+    option.extend(device_path);
+    option
+}
+
+/// With its NUL.
+fn utf16(text: &str) -> Vec<u8> {
+    let units = text.encode_utf16().chain([0]);
+    units.flat_map(u16::to_le_bytes).collect()
 }
 
 /// `EFI_GLOBAL_VARIABLE`.
@@ -59,6 +111,9 @@ const SHIM_LOCK: Uuid = uuid!("605dab50-e046-4300-abb6-3dd810dd8b23");
 const KEY: (u32, [u8; 16]) = (0x27, [0xe4, 0x07, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 /// Attributes (non-volatile, boot) of the switch and of what nothing authenticates, which have no time.
 const SWITCH: (u32, [u8; 16]) = (0x03, [0; 16]);
+
+/// The same, for a running system as well.
+const AT_RUNTIME: (u32, [u8; 16]) = (0x07, [0; 16]);
 
 /// `EFI_SYSTEM_NV_DATA_FV_GUID`, at this offset of the firmware volume's header.
 const VOLUME: (usize, Uuid) = (16, uuid!("fff12b8d-7696-4c8b-a985-2747075b4f50"));
@@ -94,7 +149,12 @@ pub(super) fn fill(empty: &[u8], wanted: &Variables, others: &[BootVariable]) ->
         }
     }
     for other in others {
-        add(&mut records, &other.name, other.vendor, SWITCH, &other.data)?;
+        let kind = if other.vendor == GLOBAL {
+            AT_RUNTIME
+        } else {
+            SWITCH
+        };
+        add(&mut records, &other.name, other.vendor, kind, &other.data)?;
     }
 
     let mut store = empty.to_vec();
@@ -149,11 +209,7 @@ fn add(
     data: &[u8],
 ) -> Result<()> {
     let (attributes, time) = kind;
-    let name: Vec<u8> = name
-        .encode_utf16()
-        .chain([0])
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let name = utf16(name);
     records.resize(records.len().next_multiple_of(4), 0xff);
     // Start mark; state: added and its header valid.
     records.extend([0xaa, 0x55, 0x3f, 0]);
