@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use touchstone_harness::boot::{Firmware, Machine};
+use touchstone_harness::boot::{Done, Firmware, Machine, Order};
 use touchstone_harness::nix::output;
 use touchstone_harness::{Inputs, guest, inputs};
 
@@ -29,6 +29,10 @@ fn boots_from_a_cd_without_a_loader_and_measures_in_all_four_banks() {
         .file("EFI/BOOT/BOOTX64.EFI", uki(&inputs, folder.path()))
         .on_cd()
         .banks(&["sha1", "sha256", "sha384", "sha512"])
+        .orders(&[Order::Extend {
+            pcr: 11,
+            word: "enter-initrd".to_owned(),
+        }])
         .boot()
         .unwrap();
     boot.reached()
@@ -44,6 +48,10 @@ fn boots_from_a_cd_without_a_loader_and_measures_in_all_four_banks() {
             assert_ne!(registers[&pcr], "0".repeat(digits), "{bank} {pcr}");
         }
         assert_eq!(registers[&16], "0".repeat(digits), "{bank}");
+        let Some(Done::Extended(after)) = boot.report.done.get(&0) else {
+            panic!("{:?}", boot.report.done)
+        };
+        assert_ne!(after[bank], registers[&11], "{bank}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Process 1 of a test machine: mount, report, power off.
+//! Process 1 of a test machine: mount, report, carry out orders, power off.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
+use crate::orders::{self, Order};
 use crate::report::Report;
 use crate::smbios;
+use crate::tpm::Tpm;
 
 /// The first TPM, when the machine has one.
 const TPM: &str = "/sys/class/tpm/tpm0";
+/// The same for commands, behind the kernel's resource manager.
+const DEVICE: &str = "/dev/tpmrm0";
 
 /// Reports on the console, then powers the machine off; returns only when even that failed.
 pub fn main() -> ExitCode {
@@ -64,14 +69,22 @@ fn report(console: &File, mounted: Vec<(&'static str, io::Error)>) {
     if let Ok(generation) = first_line("/etc/generation") {
         report.line("generation", &generation);
     }
-    for value in smbios_strings() {
-        report.line("smbios", &value);
+    let strings = smbios_strings();
+    let orders = orders::read(&strings);
+    for value in strings
+        .iter()
+        .filter(|value| !value.starts_with(orders::PREFIX))
+    {
+        report.line("smbios", value);
     }
     if Path::new(TPM).exists() {
         report.line("tpm", "present");
         tpm(&mut report);
     } else {
         report.line("tpm", "absent");
+    }
+    if let Err(error) = orders.and_then(|orders| carry_out(&orders, &mut report)) {
+        report.error("orders", &format!("{error:#}"));
     }
     report.end();
 }
@@ -85,6 +98,40 @@ fn tpm(report: &mut Report<&File>) {
         Ok(log) => report.data("event-log", &log),
         Err(error) => report.error("event-log", &error),
     }
+}
+
+/// Does what the host ordered, in its order; each line has the order's number.
+fn carry_out(orders: &[Order], report: &mut Report<&File>) -> anyhow::Result<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let device = File::options().read(true).write(true).open(DEVICE);
+    let mut device = Tpm::new(device.context(DEVICE)?);
+    for (number, order) in orders.iter().enumerate() {
+        match order {
+            Order::Extend(extend) => {
+                device.extend(extend.pcr, extend.word.as_bytes())?;
+                report.line(
+                    "extended",
+                    &format!("{number} {} {}", extend.pcr, extend.word),
+                );
+                for (bank, folder) in banks()? {
+                    let what = format!("pcr-after {number} {bank} {}", extend.pcr);
+                    report.fact(&what, pcr(&folder, extend.pcr));
+                }
+            }
+            Order::Unseal(unseal) => {
+                let secret = orders::unseal(&mut device, unseal, |refusal| {
+                    report.line("unseal-refused", &format!("{number} {refusal}"));
+                })?;
+                if let Some(secret) = secret {
+                    let secret = data_encoding::HEXLOWER.encode(&secret);
+                    report.line("unsealed", &format!("{number} {secret}"));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn first_line(path: &str) -> io::Result<String> {
@@ -111,6 +158,16 @@ fn smbios_strings() -> Vec<String> {
 
 /// One line for each bank and register: `pcr sha256 7 <hexadecimal digits>`.
 fn pcrs(report: &mut Report<&File>) -> io::Result<()> {
+    for (bank, folder) in banks()? {
+        for index in 0..24 {
+            report.fact(&format!("pcr {bank} {index}"), pcr(&folder, index));
+        }
+    }
+    Ok(())
+}
+
+/// The active banks, sorted, each with the folder of its registers.
+fn banks() -> io::Result<Vec<(String, PathBuf)>> {
     let mut banks: Vec<(String, PathBuf)> = fs::read_dir(TPM)?
         .filter_map(Result::ok)
         .filter_map(|entry| {
@@ -121,12 +178,7 @@ fn pcrs(report: &mut Report<&File>) -> io::Result<()> {
         })
         .collect();
     banks.sort();
-    for (bank, folder) in banks {
-        for index in 0..24 {
-            report.fact(&format!("pcr {bank} {index}"), pcr(&folder, index));
-        }
-    }
-    Ok(())
+    Ok(banks)
 }
 
 fn pcr(bank: &Path, index: u32) -> io::Result<String> {

@@ -1,7 +1,7 @@
 //! The guest of the boot checks, and the builder of their test generations: one static program, two lives.
 //!
 //! As a derivation's builder (`NIX_ATTRS_JSON_FILE` is set) it makes an initrd or a toplevel; as process 1 of a
-//! virtual machine it reports what the machine measured and powers it off. The README has both contracts.
+//! virtual machine it reports what the machine measured, does with its TPM what the host orders, and powers it off. The README has both contracts.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -9,9 +9,13 @@ use std::process::ExitCode;
 mod builder;
 mod guest;
 mod initrd;
+mod orders;
+#[cfg(test)]
+mod peers;
 mod report;
 mod smbios;
 mod toplevel;
+mod tpm;
 
 fn main() -> ExitCode {
     // Nix's sandbox runs its builder as process 1 of a process namespace: ask for the builder's variable first.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::disk::Table;
+use super::orders::Order;
 use super::outcome::{Boot, Outcome};
 use super::tpm::{self, SoftTpm};
 use super::watch::Answer;
@@ -90,6 +91,7 @@ pub struct Machine<'a> {
     tpm_state: Option<PathBuf>,
     pub(super) option_rom: bool,
     pub(super) smbios: Vec<String>,
+    pub(super) orders: Vec<Order>,
     pub(super) memory: u32,
     pub(super) timeout: Duration,
     pub(super) refusal_expected: bool,
@@ -111,6 +113,7 @@ impl<'a> Machine<'a> {
             tpm_state: None,
             option_rom: false,
             smbios: Vec::new(),
+            orders: Vec::new(),
             memory: 512,
             timeout: Duration::from_secs(180),
             refusal_expected: false,
@@ -202,6 +205,14 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn smbios(mut self, value: &str) -> Self {
         self.smbios.push(value.to_owned());
+        self
+    }
+
+    /// Has the guest do these with its TPM, after it has reported the registers; [`Report::done`](super::Report) says what came of it.
+    /// They come as SMBIOS strings, which the firmware measures in PCR 1.
+    #[must_use]
+    pub fn orders(mut self, orders: &[Order]) -> Self {
+        self.orders = orders.to_vec();
         self
     }
 

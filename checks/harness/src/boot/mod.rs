@@ -34,6 +34,7 @@ mod gpt;
 mod guard;
 mod judge;
 mod machine;
+mod orders;
 mod outcome;
 #[cfg(test)]
 mod peers;
@@ -47,6 +48,7 @@ use crate::Root;
 
 pub use judge::{Judge, Lists, Verdict, answers, questions};
 pub use machine::{Content, Disk, Firmware, Machine, Prepared};
+pub use orders::{Bytes, Done, Order, Signed, Unseal};
 pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
 pub use report::Report;
 pub use tpm::SoftTpm;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
+
+use super::orders::Done;
 
 /// What each of the probe's lines starts with.
 const PREFIX: &str = "touchstone-probe: ";
@@ -26,8 +28,10 @@ pub struct Report {
     pub lockdown: String,
     /// Text of the initrd's `/etc/generation`.
     pub generation: Option<String>,
-    /// SMBIOS OEM strings.
+    /// SMBIOS OEM strings, without those of the orders.
     pub smbios: Vec<String>,
+    /// What came of the orders, by their number.
+    pub done: BTreeMap<usize, Done>,
     /// What the probe could not read.
     pub errors: Vec<String>,
 }
@@ -93,6 +97,7 @@ impl Reader {
             "pcr" => self.pcr(value)?,
             "event-log-size" => self.log_size = Some(value.parse().map_err(|_| "no number")?),
             "event-log" => self.log(value)?,
+            "extended" | "pcr-after" | "unsealed" | "unseal-refused" => self.done(what, value)?,
             "error" => report.errors.push(value.to_owned()),
             _ => return Err("an unknown fact"),
         }
@@ -100,34 +105,42 @@ impl Reader {
     }
 
     fn pcr(&mut self, value: &str) -> Result<(), &'static str> {
-        let mut words = value.split(' ');
-        let (Some(bank), Some(index), Some(digest), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err("not bank, index and value");
-        };
-        let index = index.parse().map_err(|_| "no index")?;
-        let digits = [
-            ("sha1", 40),
-            ("sha256", 64),
-            ("sha384", 96),
-            ("sha512", 128),
-            ("sm3-256", 64),
-        ];
-        let length = digits
-            .iter()
-            .find(|(name, _)| *name == bank)
-            .map(|(_, length)| *length);
-        if length.is_some_and(|length| length != digest.len())
-            || !digest.bytes().all(|byte| byte.is_ascii_hexdigit())
-        {
-            return Err("no digest of this bank");
+        let (bank, index, digest) = register(value)?;
+        let registers = self.report.pcrs.entry(bank.to_owned()).or_default();
+        registers.insert(index, digest);
+        Ok(())
+    }
+
+    /// A line about an order: its number is first.
+    fn done(&mut self, what: &str, value: &str) -> Result<(), &'static str> {
+        let (number, value) = value.split_once(' ').ok_or("no number of an order")?;
+        let number: usize = number.parse().map_err(|_| "no number of an order")?;
+        let done = &mut self.report.done;
+        match what {
+            "extended" => {
+                done.insert(number, Done::Extended(BTreeMap::new()));
+            }
+            "pcr-after" => {
+                let (bank, _, digest) = register(value)?;
+                let Some(Done::Extended(values)) = done.get_mut(&number) else {
+                    return Err("nothing was extended before it");
+                };
+                values.insert(bank.to_owned(), digest);
+            }
+            "unsealed" => {
+                let secret = HEXLOWER.decode(value.as_bytes());
+                let secret = secret.map_err(|_| "no hexadecimal digits")?;
+                done.insert(number, Done::Unsealed(secret));
+            }
+            _ => {
+                let (command, code) = value.split_once(" 0x").ok_or("no response code")?;
+                let code = u32::from_str_radix(code, 16).map_err(|_| "no response code")?;
+                let nothing = || Done::Refused(Vec::new());
+                if let Done::Refused(codes) = done.entry(number).or_insert_with(nothing) {
+                    codes.push((command.to_owned(), code));
+                }
+            }
         }
-        self.report
-            .pcrs
-            .entry(bank.to_owned())
-            .or_default()
-            .insert(index, digest.to_ascii_lowercase());
         Ok(())
     }
 
@@ -165,6 +178,34 @@ impl Reader {
         self.damage.extend(self.report.errors.iter().cloned());
         (self.report, self.damage)
     }
+}
+
+/// A register's bank, index and value.
+fn register(value: &str) -> Result<(&str, u32, String), &'static str> {
+    let mut words = value.split(' ');
+    let (Some(bank), Some(index), Some(digest), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err("not bank, index and value");
+    };
+    let index = index.parse().map_err(|_| "no index")?;
+    let digits = [
+        ("sha1", 40),
+        ("sha256", 64),
+        ("sha384", 96),
+        ("sha512", 128),
+        ("sm3-256", 64),
+    ];
+    let length = digits
+        .iter()
+        .find(|(name, _)| *name == bank)
+        .map(|(_, length)| *length);
+    if length.is_some_and(|length| length != digest.len())
+        || !digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return Err("no digest of this bank");
+    }
+    Ok((bank, index, digest.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -221,6 +262,31 @@ mod tests {
             (report.errors, damage),
             (vec!["pcr: gone".to_owned()], vec!["pcr: gone".to_owned()])
         );
+    }
+
+    #[test]
+    fn what_came_of_orders_is_told_by_their_number() {
+        let digest = "ab".repeat(32);
+        let after = format!("touchstone-probe: pcr-after 0 sha256 11 {digest}");
+        let lines = [
+            "touchstone-probe: extended 0 11 enter-initrd",
+            &after,
+            "touchstone-probe: unseal-refused 1 PolicyOR 0x1c4",
+            "touchstone-probe: unseal-refused 1 Unseal 0x99d",
+            "touchstone-probe: unseal-refused 2 PolicyOR 0x1c4",
+            "touchstone-probe: unsealed 2 6869",
+            "touchstone-probe: end ok 6",
+        ];
+        let (report, damage) = read(lines.into_iter());
+        assert_eq!(damage, Vec::<String>::new());
+        let refused = [("PolicyOR", 0x1c4), ("Unseal", 0x99d)];
+        let refused = refused.map(|(command, code)| (command.to_owned(), code));
+        let expected = [
+            Done::Extended(BTreeMap::from([("sha256".to_owned(), digest)])),
+            Done::Refused(refused.to_vec()),
+            Done::Unsealed(b"hi".to_vec()),
+        ];
+        assert_eq!(report.done.into_values().collect::<Vec<_>>(), expected);
     }
 
     #[test]

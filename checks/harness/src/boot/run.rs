@@ -14,7 +14,7 @@ use super::guard::{self, Running};
 use super::machine::{Disk, Machine};
 use super::outcome::{Boot, Outcome};
 use super::watch::{End, Watch};
-use super::{report, tpm};
+use super::{orders, report, tpm};
 
 /// Names in the private folder.
 pub(super) const CODE: &str = "code.fd";
@@ -144,7 +144,8 @@ fn qemu_command(machine: &Machine<'_>, home: &Path) -> Result<Command> {
     if machine.option_rom {
         command.args(["-device", "virtio-net-pci"]);
     }
-    for value in &machine.smbios {
+    let orders = orders::strings(&machine.orders)?;
+    for value in machine.smbios.iter().chain(&orders) {
         // A comma ends an option's value; two are one.
         command
             .arg("-smbios")
