@@ -18,6 +18,7 @@ mod initrd;
 mod measured;
 mod measurement;
 mod phase;
+pub mod policy;
 mod predict;
 mod profiles;
 mod uki;

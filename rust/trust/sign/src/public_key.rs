@@ -1,5 +1,7 @@
 //! Public keys, and what they say of a signature.
 
+mod forms;
+
 use const_oid::AssociatedOid;
 use der::Decode;
 use der::asn1::ObjectIdentifier;
