@@ -81,10 +81,7 @@ impl ShowEventLog {
         for (algorithm, digest) in &event.digests {
             let asked = |bank: &Bank| bank.algorithm() == *algorithm;
             if self.banks.is_empty() || self.banks.iter().any(asked) {
-                // The first of an algorithm counts, as in a replay.
-                digests
-                    .entry(name(*algorithm))
-                    .or_insert_with(|| crate::hex(digest));
+                digests.insert(name(*algorithm), crate::hex(digest));
             }
         }
         ShownEvent {
@@ -152,9 +149,12 @@ fn replay(
     Ok(pcrs)
 }
 
-/// The banks of a log, and its other algorithms.
+/// The banks of which a log has digests, and the other algorithms of which it has some.
 fn known(log: &EventLog) -> (Vec<Bank>, Vec<String>) {
-    let ids = || log.algorithms.iter().map(|(id, _)| *id);
+    let ids = || {
+        let announced = log.algorithms.iter().map(|(id, _)| *id);
+        announced.filter(|id| log.has_algorithm(*id))
+    };
     let others = ids().filter(|id| Bank::of_algorithm(*id).is_none());
     (
         ids().filter_map(Bank::of_algorithm).collect(),

@@ -9,6 +9,7 @@ pub(super) mod event {
     pub const EVENT_TAG: u32 = 0x6;
     pub const S_CRTM_VERSION: u32 = 0x8;
     pub const IPL: u32 = 0xd;
+    pub const OMIT_BOOT_DEVICE_EVENTS: u32 = 0x12;
     pub const VARIABLE_DRIVER_CONFIG: u32 = 0x8000_0001;
     pub const VARIABLE_BOOT: u32 = 0x8000_0002;
     pub const BOOT_SERVICES_APPLICATION: u32 = 0x8000_0003;
@@ -16,10 +17,17 @@ pub(super) mod event {
     pub const GPT: u32 = 0x8000_0006;
     pub const EFI_ACTION: u32 = 0x8000_0007;
     pub const FIRMWARE_BLOB: u32 = 0x8000_0008;
+    pub const HANDOFF_TABLES: u32 = 0x8000_0009;
     pub const FIRMWARE_BLOB2: u32 = 0x8000_000a;
+    pub const HANDOFF_TABLES2: u32 = 0x8000_000b;
     pub const VARIABLE_BOOT2: u32 = 0x8000_000c;
     pub const GPT2: u32 = 0x8000_000d;
+    pub const HCRTM: u32 = 0x8000_0010;
     pub const VARIABLE_AUTHORITY: u32 = 0x8000_00e0;
+    pub const SPDM_FIRMWARE_BLOB: u32 = 0x8000_00e1;
+    pub const SPDM_FIRMWARE_CONFIG: u32 = 0x8000_00e2;
+    pub const SPDM_DEVICE_POLICY: u32 = 0x8000_00e3;
+    pub const SPDM_DEVICE_AUTHORITY: u32 = 0x8000_00e4;
 }
 
 /// The name of a type of event.
@@ -43,7 +51,7 @@ pub(super) fn of(event_type: u32) -> Option<&'static str> {
         0xf => "EV_NONHOST_CODE",
         0x10 => "EV_NONHOST_CONFIG",
         0x11 => "EV_NONHOST_INFO",
-        0x12 => "EV_OMIT_BOOT_DEVICE_EVENTS",
+        event::OMIT_BOOT_DEVICE_EVENTS => "EV_OMIT_BOOT_DEVICE_EVENTS",
         0x13 => "EV_POST_CODE2",
         event::VARIABLE_DRIVER_CONFIG => "EV_EFI_VARIABLE_DRIVER_CONFIG",
         event::VARIABLE_BOOT => "EV_EFI_VARIABLE_BOOT",
@@ -53,17 +61,17 @@ pub(super) fn of(event_type: u32) -> Option<&'static str> {
         event::GPT => "EV_EFI_GPT_EVENT",
         event::EFI_ACTION => "EV_EFI_ACTION",
         event::FIRMWARE_BLOB => "EV_EFI_PLATFORM_FIRMWARE_BLOB",
-        0x8000_0009 => "EV_EFI_HANDOFF_TABLES",
+        event::HANDOFF_TABLES => "EV_EFI_HANDOFF_TABLES",
         event::FIRMWARE_BLOB2 => "EV_EFI_PLATFORM_FIRMWARE_BLOB2",
-        0x8000_000b => "EV_EFI_HANDOFF_TABLES2",
+        event::HANDOFF_TABLES2 => "EV_EFI_HANDOFF_TABLES2",
         event::VARIABLE_BOOT2 => "EV_EFI_VARIABLE_BOOT2",
         event::GPT2 => "EV_EFI_GPT_EVENT2",
-        0x8000_0010 => "EV_EFI_HCRTM_EVENT",
+        event::HCRTM => "EV_EFI_HCRTM_EVENT",
         event::VARIABLE_AUTHORITY => "EV_EFI_VARIABLE_AUTHORITY",
-        0x8000_00e1 => "EV_EFI_SPDM_FIRMWARE_BLOB",
-        0x8000_00e2 => "EV_EFI_SPDM_FIRMWARE_CONFIG",
-        0x8000_00e3 => "EV_EFI_SPDM_DEVICE_POLICY",
-        0x8000_00e4 => "EV_EFI_SPDM_DEVICE_AUTHORITY",
+        event::SPDM_FIRMWARE_BLOB => "EV_EFI_SPDM_FIRMWARE_BLOB",
+        event::SPDM_FIRMWARE_CONFIG => "EV_EFI_SPDM_FIRMWARE_CONFIG",
+        event::SPDM_DEVICE_POLICY => "EV_EFI_SPDM_DEVICE_POLICY",
+        event::SPDM_DEVICE_AUTHORITY => "EV_EFI_SPDM_DEVICE_AUTHORITY",
         _ => return None,
     })
 }
