@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
-    Ask, Authority, Bank, BootPathError, BootTree, Branch, Companions, Digests, Loader, Medium,
-    PhasePath, Prediction, Program, Release, Variables, authenticode_digests, predict_tree,
+    Ask, Authority, AuthorityError, Bank, BootPathError, BootTree, Branch, Companions, Digests,
+    Loader, Medium, PhasePath, Prediction, Program, Release, Variables, authenticode_digests,
+    predict_tree,
 };
 use touchstone_pe::authenticode;
-use touchstone_sign::{Certificate, certificate, esl, firmware};
+use touchstone_sign::{Certificate, certificate, esl};
+use uuid::Uuid;
 
 use crate::Error;
+use crate::predict::NoPrediction;
 use crate::source::{open, open_image, read_small};
-use crate::verify::{Lists, Presented};
 
 /// What is to be predicted, and for which firmware settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +62,8 @@ pub struct SecureBoot {
     pub db: PathBuf,
     /// `dbx`; empty when not given.
     pub dbx: Option<PathBuf>,
+    /// `dbt`; not there when not given.
+    pub dbt: Option<PathBuf>,
     /// The certificate by which images that are not signed yet will be signed: an entry of `db`.
     pub certificate: Option<PathBuf>,
     /// Whether the firmware enforces signatures.
@@ -157,10 +161,13 @@ impl BootMedium {
     fn open(&self) -> Result<Medium, Error> {
         match self {
             BootMedium::Cd => Ok(Medium::Cd),
-            BootMedium::Disk(path) => Err(Error::Request {
-                fact: format!("{}: partition tables are not read yet", path.display()),
-                help: "leave `medium` out",
-            }),
+            BootMedium::Disk(path) => {
+                let role = "disk";
+                Medium::of_disk(&mut open(role, path)?).map_err(|source| Error::Predict {
+                    file: Some(path.clone()),
+                    source: NoPrediction::Medium(source),
+                })
+            }
         }
     }
 }
@@ -175,6 +182,10 @@ impl SecureBoot {
                 .dbx
                 .as_deref()
                 .map_or(Ok(Vec::new()), |path| variable("variable dbx", path))?,
+            dbt: self
+                .dbt
+                .as_deref()
+                .map_or(Ok(Vec::new()), |path| variable("variable dbt", path))?,
             secure_boot: self.enabled,
         })
     }
@@ -263,6 +274,8 @@ impl Firmware {
         let tree = BootTree {
             variables: self.branches.clone(),
             medium: self.medium.clone(),
+            firmware: None,
+            failed_exits: 0,
             shim: None,
             loader,
             entries,
@@ -290,61 +303,28 @@ impl Firmware {
         Ok(())
     }
 
-    /// The entry of `db` through which the firmware accepts an image: the first one that its signatures verify against, or that of the
-    /// certificate which is to sign it.
+    /// The entry of `db` that is the certificate by which images that are not signed yet will be signed, if one was given.
     ///
     /// # Errors
-    /// [`Error::Pe`], [`Error::SignatureData`].
-    pub(crate) fn authority_of(
-        &self,
-        role: &'static str,
-        path: &Path,
-    ) -> Result<Option<Authority>, Error> {
-        let Some(variables) = self.enforcing() else {
-            return Ok(None);
-        };
-        let (mut file, image) = open_image(role, path)?;
-        let unreadable = |source| Error::Pe {
-            role,
-            file: path.to_owned(),
-            source,
-        };
-        let presented = Presented::read(&mut file, &image, &Lists::default());
-        let presented = presented.map_err(unreadable)?;
-        let entries = esl::parse(&variables.db).unwrap_or_default();
-        let certificates = entries.iter().filter(|list| list.kind == esl::X509);
-        let entries: Vec<_> = certificates.flat_map(|list| &list.signatures).collect();
-        for signature in presented.signatures() {
-            let mut accepting = entries.iter();
-            let entry = accepting
-                .find(|entry| firmware::leads_to(&presented.digests, signature, &entry.data));
-            if let Some(entry) = entry {
-                return Ok(Some(Authority {
-                    owner: entry.owner,
-                    certificate: entry.data.clone(),
-                }));
-            }
-        }
-        match &self.certificate {
-            Some(certificate) if presented.table.is_none() => self.authority(certificate).map(Some),
-            _ => Ok(None),
-        }
+    /// [`Error::SignatureData`] when it is in `db` neither before nor after an update.
+    pub(crate) fn promised(&self) -> Result<Option<Authority>, Error> {
+        let certificate = self.certificate.as_ref();
+        certificate
+            .map(|certificate| self.authority(certificate))
+            .transpose()
     }
 
-    /// The entry of `db` that is `certificate`; none where signatures are not enforced.
+    /// The entry of `db` that is the signer's certificate, or the one of [`Firmware::promised`].
     ///
     /// # Errors
-    /// [`Error::SignatureData`] when it is not there.
+    /// Likewise.
     pub(crate) fn authority_of_signer(
         &self,
         signer: Option<&Certificate>,
     ) -> Result<Option<Authority>, Error> {
-        match signer
-            .or(self.certificate.as_ref())
-            .filter(|_| self.enforcing().is_some())
-        {
+        match signer {
             Some(certificate) => self.authority(certificate).map(Some),
-            None => Ok(None),
+            None => self.promised(),
         }
     }
 
@@ -376,16 +356,25 @@ impl Firmware {
     }
 
     fn authority(&self, certificate: &Certificate) -> Result<Authority, Error> {
-        let db = self.db.clone().unwrap_or_default();
-        let variables = self.variables.clone().unwrap_or_default();
-        certificate::to_der(certificate)
-            .map_err(|error| error.to_string())
-            .and_then(|der| variables.authority(&der).map_err(|error| error.to_string()))
-            .map_err(|fact| Error::SignatureData {
-                role: "variable db",
-                file: db,
-                fact,
-            })
+        let der = certificate::to_der(certificate).map_err(|error| error.to_string());
+        let found = der.and_then(|data| {
+            let branches = self.branches.iter();
+            let mut found = branches.map(|branch| branch.value.authority(&data));
+            match found.find_map(Result::ok) {
+                Some(authority) => Ok(authority),
+                // Where signatures are not enforced, nobody looks for it.
+                _ if self.enforcing().is_none() => Ok(Authority {
+                    owner: Uuid::nil(),
+                    data,
+                }),
+                _ => Err(AuthorityError::NotInDb.to_string()),
+            }
+        });
+        found.map_err(|fact| Error::SignatureData {
+            role: "variable db",
+            file: self.db.clone().unwrap_or_default(),
+            fact,
+        })
     }
 }
 

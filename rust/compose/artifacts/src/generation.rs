@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use touchstone_bootspec::{Core, Extensions, V2};
 use touchstone_measure::{
-    Bank, Branch, Companions, Digest, Digests, Program, StartedImage, Uki, UkiMeasurer,
+    Bank, Branch, Companions, Digest, Digests, Program, StartedImage, Uki, UkiMeasurer, Vouching,
     authenticode_digests,
 };
 use touchstone_pe::layout::Written;
@@ -257,9 +257,10 @@ impl Maker<'_> {
         let image = StartedImage {
             name: name.clone(),
             authenticode,
-            authority: authority.clone(),
-            // Its sections end at a multiple of the file alignment.
-            hashed_otherwise: false,
+            // Its sections end at a multiple of the file alignment: signing does not pad it.
+            vouching: authority
+                .clone()
+                .map_or(Vouching::Unknown, Vouching::Promised),
         };
         let kernel = firmware.kernel_digests(Path::new(core.kernel.as_str()))?;
         let uki = Uki {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
-    Addon, BootPathError, Branch, Companion, Companions, Linux, PredictError, Program,
+    Addon, BootPathError, Branch, Companion, Companions, Linux, MediumError, PredictError, Program,
     StartedImage, Uki, UkiError,
 };
 
@@ -93,10 +93,10 @@ impl PredictPcrs {
             .iter()
             .map(|entry| entry.open(&firmware))
             .collect::<Result<_, Error>>()?;
-        let loader = self.loader.as_ref().map(|path| {
-            let authority = firmware.authority_of("boot loader", path)?;
-            firmware.loader(path, path, authority)
-        });
+        let loader = self
+            .loader
+            .as_ref()
+            .map(|path| firmware.loader(path, path, firmware.promised()?));
         let shared = companions(&firmware, &self.shared, of_loader_folder)?;
         let prediction = firmware.predict(loader.transpose()?, entries, shared)?;
         publish(&prediction, self.output.as_deref())?;
@@ -148,9 +148,9 @@ impl Entry {
 
     fn open_uki(&self, path: &Path, firmware: &Firmware) -> Result<Uki, Error> {
         let mut file = open("UKI", path)?;
-        let authority = firmware.authority_of("UKI", path)?;
+        let promised = firmware.promised()?;
         let name = self.name.as_deref().unwrap_or("the UKI");
-        let uki = Uki::from_file(name, &mut file, &firmware.ask.banks, authority)
+        let uki = Uki::from_file(name, &mut file, &firmware.ask.banks, promised)
             .map_err(|source| boot_path("UKI", path, source))?;
         Ok(Uki {
             extra: companions(firmware, &self.extra, of_extra_folder)?,
@@ -180,15 +180,15 @@ impl LinuxEntry {
     }
 }
 
-/// A PE image with its digests and with the entry of `db` that lets it start.
+/// A PE image with its digests and with what speaks for it.
 fn image(
     firmware: &Firmware,
     role: &'static str,
     name: &str,
     path: &Path,
 ) -> Result<StartedImage, Error> {
-    let authority = firmware.authority_of(role, path)?;
-    StartedImage::from_file(name, &mut open(role, path)?, &firmware.ask.banks, authority)
+    let promised = firmware.promised()?;
+    StartedImage::from_file(name, &mut open(role, path)?, &firmware.ask.banks, promised)
         .map_err(|source| boot_path(role, path, source))
 }
 
@@ -286,6 +286,9 @@ pub enum NoPrediction {
     /// A file on the boot path is not one whose behaviour is known.
     #[error(transparent)]
     BootPath(#[from] BootPathError),
+    /// The disk has no partition table whose measurement is known.
+    #[error(transparent)]
+    Medium(#[from] MediumError),
     /// The UKI's sections are not ones whose behaviour is known.
     #[error(transparent)]
     Uki(#[from] UkiError),

@@ -31,8 +31,9 @@ mod window;
 pub use bank::{Bank, Digest, DigestError, UnknownBank};
 pub use boot_path::{
     Addon, Authority, AuthorityError, BootPath, BootPathError, BootTree, Branch, Companion,
-    Companions, Content, Linux, Loader, Medium, Program, Shim, StartedImage, Uki, Variables,
-    authenticode_digests, measure_uki,
+    Companions, Content, FirmwareLog, FirmwareLogError, Linux, Loader, Medium, MediumError,
+    Presented, Program, Registers, Shim, ShimError, ShimVariables, StartedImage, Uki, Variables,
+    Vouching, authenticode_digests, measure_uki,
 };
 pub use hash::Digests;
 pub use measured::MeasuredUki;

@@ -22,6 +22,16 @@ pub enum EventKind {
     Variable,
     /// PCR 7: the entry of `db` that let an image start.
     Authority,
+    /// PCRs 0–7: an event of the firmware, by the machine's own log of an earlier boot.
+    Firmware,
+    /// PCR 5: the partition table of the disk that is booted.
+    PartitionTable,
+    /// PCR 5: the boot loader's own settings.
+    LoaderConfiguration,
+    /// PCR 5: an attempt to end the boot services.
+    ExitBootServices,
+    /// PCR 14: a list of the machine owner's keys, by shim.
+    OwnerKeys,
     /// PCR 11: the name of a UKI's section.
     SectionName,
     /// PCR 11: the content of a UKI's section.

@@ -14,6 +14,18 @@ pub(crate) fn without_nul(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
+/// Text of UTF-16LE without a NUL; none when it is not that.
+pub(crate) fn read(bytes: &[u8]) -> Option<String> {
+    let units = bytes.chunks_exact(2);
+    if !units.remainder().is_empty() {
+        return None;
+    }
+    let units: Vec<u16> = units
+        .filter_map(|unit| Some(u16::from_le_bytes(unit.try_into().ok()?)))
+        .collect();
+    String::from_utf16(&units).ok()
+}
+
 /// Why a section `.cmdline` is no command line that stub and kernel agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CommandLineError {
@@ -89,5 +101,7 @@ mod tests {
     fn encodes_little_endian() {
         assert_eq!(with_nul("ä"), [0xe4, 0, 0, 0]);
         assert_eq!(without_nul("db"), *b"d\0b\0");
+        assert_eq!(read(b"d\0b\0").as_deref(), Some("db"));
+        assert_eq!((read(b"d"), read(&[0, 0xd8])), (None, None));
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 
 use touchstone_pe::{Image, ReadError, authenticode};
 
-use super::{Authority, BootPathError};
+use super::{Authority, BootPathError, Vouching};
 use crate::bank::{Bank, Digest};
 use crate::hash::Digests;
 
@@ -16,23 +16,20 @@ pub struct StartedImage {
     pub name: String,
     /// Its Authenticode digest in each bank that will be asked for.
     pub authenticode: Digests,
-    /// The entry of `db` that vouches for it; needed for PCR 7 under Secure Boot.
-    pub authority: Option<Authority>,
-    /// Whether firmware hashes the file otherwise than a signer does, so that PCR 4 is refused: it is not signed and will not
-    /// be, and its length is no multiple of 8 ([`authenticode::is_padded`]).
-    pub hashed_otherwise: bool,
+    /// What speaks for it; needed for PCR 7 under Secure Boot.
+    pub vouching: Vouching,
 }
 
 impl StartedImage {
-    /// An image in a file.
+    /// An image in a file. `promised` is the certificate by which it will be signed, when it is not signed yet.
     pub fn from_file<S: Read + Seek>(
         name: impl Into<String>,
         source: &mut S,
         banks: &[Bank],
-        authority: Option<Authority>,
+        promised: Option<Authority>,
     ) -> Result<StartedImage, BootPathError> {
         let image = Image::read(source)?;
-        StartedImage::of(name.into(), &image, source, banks, authority)
+        StartedImage::of(name.into(), &image, source, banks, promised)
     }
 
     /// An image whose headers are read.
@@ -41,13 +38,17 @@ impl StartedImage {
         image: &Image,
         source: &mut S,
         banks: &[Bank],
-        authority: Option<Authority>,
+        promised: Option<Authority>,
     ) -> Result<StartedImage, BootPathError> {
+        let vouching = Vouching::of(image, source, promised)?;
+        let authenticode = match vouching.stays_unsigned() {
+            true => stored_digests(image, source, banks)?,
+            false => authenticode_digests(image, source, banks)?,
+        };
         Ok(StartedImage {
             name,
-            authenticode: authenticode_digests(image, source, banks)?,
-            hashed_otherwise: authority.is_none() && authenticode::is_padded(image),
-            authority,
+            authenticode,
+            vouching,
         })
     }
 }
@@ -71,6 +72,26 @@ pub fn authenticode_digests<S: Read + Seek>(
         }
     }
     Ok(digests.into_values().collect())
+}
+
+/// The digests that firmware computes of an image which nobody will sign: signers hash it as if zeros filled its file up
+/// to a multiple of 8 bytes.
+pub(super) fn stored_digests<S: Read + Seek>(
+    image: &Image,
+    source: &mut S,
+    banks: &[Bank],
+) -> Result<Digests, ReadError> {
+    let mut digests = Vec::new();
+    for bank in banks {
+        let bytes = match bank {
+            Bank::Sha1 => authenticode::stored_digest::<sha1::Sha1, S>(image, source)?.to_vec(),
+            Bank::Sha256 => authenticode::stored_digest::<sha2::Sha256, S>(image, source)?.to_vec(),
+            Bank::Sha384 => authenticode::stored_digest::<sha2::Sha384, S>(image, source)?.to_vec(),
+            Bank::Sha512 => authenticode::stored_digest::<sha2::Sha512, S>(image, source)?.to_vec(),
+        };
+        digests.extend(Digest::from_bytes(&bytes));
+    }
+    Ok(digests.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -106,17 +127,27 @@ mod tests {
     }
 
     #[test]
-    fn knows_an_unsigned_image_that_firmware_and_signers_hash_differently() {
+    fn hashes_an_image_as_firmware_does_that_stays_unsigned_and_as_a_signer_does_that_will_be_signed()
+     {
         let mut file = Cursor::new(image_of_1025_bytes());
-        let mut hashed_otherwise = |authority| {
-            let image = StartedImage::from_file("odd", &mut file, &[Bank::Sha256], authority);
-            image.unwrap().hashed_otherwise
+        let mut digest = |promised| {
+            let image = StartedImage::from_file("odd", &mut file, &[Bank::Sha256], promised);
+            image.unwrap().authenticode.get(Bank::Sha256)
         };
-        assert!(hashed_otherwise(None));
+        let (bytes, sum, entry) = (image_of_1025_bytes(), 0x98..0x9c, 0xe8..0xf0);
+        let hashed = [
+            &bytes[..sum.start],
+            &bytes[sum.end..entry.start],
+            &bytes[entry.end..],
+        ]
+        .concat();
+        assert_eq!(digest(None), Some(Bank::Sha256.hash(&hashed)));
         // Signing writes the zeros that were hashed.
-        assert!(!hashed_otherwise(Some(Authority {
+        let promised = Authority {
             owner: Uuid::nil(),
-            certificate: vec![0x30],
-        })));
+            data: vec![0x30],
+        };
+        let padded = [&hashed[..], &[0; 7]].concat();
+        assert_eq!(digest(Some(promised)), Some(Bank::Sha256.hash(&padded)));
     }
 }

@@ -15,6 +15,8 @@ pub struct Loader {
     pub image: StartedImage,
     /// Its version, from `.sdmagic`.
     pub version: Version,
+    /// The content of `loader/loader.conf` on the ESP; none where there is no such file.
+    pub configuration: Option<Vec<u8>>,
     /// See [`Loader::without_boot_secret`].
     pub(crate) no_boot_secret: bool,
 }
@@ -37,6 +39,7 @@ impl Loader {
         Ok(Loader {
             image: StartedImage::of(name, &image, source, banks, authority)?,
             version,
+            configuration: None,
             no_boot_secret: false,
         })
     }

@@ -1,5 +1,7 @@
 //! What the firmware boots from.
 
+use std::io::{self, Read, Seek, SeekFrom};
+
 /// The medium of the boot option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Medium {
@@ -11,4 +13,184 @@ pub enum Medium {
     },
     /// A CD or its image (El Torito): no partition table is measured.
     Cd,
+}
+
+/// Why a disk's partition table cannot be predicted.
+#[derive(Debug, thiserror::Error)]
+pub enum MediumError {
+    /// There is no table.
+    #[error(
+        "it has no GUID partition table in its second block, of 512 or 4096 bytes: give a whole disk or an image of one"
+    )]
+    NoTable,
+    /// The table's sizes are none that firmware takes.
+    #[error("its GUID partition table is malformed: {0}")]
+    Malformed(&'static str),
+    /// A checksum is wrong: firmware would write the backup over it before it measures.
+    #[error(
+        "the checksum of its GUID partition table's {0} is wrong, and firmware would repair it from the backup: repair it first"
+    )]
+    Checksum(&'static str),
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Read(#[from] io::Error),
+}
+
+const SIGNATURE: &[u8] = b"EFI PART";
+/// Bytes of the header that are measured, and that its checksum is of.
+const HEADER: usize = 92;
+/// Sizes of a block, which is not written in the table.
+const BLOCKS: [u64; 2] = [512, 4096];
+/// More bytes of entries than any table has: the usual one has 16 KiB.
+const ENTRIES_LIMIT: u64 = 1 << 20;
+
+impl Medium {
+    /// The disk, or the image of a whole disk, that `source` gives.
+    ///
+    /// # Errors
+    /// [`MediumError`], when there is no sound GUID partition table.
+    pub fn of_disk<S: Read + Seek>(source: &mut S) -> Result<Medium, MediumError> {
+        for block in BLOCKS {
+            let header = read(source, block, HEADER)?;
+            if header.starts_with(SIGNATURE) && header.len() == HEADER {
+                let partition_table = measured(source, block, &header)?;
+                return Ok(Medium::Disk { partition_table });
+            }
+        }
+        Err(MediumError::NoTable)
+    }
+}
+
+/// `UEFI_GPT_DATA` of the table with this header.
+fn measured<S: Read + Seek>(
+    source: &mut S,
+    block: u64,
+    header: &[u8],
+) -> Result<Vec<u8>, MediumError> {
+    let field = |at, len| number(header, at, len);
+    if field(12, 4) != HEADER as u64 {
+        return Err(MediumError::Malformed("its header has not 92 bytes"));
+    }
+    let zeroed = |at| !(16..20).contains(&at);
+    let summed: Vec<u8> = header
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if zeroed(at) { *byte } else { 0 })
+        .collect();
+    if u64::from(crc32fast::hash(&summed)) != field(16, 4) {
+        return Err(MediumError::Checksum("header"));
+    }
+    let (first, count, size) = (field(72, 8), field(80, 4), field(84, 4));
+    if size < 128 || !size.is_power_of_two() {
+        return Err(MediumError::Malformed(
+            "its entries have not 128 bytes, or a multiple by a power of two",
+        ));
+    }
+    let length = usize::try_from(count.saturating_mul(size).min(ENTRIES_LIMIT + 1)).unwrap_or(0);
+    if length as u64 > ENTRIES_LIMIT {
+        return Err(MediumError::Malformed("its entries have more than 1 MiB"));
+    }
+    let entries = read(source, first.saturating_mul(block), length)?;
+    if entries.len() != length {
+        return Err(MediumError::Malformed(
+            "its entries go past the end of the disk",
+        ));
+    }
+    if u64::from(crc32fast::hash(&entries)) != field(88, 4) {
+        return Err(MediumError::Checksum("entries"));
+    }
+    let used: Vec<&[u8]> = entries
+        .chunks(usize::try_from(size).unwrap_or(1))
+        .filter(|entry| entry.iter().take(16).any(|byte| *byte != 0))
+        .collect();
+    let mut data = header.to_vec();
+    data.extend((used.len() as u64).to_le_bytes());
+    data.extend(used.concat());
+    Ok(data)
+}
+
+/// A little-endian number of the header.
+fn number(header: &[u8], at: usize, len: usize) -> u64 {
+    let bytes = header.get(at..at.saturating_add(len)).unwrap_or_default();
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// Up to `length` bytes from `start` on; fewer at the end.
+fn read<S: Read + Seek>(source: &mut S, start: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.seek(SeekFrom::Start(start))?;
+    source.take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    /// A disk with blocks of this size, whose table has room for four entries and uses the second and the fourth.
+    fn disk(block: usize) -> Vec<u8> {
+        let mut entries = vec![0; 4 * 128];
+        entries[128] = 1;
+        entries[3 * 128 + 15] = 2;
+        let mut header = vec![0; HEADER];
+        header[..8].copy_from_slice(SIGNATURE);
+        header[12] = 92;
+        header[72] = 2;
+        header[80] = 4;
+        header[84] = 128;
+        header[88..].copy_from_slice(&crc32fast::hash(&entries).to_le_bytes());
+        let sum = crc32fast::hash(&header).to_le_bytes();
+        header[16..20].copy_from_slice(&sum);
+        let mut disk = vec![0; 3 * block];
+        disk[block..block + HEADER].copy_from_slice(&header);
+        disk[2 * block..2 * block + 512].copy_from_slice(&entries);
+        disk
+    }
+
+    fn of(bytes: &[u8]) -> Result<Medium, MediumError> {
+        Medium::of_disk(&mut Cursor::new(bytes))
+    }
+
+    #[test]
+    fn takes_header_number_and_used_entries() {
+        for block in [512, 4096] {
+            let disk = disk(block);
+            let Medium::Disk { partition_table } = of(&disk).unwrap() else {
+                panic!("no disk");
+            };
+            assert_eq!(partition_table.len(), 92 + 8 + 2 * 128, "{block}");
+            assert_eq!(partition_table[..92], disk[block..block + 92]);
+            assert_eq!(partition_table[92..100], 2_u64.to_le_bytes());
+            assert_eq!(
+                (partition_table[100], partition_table[100 + 128 + 15]),
+                (1, 2)
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_table_that_firmware_would_not_take_as_it_is() {
+        let mut spoiled = [disk(512), disk(512), disk(512)];
+        spoiled[0][512 + 40] ^= 1;
+        spoiled[1][1024 + 130] ^= 1;
+        spoiled[2].truncate(1024 + 256);
+        let [header, entries, short] = spoiled.map(|disk| of(&disk).unwrap_err());
+        assert!(
+            matches!(header, MediumError::Checksum("header")),
+            "{header}"
+        );
+        assert!(
+            matches!(entries, MediumError::Checksum("entries")),
+            "{entries}"
+        );
+        assert!(matches!(short, MediumError::Malformed(_)), "{short}");
+        for none in [&b""[..], &[0; 8192], SIGNATURE] {
+            assert!(matches!(of(none), Err(MediumError::NoTable)));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! A [`BootPath`] is one way, a [`BootTree`] all of them.
 
 mod companions;
+mod firmware_log;
 mod image;
 mod linux;
 mod loader;
@@ -11,20 +12,23 @@ mod shim;
 mod tree;
 mod uki;
 mod variables;
+mod vouching;
 
 use std::io;
 
 use touchstone_pe::ReadError;
 
 pub use companions::{Addon, Companion, Companions, Content};
+pub use firmware_log::{FirmwareLog, FirmwareLogError, Registers};
 pub use image::{StartedImage, authenticode_digests};
 pub use linux::Linux;
 pub use loader::Loader;
-pub use medium::Medium;
-pub use shim::Shim;
+pub use medium::{Medium, MediumError};
+pub use shim::{Shim, ShimError, ShimVariables};
 pub use tree::{BootTree, Branch};
 pub use uki::{Uki, measure_uki};
 pub use variables::{Authority, AuthorityError, Variables};
+pub use vouching::{Presented, Vouching};
 
 use crate::uki::UkiError;
 use crate::version::VersionError;
@@ -38,6 +42,10 @@ pub struct BootPath {
     pub variables: Variables,
     /// What the firmware boots from; needed for PCR 5.
     pub medium: Option<Medium>,
+    /// What the firmware measures before it starts anything, by a log of this machine; by rule when there is none.
+    pub firmware: Option<FirmwareLog>,
+    /// How often the firmware refuses to end the boot services before it does (seen with OVMF 2026.08: once), where no log tells.
+    pub failed_exits: u32,
     /// shim, where the firmware starts it first.
     pub shim: Option<Shim>,
     /// The boot loader; none where firmware or shim start the program themselves.
@@ -95,6 +103,9 @@ pub enum BootPathError {
     /// The version of loader or stub is missing or unknown.
     #[error(transparent)]
     Version(#[from] VersionError),
+    /// The file is no shim whose measurements are known.
+    #[error(transparent)]
+    Shim(#[from] ShimError),
     /// The UKI cannot be measured.
     #[error(transparent)]
     Uki(#[from] UkiError),

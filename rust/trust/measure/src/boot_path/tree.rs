@@ -1,6 +1,6 @@
 //! All ways in which a machine may boot.
 
-use super::{BootPath, Companions, Loader, Medium, Program, Shim, Variables};
+use super::{BootPath, Companions, FirmwareLog, Loader, Medium, Program, Shim, Variables};
 
 /// One of several alternatives, with its name.
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct BootTree {
     pub variables: Vec<Branch<Variables>>,
     /// What the firmware boots from.
     pub medium: Option<Medium>,
+    /// What the firmware measures before it starts anything, by a log of this machine; by rule when there is none.
+    pub firmware: Option<FirmwareLog>,
+    /// How often the firmware refuses to end the boot services before it does (seen with OVMF 2026.08: once), where no log tells.
+    pub failed_exits: u32,
     /// shim, where the firmware starts it first.
     pub shim: Option<Shim>,
     /// The boot loader.
@@ -55,6 +59,8 @@ impl BootTree {
                     .collect(),
                 variables: variables.value.clone(),
                 medium: self.medium.clone(),
+                firmware: self.firmware.clone(),
+                failed_exits: self.failed_exits,
                 shim: self.shim.clone(),
                 loader: self.loader.clone(),
                 program: entry.value.clone(),

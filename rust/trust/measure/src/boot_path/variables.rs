@@ -14,15 +14,14 @@ pub struct Variables {
     pub db: Vec<u8>,
     /// Content of `dbx`, likewise.
     pub dbx: Vec<u8>,
+    /// Content of `dbt`, likewise: measured where it is there.
+    pub dbt: Vec<u8>,
     /// Whether the firmware enforces signatures: the variable `SecureBoot`.
     pub secure_boot: bool,
 }
 
 impl Variables {
-    /// The first entry of `db` that is this certificate (DER).
-    ///
-    /// The firmware may also accept an image through a certificate further up in the signer's chain: then that one is
-    /// to be given.
+    /// The first entry of `db` that is this certificate (DER): what will vouch for an image that is not signed yet.
     pub fn authority(&self, certificate: &[u8]) -> Result<Authority, AuthorityError> {
         let lists = esl::parse(&self.db)?;
         let certificates = lists
@@ -33,10 +32,7 @@ impl Variables {
             .into_iter()
             .find(|entry| entry.data == certificate);
         found
-            .map(|entry| Authority {
-                owner: entry.owner,
-                certificate: entry.data,
-            })
+            .map(|entry| Authority::of(&entry))
             .ok_or(AuthorityError::NotInDb)
     }
 }
@@ -54,20 +50,28 @@ pub enum AuthorityError {
     NotInDb,
 }
 
-/// The entry of `db` that lets an image start: one `EFI_SIGNATURE_DATA`.
+/// The entry of `db`, or of shim's list, that lets an image start: one `EFI_SIGNATURE_DATA`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The entry's owner.
     pub owner: Uuid,
-    /// The entry's data: the certificate's DER, as it stands in `db`.
-    pub certificate: Vec<u8>,
+    /// The entry's data: the certificate's DER, as it stands in the list, or the image's digest.
+    pub data: Vec<u8>,
 }
 
 impl Authority {
-    /// The entry's bytes: owner in little-endian form, then the certificate (UEFI specification, `EFI_SIGNATURE_DATA`).
+    /// An entry that was read.
+    pub(crate) fn of(entry: &esl::Signature) -> Authority {
+        Authority {
+            owner: entry.owner,
+            data: entry.data.clone(),
+        }
+    }
+
+    /// The entry's bytes: owner in little-endian form, then the data (UEFI specification, `EFI_SIGNATURE_DATA`).
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.owner.to_bytes_le().to_vec();
-        bytes.extend_from_slice(&self.certificate);
+        bytes.extend_from_slice(&self.data);
         bytes
     }
 }
@@ -81,7 +85,7 @@ mod tests {
         let owner = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
         let bytes = Authority {
             owner,
-            certificate: vec![0x30],
+            data: vec![0x30],
         }
         .to_bytes();
         assert_eq!(bytes.get(..4), Some(&[0xbd, 0x9a, 0xfa, 0x77][..]));

@@ -1,6 +1,7 @@
 //! Why a prediction is refused.
 
 use crate::bank::Bank;
+use crate::boot_path::BootPath;
 use crate::utf16::CommandLineError;
 
 /// A prediction would not be exact: here is why, and what helps.
@@ -53,6 +54,33 @@ pub enum PredictError {
         /// The image.
         image: String,
     },
+    /// The machine would not come up this way.
+    #[error("{image} would not be let start, so there is nothing to predict: {why}")]
+    NotStarted {
+        /// The image.
+        image: String,
+        /// What speaks against it.
+        why: String,
+    },
+    /// A variable holds no signature lists.
+    #[error("the content of {variable} is malformed: {source}")]
+    Malformed {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong.
+        source: touchstone_sign::esl::EslError,
+    },
+    /// The medium is not known.
+    #[error("PCR 5 holds the partition table of what is booted: say what that is, a disk or a CD")]
+    NoMedium,
+    /// The machine's own log does not show what comes before the boot option.
+    #[error("PCR {pcr} cannot be predicted by the given event log: {why}")]
+    FirmwareLog {
+        /// The register.
+        pcr: u32,
+        /// What is wrong with the log.
+        why: &'static str,
+    },
     /// Secure Boot is on although there is nothing to enforce.
     #[error(
         "Secure Boot cannot be on without {variable}: give the variable's signature list, or predict for Secure Boot off"
@@ -60,14 +88,6 @@ pub enum PredictError {
     NoKeys {
         /// The missing variable.
         variable: &'static str,
-    },
-    /// Firmware hashes an unsigned image as it is; a signer pads it to a multiple of 8 bytes first.
-    #[error(
-        "PCR 4 holds another digest of {image} than its Authenticode digest: it is not signed, and its length is no multiple of 8; sign it"
-    )]
-    HashedOtherwise {
-        /// The image.
-        image: String,
     },
     /// The kernel's own digest is needed.
     #[error(
@@ -107,20 +127,19 @@ pub enum PredictError {
     MicrocodeNotAnnounced,
 }
 
-/// Why this register is refused whatever the boot path is; none for those that can be predicted.
-pub(super) fn why_not(pcr: u32) -> Option<&'static str> {
+/// Why this register is refused on this boot path; none for those that can be predicted.
+pub(super) fn why_not(pcr: u32, boot: &BootPath) -> Option<&'static str> {
     match pcr {
-        4 | 7 | 9 | 11 | 12 | 13 => None,
+        4 | 5 | 7 | 9 | 11..=14 => None,
+        0..=3 | 6 if boot.firmware.is_some() => None,
         0..=3 => Some(
-            "it holds the firmware's own code and settings; take its value from an event log of that machine",
+            "it holds the firmware's own code and settings; give an event log of that machine, and its values",
         ),
-        5 => Some(
-            "it holds the partition table of the disk that is booted and the boot loader's settings, which are not part of the boot artifacts",
+        6 => Some(
+            "its use is the manufacturer's choice; give an event log of that machine, and its values",
         ),
-        6 => Some("its use is the manufacturer's choice"),
         8 => Some("it is GRUB's, which is not on this boot path"),
         10 => Some("it holds what IMA saw at run time"),
-        14 => Some("it holds shim's machine owner keys, and shim is not on this boot path"),
         15 => {
             Some("systemd extends it at run time with the machine's identity and its volume keys")
         }

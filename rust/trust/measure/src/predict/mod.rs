@@ -1,11 +1,16 @@
 //! The prediction: from a boot path to the values that the registers will hold.
 
+mod assumptions;
+mod authorities;
 mod command_line;
 mod error;
+mod firmware;
 mod pcr11;
 mod pcr12;
 mod pcr13;
+mod pcr14;
 mod pcr4;
+mod pcr5;
 mod pcr7;
 mod pcr9;
 
@@ -17,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use error::PredictError;
 
 use crate::bank::{Bank, Digest};
-use crate::boot_path::{BootPath, BootTree};
+use crate::boot_path::{Addon, BootPath, BootTree, StartedImage};
 use crate::measured;
 use crate::measurement::{Event, EventKind, Measurement, replay};
 use crate::phase::PhasePath;
@@ -27,7 +32,7 @@ use crate::version::Release;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
-    /// The registers: of 4, 7, 9, 11, 12 and 13.
+    /// The registers: of 4, 5, 7, 9, 11, 12, 13 and 14, and of 0 to 3 and 6 by a log of the machine.
     #[serde(default = "default_pcrs")]
     pub pcrs: Vec<u32>,
     /// The banks.
@@ -132,7 +137,7 @@ pub fn predict(boot: &BootPath, ask: &Ask) -> Result<Prediction, PredictError> {
     };
     Ok(Prediction {
         leaves,
-        assumptions: assumptions(boot, &pcrs),
+        assumptions: assumptions::of(boot, &pcrs),
     })
 }
 
@@ -143,7 +148,7 @@ fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
     if let Some((pcr, why)) = ask
         .pcrs
         .iter()
-        .find_map(|pcr| error::why_not(*pcr).map(|why| (*pcr, why)))
+        .find_map(|pcr| error::why_not(*pcr, boot).map(|why| (*pcr, why)))
     {
         return Err(PredictError::Pcr { pcr, why });
     }
@@ -164,8 +169,6 @@ fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
 /// Refuses the ways that were never compared with a real boot.
 fn check_path(boot: &BootPath) -> Result<(), PredictError> {
     let never = [
-        (boot.shim.is_some(), "a boot through shim"),
-        (boot.loader.is_none(), "a boot without boot loader"),
         (
             boot.program.uki().is_none(),
             "a kernel that is started by itself",
@@ -183,13 +186,31 @@ fn check_path(boot: &BootPath) -> Result<(), PredictError> {
 
 fn events_of(boot: &BootPath, ask: &Ask, pcr: u32) -> Result<Vec<Event>, PredictError> {
     match pcr {
+        0..=3 | 6 => boot
+            .firmware
+            .as_ref()
+            .map_or(Ok(Vec::new()), |log| firmware::events(log, pcr, &ask.banks)),
         4 => pcr4::events(boot, &ask.banks),
+        5 => pcr5::events(boot, &ask.banks),
         7 => pcr7::events(boot, &ask.banks),
         9 => pcr9::events(boot, &ask.banks),
         11 => pcr11::events(boot),
         12 => pcr12::events(boot, &ask.banks),
+        14 => pcr14::events(boot, &ask.banks),
         _ => pcr13::events(),
     }
+}
+
+/// The images that are loaded, in their order: shim, boot loader, program, then its addons, those of all UKIs first.
+fn loaded(boot: &BootPath) -> impl Iterator<Item = &StartedImage> {
+    let own = boot.program.uki().map(|uki| &uki.extra);
+    let addons = [Some(&boot.shared), own].into_iter().flatten();
+    let addons = addons.flat_map(|companions| {
+        let mut addons: Vec<&Addon> = companions.addons.iter().collect();
+        addons.sort_by_key(|addon| &addon.name);
+        addons
+    });
+    boot.images().chain(addons.map(|addon| &addon.image))
 }
 
 fn not_compared(pcr: u32, what: &'static str) -> PredictError {
@@ -256,70 +277,6 @@ fn leaf(path: Vec<String>, pcrs: &BTreeSet<u32>, banks: &[Bank], events: &[Event
         pcrs: values,
         measurements,
     }
-}
-
-/// What must hold for these registers' values to be right.
-fn assumptions(boot: &BootPath, pcrs: &BTreeSet<u32>) -> Vec<String> {
-    let stub = boot.program.uki().map(|uki| uki.measured.stub().release);
-    let all: [(&[u32], bool, &str); 11] = [
-        (
-            &[4, 7, 9, 11, 12, 13],
-            true,
-            "The boot loader on the ESP is the given systemd-boot, and it starts the given UKI without a change of the command line in its menu.",
-        ),
-        (
-            &[4],
-            true,
-            "The firmware starts the boot loader at its first attempt: each boot option tried before it, and each driver it loads, adds an event to PCR 4.",
-        ),
-        (
-            &[7],
-            true,
-            "The firmware measures SecureBoot, PK, KEK, db and dbx and no other variable (no dbt, no dbr, no deployed-mode variables), then the separator, and verifies no option ROM or driver against db before the boot loader.",
-        ),
-        (
-            &[7],
-            boot.variables.secure_boot,
-            "The firmware finds each image's signature valid through the given entry of db, and not through another.",
-        ),
-        (
-            &[4, 7],
-            true,
-            "No shim is between firmware and boot loader.",
-        ),
-        (
-            &[9],
-            true,
-            "The kernel is Linux 6.1 or newer, and its EFI stub measures its command line and its initrd, in this order.",
-        ),
-        (
-            &[9],
-            stub == Some(Release::V262),
-            "The ESP holds a file loader/boot-secret-mixin of 1 to 31 bytes, so that stub 262 makes no secret for the initrd.",
-        ),
-        (
-            &[4, 9, 12, 13],
-            true,
-            "No addon, credential or extension lies beside the UKI or in loader/addons, loader/credentials and loader/extensions.",
-        ),
-        (
-            &[9, 12],
-            true,
-            "The machine's SMBIOS strings hold no io.systemd.boot.kernel-cmdline-extra and no io.systemd.stub.kernel-cmdline-extra.",
-        ),
-        (
-            &[11],
-            true,
-            "Nothing but systemd's phases is measured into PCR 11 after the stub; every phase is measured once.",
-        ),
-        (&[7, 4], !boot.variables.secure_boot, "Secure Boot is off."),
-    ];
-    let relevant =
-        |(of, holds, _): &(&[u32], bool, &str)| *holds && of.iter().any(|pcr| pcrs.contains(pcr));
-    all.iter()
-        .filter(|assumption| relevant(assumption))
-        .map(|(_, _, text)| (*text).to_owned())
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,36 +1,24 @@
 //! PCR 4: which images the firmware loads.
 //!
-//! Source: TCG PC Client Platform Firmware Profile, "PCR[4]"; order and content compared with OVMF.
+//! Source: TCG PC Client Platform Firmware Profile, "PCR[4]"; order and content compared with OVMF and shim 16.1.
 
-use super::{PredictError, separator};
+use super::{PredictError, firmware, loaded};
 use crate::bank::Bank;
 use crate::boot_path::{BootPath, Program};
 use crate::hash::Digests;
 use crate::measurement::{Event, EventKind};
 use crate::version::Release;
 
-/// The boot option, the separator, each image that the firmware loads.
+/// What the firmware says that it starts.
+pub(super) const CALLING: &str = "Calling EFI Application from Boot Option";
+
+/// What the firmware did before, the boot option, the separator, each image that is loaded.
 pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
-    let action = "Calling EFI Application from Boot Option";
-    let mut events = vec![
-        Event::of(
-            banks,
-            4,
-            EventKind::BootOption,
-            format!("the firmware's action \"{action}\""),
-            action.as_bytes(),
-        ),
-        separator(banks, 4),
-    ];
-    if let Some(odd) = boot.images().find(|image| image.hashed_otherwise) {
-        return Err(PredictError::HashedOtherwise {
-            image: odd.name.clone(),
-        });
-    }
-    events.extend(
-        boot.images()
-            .map(|started| image(&started.name, &started.authenticode)),
-    );
+    let mut events = match &boot.firmware {
+        Some(log) => firmware::events(log, 4, banks)?,
+        None => firmware::boot_option(banks),
+    };
+    events.extend(loaded(boot).map(|started| image(&started.name, &started.authenticode)));
     events.extend(inner_kernel(boot)?);
     Ok(events)
 }

@@ -147,66 +147,72 @@ impl Bench {
                 dbx: Vec::new(),
                 secure_boot,
             });
-        let predicted = self.predict(secure_boot, &loader, uki);
-        let boot = machine.boot().unwrap();
-        boot.reached().unwrap();
+        let path = self.path_through(secure_boot, &loader, uki);
+        let boot = check(&machine, &path, &[4, 7, 9, 11, 12, 13]);
         assert_eq!(boot.report.secure_boot, Some(secure_boot));
-        let log = eventlog::parse(&boot.report.event_log).unwrap();
-        let what = format!("systemd of {suite}, Secure Boot {secure_boot}");
-        for bank in BANKS {
-            let measured = &boot.report.pcrs[bank.name()];
-            for (pcr, values) in &predicted.leaves[0].pcrs {
-                assert_eq!(
-                    values[&bank].to_string(),
-                    measured[pcr],
-                    "{what}, PCR {pcr} {bank}\n{}",
-                    explain(*pcr, &predicted, &log)
-                );
-            }
-            for (pcr, value) in log.replay(bank).unwrap() {
-                assert_eq!(
-                    value.to_string(),
-                    measured[&pcr],
-                    "{what}, replay of PCR {pcr} {bank}"
-                );
-            }
-        }
     }
 
-    fn predict(&self, secure_boot: bool, loader: &Path, uki: &Path) -> Prediction {
+    /// The way through this boot loader to this UKI.
+    pub(crate) fn path_through(&self, secure_boot: bool, loader: &Path, uki: &Path) -> BootPath {
         let list = self.db.clone();
-        let variables = Variables {
-            pk: list.clone(),
-            kek: list.clone(),
-            db: list,
-            dbx: Vec::new(),
-            secure_boot,
-        };
-        let certificate = esl::parse(&self.db).unwrap()[0].signatures[0].data.clone();
-        let authority = variables.authority(&certificate).ok();
-        let path = BootPath {
+        let mut loader = File::open(loader).unwrap();
+        BootPath {
             path: vec!["generation 1".into()],
-            variables,
+            variables: Variables {
+                pk: list.clone(),
+                kek: list.clone(),
+                db: list,
+                dbx: Vec::new(),
+                dbt: Vec::new(),
+                secure_boot,
+            },
             medium: None,
+            firmware: None,
+            failed_exits: 0,
             shim: None,
             loader: Some(
-                Loader::from_file(&mut File::open(loader).unwrap(), &BANKS, authority.clone())
+                Loader::from_file(&mut loader, &BANKS, None)
                     .unwrap()
                     .without_boot_secret(),
             ),
             program: Program::Uki(Box::new(
-                Uki::from_file("uki.efi", &mut File::open(uki).unwrap(), &BANKS, authority)
-                    .unwrap(),
+                Uki::from_file("uki.efi", &mut File::open(uki).unwrap(), &BANKS, None).unwrap(),
             )),
             shared: Companions::default(),
-        };
-        let ask = Ask {
-            pcrs: vec![4, 7, 9, 11, 12, 13],
-            banks: BANKS.to_vec(),
-            phases: vec![PhasePath::none()],
-        };
-        predict(&path, &ask).unwrap()
+        }
     }
+}
+
+/// Predicts these registers, boots the machine, compares them in both banks, and replays the machine's own log.
+pub(crate) fn check(machine: &Machine<'_>, path: &BootPath, pcrs: &[u32]) -> boot::Boot {
+    let ask = Ask {
+        pcrs: pcrs.to_vec(),
+        banks: BANKS.to_vec(),
+        phases: vec![PhasePath::none()],
+    };
+    let predicted = predict(path, &ask).unwrap();
+    let boot = machine.boot().unwrap();
+    boot.reached().unwrap();
+    let log = eventlog::parse(&boot.report.event_log).unwrap();
+    for bank in BANKS {
+        let measured = &boot.report.pcrs[bank.name()];
+        for (pcr, values) in &predicted.leaves[0].pcrs {
+            assert_eq!(
+                values[&bank].to_string(),
+                measured[pcr],
+                "PCR {pcr} {bank}\n{}",
+                explain(*pcr, &predicted, &log)
+            );
+        }
+        for (pcr, value) in log.replay(bank).unwrap() {
+            assert_eq!(
+                value.to_string(),
+                measured[&pcr],
+                "replay of PCR {pcr} {bank}"
+            );
+        }
+    }
+    boot
 }
 
 /// What was predicted for a register and what the machine logged, side by side.

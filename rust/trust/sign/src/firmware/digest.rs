@@ -85,7 +85,7 @@ impl DigestKind {
 
     /// Of a signature list's type, when its entries are digests of images (UEFI 2.10 section
     /// 32.4.1).
-    pub(super) fn of_images(list: Uuid) -> Option<Self> {
+    pub fn of_images(list: Uuid) -> Option<Self> {
         match list {
             SHA1 => Some(Self::Sha1),
             SHA256 => Some(Self::Sha256),

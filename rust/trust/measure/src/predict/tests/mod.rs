@@ -1,8 +1,9 @@
+use touchstone_sign::esl::{self, Signature, SignatureList};
 use uuid::Uuid;
 
 use super::*;
 use crate::boot_path::{
-    Authority, BootPath, Companions, Loader, Program, StartedImage, Uki, Variables,
+    Authority, BootPath, Companions, Loader, Program, StartedImage, Uki, Variables, Vouching,
 };
 use crate::hash::Digests;
 use crate::measured::MeasuredUki;
@@ -37,20 +38,41 @@ const PLAIN: [(&str, &[u8]); 4] = [
     (".initrd", b"initrd"),
 ];
 
+/// An entry of db.
+fn entry(owner: u128) -> Authority {
+    Authority {
+        owner: Uuid::from_u128(owner),
+        data: vec![1, 2, 3],
+    }
+}
+
+/// An image that will be signed by that entry.
+fn promised(owner: u128) -> Vouching {
+    Vouching::Promised(entry(owner))
+}
+
+/// The list with that entry alone.
+fn db_of(owner: u128) -> Vec<u8> {
+    let list = SignatureList {
+        kind: esl::X509,
+        header: Vec::new(),
+        signatures: vec![Signature {
+            owner: entry(owner).owner,
+            data: entry(owner).data,
+        }],
+    };
+    list.to_bytes().unwrap()
+}
+
 fn boot(version: &str, secure_boot: bool) -> BootPath {
     boot_of(version, secure_boot, uki_of(version, &PLAIN))
 }
 
 fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath {
-    let authority = Some(Authority {
-        owner: Uuid::from_u128(1),
-        certificate: vec![1, 2, 3],
-    });
     let image = |name: &str| StartedImage {
         name: name.to_owned(),
         authenticode: Digests::of(&SHA256, name.as_bytes()),
-        authority: authority.clone(),
-        hashed_otherwise: false,
+        vouching: promised(1),
     };
     let magic = format!("#### LoaderInfo: systemd-boot {version} ####");
     BootPath {
@@ -58,15 +80,19 @@ fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath 
         variables: Variables {
             pk: vec![1],
             kek: vec![2],
-            db: vec![3],
+            db: [db_of(1), db_of(2)].concat(),
             dbx: Vec::new(),
+            dbt: Vec::new(),
             secure_boot,
         },
         medium: None,
+        firmware: None,
+        failed_exits: 0,
         shim: None,
         loader: Some(Loader {
             image: image("loader"),
             version: Version::of_sdmagic(Component::Boot, magic.as_bytes()).unwrap(),
+            configuration: None,
             no_boot_secret: true,
         }),
         program: Program::Uki(Box::new(Uki {

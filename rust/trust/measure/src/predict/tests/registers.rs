@@ -42,10 +42,7 @@ fn pcr_7_holds_each_distinct_signer_once() {
     let same = predict(&boot("257.1", true), &ask(7)).unwrap();
     assert_eq!(same.leaves[0].measurements.len(), 7);
     let mut other = boot("257.1", true);
-    uki(&mut other).image.authority = Some(Authority {
-        owner: Uuid::from_u128(2),
-        certificate: vec![1, 2, 3],
-    });
+    uki(&mut other).image.vouching = promised(2);
     assert_eq!(
         predict(&other, &ask(7)).unwrap().leaves[0]
             .measurements
@@ -63,7 +60,7 @@ fn pcr_7_holds_each_distinct_signer_once() {
 #[test]
 fn pcr_7_is_refused_without_keys_or_signers() {
     let mut unsigned = boot("257.1", true);
-    uki(&mut unsigned).image.authority = None;
+    uki(&mut unsigned).image.vouching = Vouching::Unknown;
     assert_eq!(
         predict(&unsigned, &ask(7)),
         Err(PredictError::NoAuthority {
