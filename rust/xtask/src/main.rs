@@ -47,14 +47,7 @@ enum Task {
     /// The main job: build generations with Nix, boot them, compare predicted with measured PCRs
     Demo,
     /// Boot what real firmware must start and what it must refuse
-    Boot {
-        /// Every stub and Secure Boot setting whose behaviour is known
-        #[arg(long)]
-        all: bool,
-        /// One part alone
-        #[arg(long)]
-        only: Option<boot::Part>,
-    },
+    Boot(boot::Wish),
     /// Time UKI assembly with PCR 11 beside ukify, and beside a copy with two SHA-256 passes
     Bench {
         /// Where files are written (else in memory, where there is /dev/shm)
@@ -119,7 +112,7 @@ fn run(task: Task) -> Result<ExitCode> {
             bench::run(&inputs, folder.as_deref(), rounds).map(|()| ExitCode::SUCCESS)
         }
         Task::Demo => demo::run(),
-        Task::Boot { all, only } => boot_checks(all, only),
+        Task::Boot(wish) => boot_checks(&wish),
         Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
         Task::Cargo { arguments } => linked::run(arguments),
         Task::Fuzz {
@@ -138,9 +131,9 @@ fn run(task: Task) -> Result<ExitCode> {
     }
 }
 
-fn boot_checks(all: bool, only: Option<boot::Part>) -> Result<ExitCode> {
+fn boot_checks(wish: &boot::Wish) -> Result<ExitCode> {
     let inputs = setup::run(setup::Wish::default())?;
-    let outcome = boot::run(&inputs, all, only);
+    let outcome = boot::run(&inputs, wish);
     println!("{} passed, {} failed", outcome.passed, outcome.failed.len());
     Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))
 }

@@ -90,7 +90,7 @@ fn deny() -> Result<()> {
 
 /// The claims that only real firmware can show.
 fn boots(inputs: &Inputs) -> Result<Findings> {
-    let outcome = boot::run(inputs, false, None);
+    let outcome = boot::run(inputs, &boot::Wish::default());
     Ok(Findings {
         passed: outcome.passed,
         failed: outcome.failed.len(),

@@ -15,6 +15,7 @@ use crate::{demo, toolchain};
 mod each;
 mod enrolment;
 mod keys;
+mod matrix;
 mod sbat;
 mod table;
 mod verdicts;
@@ -57,14 +58,33 @@ pub enum Part {
     Enrolment,
     /// Generations measure what was predicted, and changed ones are refused
     Generations,
+    /// Every way to boot measures what was predicted
+    Matrix,
 }
 
-/// Boots what the firmware must start and what it must refuse, or a part of that; with `all`, every stub and setting
-/// whose behaviour is known.
-pub fn run(inputs: &Inputs, all: bool, only: Option<Part>) -> Outcome {
+/// Which boots are wanted.
+#[derive(Clone, Default, clap::Args)]
+pub struct Wish {
+    /// Every stub and Secure Boot setting whose behaviour is known, and the whole matrix
+    #[arg(long)]
+    pub all: bool,
+    /// One part alone
+    #[arg(long)]
+    pub only: Option<Part>,
+    /// Of the matrix, only machines whose names contain this
+    #[arg(long, value_name = "WORDS")]
+    pub like: Option<String>,
+    /// Write the matrix' table into docs/
+    #[arg(long, requires = "all", conflicts_with = "like")]
+    pub write: bool,
+}
+
+/// Boots what the firmware must start and what it must refuse, or a part of that.
+pub fn run(inputs: &Inputs, wish: &Wish) -> Outcome {
+    let all = wish.all;
     let mut outcome = Outcome::default();
     for part in Part::value_variants() {
-        if only.is_some_and(|only| only != *part) {
+        if wish.only.is_some_and(|only| only != *part) {
             continue;
         }
         let (what, done) = match part {
@@ -72,6 +92,7 @@ pub fn run(inputs: &Inputs, all: bool, only: Option<Part>) -> Outcome {
             Part::Sbat => ("verdicts of shim", sbat(inputs, &mut outcome)),
             Part::Enrolment => ("enrolment", enrolment::claims(inputs, &mut outcome)),
             Part::Generations => ("generations", generations(inputs, all, &mut outcome)),
+            Part::Matrix => ("matrix", matrix::claims(inputs, wish, &mut outcome)),
         };
         // What comes after it is looked at all the same.
         if let Err(error) = done {

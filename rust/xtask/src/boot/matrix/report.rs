@@ -1,0 +1,90 @@
+//! The table of the matrix for docs/boot-matrix.md.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::judge::{Judged, Verdict};
+use super::refusals;
+
+/// The registers of the columns.
+const PCRS: [u32; 8] = [4, 5, 7, 9, 11, 12, 13, 14];
+
+/// What the boots were made with.
+pub struct Made {
+    /// The firmware.
+    pub firmware: String,
+    /// The kernel's release.
+    pub kernel: String,
+}
+
+/// Writes the page.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(checkout: &Path, rows: &[Judged], made: &Made) -> Result<()> {
+    let path = checkout.join("docs/boot-matrix.md");
+    fs::write(&path, page(rows, made)).with_context(|| format!("writing {}", path.display()))
+}
+
+fn page(rows: &[Judged], made: &Made) -> String {
+    let mut page = String::from(
+        "# Predicted and measured, machine by machine\n\n\
+        Written by `cargo xtask boot --only matrix --all --write`: do not edit. Each row is a whole machine that booted in QEMU with a\n\
+        software TPM. Every register was predicted before its machine was started, in the banks SHA-1, SHA-256, SHA-384 and SHA-512, and\n\
+        is compared bit for bit; each machine's event log replays to its registers, by `touchstone eventlog` and by tpm2_eventlog.\n\n",
+    );
+    let equal: usize = rows.iter().map(|row| count(row, &Verdict::Equal)).sum();
+    let refused: usize = rows.iter().map(|row| count(row, &Verdict::Refused)).sum();
+    let _ = writeln!(
+        page,
+        "{} boots; {equal} registers equal in all four banks, {refused} refused. Firmware: {}; kernel: {}.\n\n\
+        `=` equal, `r` refused with a reason that was written down before the run, `!` anything else, `·` not asked for.\n",
+        rows.len(),
+        made.firmware,
+        made.kernel
+    );
+    let heads: String = PCRS.iter().map(|pcr| format!(" {pcr} |")).collect();
+    let _ = writeln!(page, "| systemd | Secure Boot | way to boot |{heads} log |");
+    let _ = writeln!(
+        page,
+        "| --- | --- | --- |{} --- |",
+        " --- |".repeat(PCRS.len())
+    );
+    for row in rows {
+        let _ = writeln!(page, "{}", line(row));
+    }
+    let mut reasons: Vec<(u32, &str)> = refusals::reasons().collect();
+    reasons.dedup();
+    if !reasons.is_empty() {
+        page.push_str("\n## What is refused\n\n");
+        for (pcr, reason) in reasons {
+            let _ = writeln!(page, "- PCR {pcr}: {reason}.");
+        }
+    }
+    page
+}
+
+fn count(row: &Judged, verdict: &Verdict) -> usize {
+    row.pcrs.values().filter(|given| *given == verdict).count()
+}
+
+fn line(row: &Judged) -> String {
+    let cell = |pcr: &u32| match row.pcrs.get(pcr) {
+        None => " · |",
+        Some(Verdict::Equal) => " = |",
+        Some(Verdict::Refused) => " r |",
+        Some(Verdict::Wrong(_)) => " ! |",
+    };
+    let cells: String = PCRS.iter().map(cell).collect();
+    let case = row.case;
+    format!(
+        "| {} | {} | {} |{cells} {} |",
+        case.systemd.number(),
+        if case.secure_boot { "on" } else { "off" },
+        case.variant.name(),
+        if row.log.is_empty() { "=" } else { "!" }
+    )
+}
