@@ -108,6 +108,25 @@ in
       request = removeAttrs request [ "name" ];
     };
 
+  # mkPolicy { variants = [ { name; prediction = predictPcrs …; } ]; running.variant = …; withoutRunning ? false; pcrs ? …, bank ? … }
+  #   → policy.json: one TPM policy that admits exactly these predictions, each with its path of PolicyORs. docs/policies.md.
+  mkPolicy = { name ? "policy.json", ... }@request:
+    perform {
+      inherit name;
+      operation = "policy.create";
+      request = removeAttrs request [ "name" ];
+    };
+
+  # signPolicy { policy ? null, uki ? null, sign ? null, publicKey ? null, policyRef ? null, phases ? …, banks ? … }
+  #   → signatures by which a policy is renewed (`.pcrsig`): by a test key, `sign = { key = "/absolute/path"; publicKey = ./pcr.pem; }`, or,
+  #   with `publicKey` alone, what is to be signed elsewhere.
+  signPolicy = { name ? "tpm2-pcr-signature.json", sign ? null, ... }@request:
+    perform {
+      inherit name;
+      operation = "policy.sign";
+      request = removeAttrs request [ "name" ] // { sign = signing sign; };
+    };
+
   # mkManifest { toplevel } → manifest.json: every path of the toplevel's closure with its NAR hash, size and references.
   mkManifest = { name ? "manifest.json", toplevel }:
     perform {

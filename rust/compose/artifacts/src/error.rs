@@ -138,6 +138,14 @@ pub enum Error {
         /// The reason.
         source: crate::predict::NoPrediction,
     },
+    /// No policy can be made, or it is not what it says.
+    #[error("the policy is refused: {source}")]
+    Policy {
+        /// The file at fault, where one is.
+        file: Option<PathBuf>,
+        /// The reason.
+        source: crate::policy::NoPolicy,
+    },
     /// The manifest cannot be made.
     #[error("the manifest cannot be made: {source}")]
     Manifest {
@@ -186,6 +194,7 @@ impl Error {
             Self::SignatureData { .. } => "input.signature-data",
             Self::EventLog { .. } => "input.event-log",
             Self::Predict { .. } => "predict.refused",
+            Self::Policy { .. } => "policy.refused",
             Self::Manifest { .. } => "manifest.refused",
             Self::Bootspec { .. } => "bootspec.refused",
             Self::Request { .. } => "request.refused",
@@ -207,9 +216,10 @@ impl Error {
             | Self::Detached { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
             Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
-            Self::Uki { file, .. } | Self::Predict { file, .. } | Self::Manifest { file, .. } => {
-                file.as_deref()
-            }
+            Self::Uki { file, .. }
+            | Self::Predict { file, .. }
+            | Self::Policy { file, .. }
+            | Self::Manifest { file, .. } => file.as_deref(),
             Self::Bootspec { .. } | Self::Request { .. } => None,
         }
     }
@@ -247,6 +257,9 @@ impl Error {
             }
             Self::Predict { .. } => {
                 "ask for PCRs that follow from the given files alone, or use a stub and loader whose behaviour is known"
+            }
+            Self::Policy { .. } => {
+                "name what the policy is to admit: predictions of the running, the next and every kept generation; docs/policies.md says why each rule is there"
             }
             Self::Manifest { .. } => {
                 "pass the whole closure of the toplevel, as exportReferencesGraph lists it"

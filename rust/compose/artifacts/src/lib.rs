@@ -22,6 +22,7 @@ pub mod manifest;
 pub mod output;
 mod parts;
 pub mod pcr11;
+pub mod policy;
 pub mod predict;
 pub mod progress;
 pub mod sign;

@@ -9,10 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-#[cfg(feature = "token")]
-use touchstone_sign::PublicKey;
 use touchstone_sign::{
-    Certificate, CertifiedSigner, FileSigner, Hash, SignError, Signer, Work, certificate,
+    Certificate, CertifiedSigner, FileSigner, Hash, PublicKey, SignError, Signer, Work, certificate,
 };
 use zeroize::Zeroizing;
 
@@ -80,7 +78,7 @@ pub struct OpenKey {
 const HOLDERS: [&str; 3] = ["pkcs11", "tpm2", "agent"];
 
 /// Keys and certificates are at most this large.
-const KEY_LIMIT: usize = 1 << 16;
+pub(crate) const KEY_LIMIT: usize = 1 << 16;
 
 impl SigningKey {
     /// Opens the key.
@@ -94,17 +92,21 @@ impl SigningKey {
             key: self.key.clone(),
             source,
         };
+        let holder = Holder {
+            key: &self.key,
+            passphrase_file: self.passphrase_file.as_deref(),
+        };
         // Before anything else: such a key is lost, whatever else is wrong.
-        if self.scheme().is_none() {
-            refuse_store_path(Path::new(&self.key))?;
-        }
+        holder.refuse_store()?;
         let certificates = read_certificates(&self.certificate)?;
-        let holder = self.holder(&certificates)?;
+        let public = certificates.first().map(PublicKey::of);
+        let holder = holder.open(public.and_then(Result::ok).as_ref())?;
         let signer = CertifiedSigner::new(holder, certificates).map_err(failed)?;
         if context.keys == KeyPolicy::TestKeysOnly
             && !touchstone_sign::keys::is_test_key(signer.certificate())
         {
-            return Err(self.refused(
+            return Err(refused(
+                &self.key,
                 "a private key must not enter a Nix build, and this one is not marked as a test key",
                 "sign outside of the build with `touchstone pe sign`, or use keys made by `touchstone keys generate --test` in tests",
             ));
@@ -115,27 +117,47 @@ impl SigningKey {
             hash: self.digest.into(),
         })
     }
+}
 
+/// A private key by its name, and what opens it.
+pub(crate) struct Holder<'a> {
+    /// As [`SigningKey::key`].
+    pub(crate) key: &'a str,
+    /// As [`SigningKey::passphrase_file`].
+    pub(crate) passphrase_file: Option<&'a Path>,
+}
+
+impl Holder<'_> {
     /// The scheme of the URI that names the key; `None` for a key file.
     fn scheme(&self) -> Option<&str> {
         let (scheme, _) = self.key.split_once(':')?;
         HOLDERS.contains(&scheme).then_some(scheme)
     }
 
-    /// Who holds the key. `certificates` begin with its own.
+    /// Refuses a key file that lies in the Nix store.
+    ///
+    /// # Errors
+    /// [`Error::Key`].
+    pub(crate) fn refuse_store(&self) -> Result<(), Error> {
+        match self.scheme() {
+            None => refuse_store_path(Path::new(self.key)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Opens the key. `public` is its other half where that is known.
+    ///
+    /// # Errors
+    /// As [`SigningKey::open`].
     #[cfg_attr(
         not(feature = "token"),
         expect(unused_variables, reason = "tokens alone may not tell a public key")
     )]
-    fn holder(&self, certificates: &[Certificate]) -> Result<Box<dyn Signer>, Error> {
+    pub(crate) fn open(&self, public: Option<&PublicKey>) -> Result<Box<dyn Signer>, Error> {
         let Some(scheme) = self.scheme() else {
             return self.in_file();
         };
-        let refused = |fact: String, help| Error::Key {
-            key: unread(&self.key).to_owned(),
-            fact,
-            help,
-        };
+        let refused = |fact: String, help| refused(unread(self.key), fact, help);
         if self.passphrase_file.is_some() {
             return Err(refused(
                 "a passphrase opens key files only".to_owned(),
@@ -144,12 +166,9 @@ impl SigningKey {
         }
         match scheme {
             #[cfg(feature = "token")]
-            "pkcs11" => {
-                let certificate = certificates.first().map(PublicKey::of);
-                token::open(&self.key, certificate.and_then(Result::ok).as_ref())
-            }
+            "pkcs11" => token::open(self.key, public),
             #[cfg(feature = "tpm")]
-            "tpm2" => tpm::open(&self.key),
+            "tpm2" => tpm::open(self.key),
             _ => Err(refused(
                 format!("this program does not open {scheme}: keys"),
                 "use the dynamic `touchstone`, which loads modules and TPM libraries, or let the signing agent sign",
@@ -158,26 +177,31 @@ impl SigningKey {
     }
 
     fn in_file(&self) -> Result<Box<dyn Signer>, Error> {
-        let key = read_secret("signing key", Path::new(&self.key), KEY_LIMIT)?;
-        let signer = match &self.passphrase_file {
+        let key = read_secret("signing key", Path::new(self.key), KEY_LIMIT)?;
+        let signer = match self.passphrase_file {
             Some(file) => FileSigner::encrypted(&key, first_line(&passphrase(file)?), Work::LIMIT),
             None => FileSigner::new(&key),
         };
         match signer {
             Ok(signer) => Ok(Box::new(signer)),
             Err(source) => Err(Error::Signer {
-                key: self.key.clone(),
+                key: self.key.to_owned(),
                 source,
             }),
         }
     }
 
-    fn refused(&self, fact: impl Into<String>, help: &'static str) -> Error {
-        Error::Key {
-            key: self.key.clone(),
-            fact: fact.into(),
-            help,
-        }
+    /// This key, refused.
+    pub(crate) fn refused(&self, fact: &str, help: &'static str) -> Error {
+        refused(unread(self.key), fact, help)
+    }
+}
+
+fn refused(key: &str, fact: impl Into<String>, help: &'static str) -> Error {
+    Error::Key {
+        key: key.to_owned(),
+        fact: fact.into(),
+        help,
     }
 }
 

@@ -17,6 +17,9 @@ use touchstone_artifacts::keys::{
 };
 use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
 use touchstone_artifacts::pcr11::UkiPcrs;
+use touchstone_artifacts::policy::{
+    CreatePolicy, PcrPolicy, ShowPolicy, ShownPolicy, SignPolicy, SignedPolicy,
+};
 use touchstone_artifacts::predict::{PredictPcrs, Prediction};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
 use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
@@ -80,6 +83,12 @@ operation!("eventlog.show", ShowEventLog => ShownEventLog,
     "the events of a firmware's log, and what they say");
 operation!("eventlog.replay", ReplayEventLog => ReplayedPcrs,
     "the PCR values that a firmware's log adds up to");
+operation!("policy.create", CreatePolicy => PcrPolicy,
+    "one TPM policy that admits exactly the given predictions");
+operation!("policy.sign", SignPolicy => SignedPolicy,
+    "signatures by which a TPM policy is renewed: .pcrsig");
+operation!("policy.show", ShowPolicy => ShownPolicy,
+    "what a TPM policy or a set of signatures admits");
 operation!("manifest.create", CreateManifest => ManifestSummary,
     "the list of a closure's store paths and their NAR hashes");
 operation!("manifest.sign", SignManifest => ManifestSummary,
@@ -151,6 +160,9 @@ pub fn operations() -> Vec<Description> {
         Description::of::<PredictPcrs>(),
         Description::of::<ShowEventLog>(),
         Description::of::<ReplayEventLog>(),
+        Description::of::<CreatePolicy>(),
+        Description::of::<SignPolicy>(),
+        Description::of::<ShowPolicy>(),
         Description::of::<CreateManifest>(),
         Description::of::<SignManifest>(),
         Description::of::<BootArtifacts>(),

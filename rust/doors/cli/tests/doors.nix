@@ -46,6 +46,14 @@ let
   loader = lib.signPe { file = file "loader.efi" inputs.loader; inherit sign; };
   manifest = lib.mkManifest { inherit (generation) toplevel; };
 
+  policy = lib.mkPolicy {
+    variants = [{ name = "generation 2"; prediction = derivations."measure.predict"; }];
+    pcrs = [ 4 7 11 12 ];
+    bank = "sha384";
+    running.variant = "generation 2";
+    next = "generation 2";
+  };
+
   list = lib.mkEsl {
     owner = "11223344-5566-7788-99aa-bbccddeeff00";
     certificates = [ sign.certificate ];
@@ -74,6 +82,8 @@ let
         phases = [ "" "enter-initrd" ];
       };
     };
+    "policy.create" = policy;
+    "policy.sign" = lib.signPolicy { inherit policy; publicKey = sign.certificate; policyRef = "door"; };
     "manifest.create" = manifest;
     "manifest.sign" = lib.signManifest { inherit manifest; key = inputs.manifestKey; };
     "boot.artifacts" = generations.artifacts.generation2;

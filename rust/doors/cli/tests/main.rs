@@ -19,6 +19,7 @@ mod inspect;
 mod keys;
 mod measure;
 mod nix;
+mod policy;
 mod readme;
 mod real_nix;
 mod refusals;

@@ -5,6 +5,7 @@ mod key;
 mod keys;
 mod measure;
 mod pe;
+mod policy;
 mod text;
 mod uki;
 mod verify;
@@ -18,6 +19,7 @@ pub use key::{KeyArguments, OptionalKey};
 pub use keys::Keys;
 pub use measure::Measure;
 pub use pe::{Pe, Request};
+pub use policy::Policy;
 pub use uki::{Uki, UkiBuild};
 pub use verify::VerifyArguments;
 
@@ -55,6 +57,9 @@ pub enum Command {
     /// Event logs of the firmware
     #[command(subcommand, name = "eventlog")]
     EventLog(EventLog),
+    /// TPM policies: what a secret is sealed to
+    #[command(subcommand)]
+    Policy(Policy),
     /// Secure Boot keys
     #[command(subcommand)]
     Keys(Keys),

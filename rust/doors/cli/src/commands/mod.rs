@@ -4,6 +4,7 @@ mod eventlog;
 mod keys;
 mod measure;
 mod pe;
+mod policy;
 mod print;
 mod uki;
 mod verify;
@@ -49,6 +50,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Pe(pe) => return pe::run(pe, &context),
         Command::Measure(measure) => measure::run(measure, &context)?,
         Command::EventLog(words) => eventlog::run(words, &context)?,
+        Command::Policy(words) => return policy::run(words, &context),
         Command::Keys(keys) => return keys::run(keys, &context),
     }
     Ok(Verdict::Done)

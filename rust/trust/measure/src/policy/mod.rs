@@ -12,6 +12,7 @@ mod authorize;
 mod digest;
 mod error;
 mod pcr;
+mod running;
 mod set;
 mod signature;
 mod tree;
@@ -20,6 +21,7 @@ pub use authorize::KeyName;
 pub use digest::PolicyDigest;
 pub use error::PolicyError;
 pub use pcr::{PcrSelection, PcrValues};
+pub use running::{Difference, Machine, Moment};
 pub use set::{Branch, Outcome, PcrPolicy, check_pcrs};
 pub use signature::{
     PcrSignatures, Proof, SignedDigest, check_reference, fingerprint, policy_ref, to_be_signed,

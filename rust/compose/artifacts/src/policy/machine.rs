@@ -1,0 +1,80 @@
+//! What a machine's registers hold: read from values, or from the log of its firmware.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use touchstone_measure::policy::{Machine, Moment};
+use touchstone_measure::{Bank, Digest, PhasePath};
+
+use super::read_json;
+use crate::{Error, eventlog};
+
+/// What a machine's registers hold. One of `values` and `eventLog`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MachineState {
+    /// A JSON file with the values: `{"7": "<hex>", …}`, or as `touchstone eventlog replay --json` prints them.
+    pub values: Option<PathBuf>,
+    /// The path of phases at whose end the values were read; without it, the moment that each leaf of a prediction is about.
+    pub phase: Option<PhasePath>,
+    /// The log of the machine's firmware, whose values are those before systemd's first phase.
+    pub event_log: Option<PathBuf>,
+}
+
+/// The two forms of a file with values.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    Replayed {
+        pcrs: BTreeMap<u32, BTreeMap<Bank, Digest>>,
+    },
+    Plain(BTreeMap<u32, Digest>),
+}
+
+impl MachineState {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == MachineState::default()
+    }
+
+    /// The registers of this bank.
+    ///
+    /// # Errors
+    /// [`Error::Request`], and what reading the file refuses.
+    pub(super) fn read(&self, bank: Bank) -> Result<Machine, Error> {
+        match (&self.values, &self.event_log) {
+            (Some(values), None) => Ok(Machine {
+                values: match read_json("set of PCR values", values)? {
+                    Values::Plain(values) => values,
+                    Values::Replayed { pcrs } => of_bank(pcrs, bank),
+                },
+                moment: self
+                    .phase
+                    .clone()
+                    .map_or(Moment::AsPredicted, Moment::Phase),
+            }),
+            (None, Some(log)) if self.phase.is_none() => {
+                let replayed = eventlog::read(log)?
+                    .replay(bank)
+                    .map_err(|source| eventlog::refused(log, source))?;
+                // A log that does not mention a register left it as it was at the start.
+                let zeros = (0..24).map(|pcr| (pcr, Digest::zero(bank)));
+                Ok(Machine {
+                    values: zeros.chain(replayed).collect(),
+                    moment: Moment::Firmware,
+                })
+            }
+            _ => Err(Error::Request {
+                fact: "what the machine holds is not said in one way".to_owned(),
+                help: "give `values` (and `phase`, the moment at which they were read), or `eventLog` alone",
+            }),
+        }
+    }
+}
+
+fn of_bank(pcrs: BTreeMap<u32, BTreeMap<Bank, Digest>>, bank: Bank) -> BTreeMap<u32, Digest> {
+    let value = |(pcr, banks): (u32, BTreeMap<Bank, Digest>)| Some((pcr, *banks.get(&bank)?));
+    pcrs.into_iter().filter_map(value).collect()
+}

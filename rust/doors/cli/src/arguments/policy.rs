@@ -1,0 +1,201 @@
+//! The words of `touchstone policy`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgGroup, Args, Subcommand};
+use touchstone_artifacts::inspect::{Bank, PhasePath};
+use touchstone_artifacts::policy::{
+    CreatePolicy, MachineState, PolicyKey, Running, ShowPolicy, SignPolicy, Variant,
+};
+
+#[derive(Subcommand)]
+pub enum Policy {
+    /// Make one TPM policy that admits exactly the given predictions
+    Create(Box<CreateArguments>),
+    /// Sign the states that a policy admits, or a UKI's values of PCR 11, for PolicyAuthorize (.pcrsig)
+    Sign(Box<SignArguments>),
+    /// Say what a policy or a set of signatures admits; exit status 3 when a machine is not admitted or a signature is not the key's
+    Show(ShowArguments),
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("runs").required(true))]
+pub struct CreateArguments {
+    /// What is admitted: answers of `measure predict --json`, each with a name (the file's, without its ending, when none is given)
+    #[arg(required = true, value_name = "[NAME=]PREDICTION")]
+    pub variant: Vec<VariantArgument>,
+    /// The PCRs; 11 alone is refused
+    #[arg(long, value_delimiter = ',', default_value = "7,11,12,13")]
+    pub pcrs: Vec<u32>,
+    /// The PCRs' bank: sha256, sha384 or sha512
+    #[arg(long, default_value = "sha256")]
+    pub bank: Bank,
+    /// The hash of the policy: sha256, sha384 or sha512
+    #[arg(long, default_value = "sha256")]
+    pub hash: Bank,
+    /// The name of the running generation
+    #[arg(long, value_name = "NAME", group = "runs")]
+    pub running: Option<String>,
+    /// What the running machine holds: JSON with PCR values
+    #[arg(long, value_name = "FILE", group = "runs")]
+    pub running_values: Option<PathBuf>,
+    /// The path of phases at whose end these values were read
+    #[arg(long, value_name = "PHASES", requires = "running_values")]
+    pub running_phase: Option<PhasePath>,
+    /// The log of the running machine's firmware
+    #[arg(long, value_name = "LOG", group = "runs")]
+    pub running_log: Option<PathBuf>,
+    /// Make the policy without the running generation, for a machine that was never booted
+    #[arg(long, group = "runs")]
+    pub without_running: bool,
+    /// The name of the generation that boots next, which must be among the predictions
+    #[arg(long, value_name = "NAME")]
+    pub next: Option<String>,
+    /// The name of a generation that is kept, which must be among the predictions
+    #[arg(long, value_name = "NAME")]
+    pub kept: Vec<String>,
+    /// Where the policy is written as well
+    #[arg(long)]
+    pub output: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("subject").required(true))]
+#[command(group = ArgGroup::new("signer").required(true).multiple(true))]
+pub struct SignArguments {
+    /// The policy, from `policy create`: each state that it admits is signed
+    #[arg(long, group = "subject")]
+    pub policy: Option<PathBuf>,
+    /// A unified kernel image, whose values of PCR 11 are signed as systemd-measure does
+    #[arg(long, group = "subject")]
+    pub uki: Option<PathBuf>,
+    /// A phase path, such as enter-initrd; all of systemd's when none is given
+    #[arg(long, requires = "uki")]
+    pub phase: Vec<PhasePath>,
+    /// A bank: sha1, sha256, sha384 or sha512; sha256 when none is given
+    #[arg(long, requires = "uki")]
+    pub bank: Vec<Bank>,
+    /// The private key: a PEM or DER file, pkcs11:…, or tpm2:…
+    #[arg(long, group = "signer")]
+    pub key: Option<String>,
+    /// The file whose first line is the passphrase of an encrypted key file
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The public key or its certificate; without --key, print what is to be signed elsewhere
+    #[arg(long, group = "signer")]
+    pub public_key: Option<PathBuf>,
+    /// The policy reference (systemd 262)
+    #[arg(long, value_name = "TEXT")]
+    pub policy_ref: Option<String>,
+    /// Where the signatures are written
+    #[arg(long)]
+    pub output: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct ShowArguments {
+    /// The policy, or signatures
+    pub file: PathBuf,
+    /// With signatures: the public key or its certificate
+    #[arg(long)]
+    pub public_key: Option<PathBuf>,
+    /// With a policy: JSON with the PCR values of a machine
+    #[arg(long, value_name = "FILE")]
+    pub values: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `NAME=FILE`, or `FILE`.
+#[derive(Clone)]
+pub struct VariantArgument(Variant);
+
+impl FromStr for VariantArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, file) = match text.split_once('=') {
+            Some((name, file)) => (name.to_owned(), PathBuf::from(file)),
+            None => {
+                let file = PathBuf::from(text);
+                let stem = file
+                    .file_stem()
+                    .ok_or("a prediction is given as NAME=FILE")?;
+                (stem.to_string_lossy().into_owned(), file)
+            }
+        };
+        Ok(Self(Variant {
+            name,
+            prediction: file,
+        }))
+    }
+}
+
+impl From<CreateArguments> for CreatePolicy {
+    fn from(words: CreateArguments) -> Self {
+        let running = Running {
+            variant: words.running,
+            values: words.running_values,
+            phase: words.running_phase,
+            event_log: words.running_log,
+        };
+        Self {
+            variants: words.variant.into_iter().map(|variant| variant.0).collect(),
+            pcrs: words.pcrs.into_iter().collect(),
+            bank: words.bank,
+            hash: words.hash,
+            running: (!words.without_running).then_some(running),
+            without_running: words.without_running,
+            next: words.next,
+            kept: words.kept,
+            output: words.output,
+        }
+    }
+}
+
+impl From<SignArguments> for SignPolicy {
+    fn from(words: SignArguments) -> Self {
+        let (sign, public_key) = match words.key {
+            Some(key) => {
+                let key = PolicyKey {
+                    key,
+                    passphrase_file: words.passphrase_file,
+                    public_key: words.public_key,
+                };
+                (Some(key), None)
+            }
+            None => (None, words.public_key),
+        };
+        Self {
+            policy: words.policy,
+            uki: words.uki,
+            phases: words.phase,
+            banks: words.bank,
+            sign,
+            public_key,
+            policy_ref: words.policy_ref,
+            output: words.output,
+        }
+    }
+}
+
+impl From<ShowArguments> for ShowPolicy {
+    fn from(words: ShowArguments) -> Self {
+        Self {
+            file: words.file,
+            public_key: words.public_key,
+            machine: words.values.map(|values| MachineState {
+                values: Some(values),
+                ..MachineState::default()
+            }),
+        }
+    }
+}

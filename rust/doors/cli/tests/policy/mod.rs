@@ -1,0 +1,3 @@
+//! `touchstone policy`, beside tpm2-tools and systemd, each with a software TPM.
+
+pub mod shorthand;
