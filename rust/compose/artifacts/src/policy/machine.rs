@@ -1,7 +1,7 @@
 //! What a machine's registers hold: read from values, or from the log of its firmware.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,16 +23,6 @@ pub struct MachineState {
     pub event_log: Option<PathBuf>,
 }
 
-/// The two forms of a file with values.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Values {
-    Replayed {
-        pcrs: BTreeMap<u32, BTreeMap<Bank, Digest>>,
-    },
-    Plain(BTreeMap<u32, Digest>),
-}
-
 impl MachineState {
     /// Whether it says nothing.
     pub(super) fn is_empty(&self) -> bool {
@@ -46,10 +36,7 @@ impl MachineState {
     pub(super) fn read(&self, bank: Bank) -> Result<Machine, Error> {
         match (&self.values, &self.event_log) {
             (Some(values), None) => Ok(Machine {
-                values: match read_json("set of PCR values", values)? {
-                    Values::Plain(values) => values,
-                    Values::Replayed { pcrs } => of_bank(pcrs, bank),
-                },
+                values: read_values(values, bank)?,
                 moment: self
                     .phase
                     .clone()
@@ -74,7 +61,20 @@ impl MachineState {
     }
 }
 
-fn of_bank(pcrs: BTreeMap<u32, BTreeMap<Bank, Digest>>, bank: Bank) -> BTreeMap<u32, Digest> {
+/// Reads a file with values, in either form.
+fn read_values(file: &Path, bank: Bank) -> Result<BTreeMap<u32, Digest>, Error> {
+    let role = "set of PCR values";
+    let mut json: serde_json::Value = read_json(role, file)?;
+    let malformed = |error: serde_json::Error| Error::Text {
+        role,
+        file: file.to_owned(),
+        fact: error.to_string(),
+    };
+    let Some(pcrs) = json.get_mut("pcrs") else {
+        return serde_json::from_value(json).map_err(malformed);
+    };
+    let pcrs: BTreeMap<u32, BTreeMap<Bank, Digest>> =
+        serde_json::from_value(pcrs.take()).map_err(malformed)?;
     let value = |(pcr, banks): (u32, BTreeMap<Bank, Digest>)| Some((pcr, *banks.get(&bank)?));
-    pcrs.into_iter().filter_map(value).collect()
+    Ok(pcrs.into_iter().filter_map(value).collect())
 }

@@ -20,7 +20,7 @@ pub enum Policy {
 }
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("runs").required(true))]
+#[command(group = ArgGroup::new("runs"))]
 pub struct CreateArguments {
     /// What is admitted: answers of `measure predict --json`, each with a name (the file's, without its ending, when none is given)
     #[arg(required = true, value_name = "[NAME=]PREDICTION")]
@@ -152,7 +152,7 @@ impl From<CreateArguments> for CreatePolicy {
             pcrs: words.pcrs.into_iter().collect(),
             bank: words.bank,
             hash: words.hash,
-            running: (!words.without_running).then_some(running),
+            running: Some(running).filter(|running| *running != Running::default()),
             without_running: words.without_running,
             next: words.next,
             kept: words.kept,

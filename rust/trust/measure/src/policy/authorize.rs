@@ -15,6 +15,8 @@ const CURVE_P256: u16 = 0x0003;
 const CURVE_P384: u16 = 0x0004;
 /// `TPMA_OBJECT` (part 2, section 8.3): `userWithAuth`, `decrypt`, `sign`.
 const ATTRIBUTES: u32 = 1 << 6 | 1 << 17 | 1 << 18;
+/// The lengths of RSA keys, in bits, that the TPMs which we compared with load.
+const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=3072;
 /// The hash of the name, whatever a session works with.
 const NAME_HASH: Bank = Bank::Sha256;
 
@@ -22,7 +24,8 @@ const NAME_HASH: Bank = Bank::Sha256;
 ///
 /// `TPMT_PUBLIC` (part 2, section 12.2.4) is that which systemd and tpm2-tools (`tpm2_loadexternal` without options)
 /// make of a public key in PEM: `nameAlg` SHA-256; attributes `userWithAuth`, `decrypt` and `sign`; no policy, no
-/// symmetric algorithm, no scheme, no key derivation; the usual RSA exponent 65537 written as 0.
+/// symmetric algorithm, no scheme, no key derivation; the usual RSA exponent 65537 written out, not as the 0 that stands
+/// for it elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyName {
     public: Vec<u8>,
@@ -33,9 +36,12 @@ impl KeyName {
     /// The name of this key.
     ///
     /// # Errors
-    /// [`PolicyError::Key`] for an RSA key outside of 2048 to 4096 bits or with an exponent that no TPM takes.
+    /// [`PolicyError::Key`] for an RSA key outside of 2048 to 3072 bits, or with another exponent than 65537: the TPMs that we
+    /// compared with load none.
     pub fn of(key: &PublicKey) -> Result<KeyName, PolicyError> {
-        key.may_sign().map_err(|_| PolicyError::Key)?;
+        if matches!(key, PublicKey::Rsa(_)) && !RSA_BITS.contains(&key.bits()) {
+            return Err(PolicyError::Key);
+        }
         let public = public_area(key).ok_or(PolicyError::Key)?;
         let digest = hash_of(NAME_HASH, std::iter::once(public.as_slice()));
         let mut name = NAME_HASH.algorithm().to_be_bytes().to_vec();
@@ -93,8 +99,8 @@ fn sized(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([&len.to_be_bytes(), bytes].concat())
 }
 
-/// "An exponent of zero indicates that the exponent is the default of 2^16 + 1" (part 2, section 12.2.3.5). No other
-/// was compared.
+/// The exponent, which systemd and tpm2-tools write out although 0 would stand for this one (part 2, section 12.2.3.5). No
+/// other was compared.
 fn exponent(bytes: &[u8]) -> Option<u32> {
-    (bytes == [1, 0, 1]).then_some(0)
+    (bytes == [1, 0, 1]).then_some(0x1_0001)
 }

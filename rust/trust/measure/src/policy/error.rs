@@ -100,12 +100,12 @@ pub enum PolicyError {
     Altered(&'static str),
     /// The key is not one whose signatures a TPM is known to check.
     #[error(
-        "a policy cannot be signed by this key: use RSA of 2048 to 4096 bits with the exponent 65537, P-256 or P-384"
+        "a policy cannot be signed by this key, which few TPMs can load: use RSA of 2048 or 3072 bits with the exponent 65537, P-256 or P-384"
     )]
     Key,
     /// systemd's reader of `.pcrsig` knows RSA alone.
     #[error(
-        "systemd opens nothing with signatures of an elliptic curve in .pcrsig: sign with RSA of 2048 to 4096 bits"
+        "systemd opens nothing with signatures of an elliptic curve in .pcrsig: sign with RSA of 2048 or 3072 bits"
     )]
     NotRsa,
     /// systemd's sessions are of SHA-256.
