@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use touchstone_pe::{Image, Section};
+use touchstone_pe::Image;
 use touchstone_sign::esl::{self, Signature, SignatureList};
 use uuid::{Uuid, uuid};
 
@@ -173,17 +173,18 @@ fn version(ident: &[u8]) -> Result<String, ShimError> {
     }
 }
 
-/// The content of a section.
+/// The content of a section, whose name may be longer than those of other images.
 fn section<S: Read + Seek>(
     image: &Image,
     source: &mut S,
     name: &'static str,
 ) -> Result<Vec<u8>, BootPathError> {
-    let section: Section = image
-        .section(name)
-        .cloned()
-        .ok_or(ShimError::Section(name))?;
-    Ok(image.section_bytes(source, &section, LIMIT)?)
+    for section in image.sections() {
+        if image.full_name(source, section)? == name {
+            return Ok(image.section_bytes(source, section, LIMIT)?);
+        }
+    }
+    Err(ShimError::Section(name).into())
 }
 
 /// The table in `.vendor_cert`: sizes, then offsets, of what the vendor allows (a certificate) and denies (lists).
