@@ -17,6 +17,7 @@ mod enrolment;
 mod keys;
 mod matrix;
 mod sbat;
+mod sealing;
 mod table;
 mod verdicts;
 
@@ -60,6 +61,8 @@ pub enum Part {
     Generations,
     /// Every way to boot measures what was predicted
     Matrix,
+    /// Secrets open for the generations that a policy names, and for no other
+    Sealing,
 }
 
 /// Which boots are wanted.
@@ -93,6 +96,7 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Outcome {
             Part::Enrolment => ("enrolment", enrolment::claims(inputs, &mut outcome)),
             Part::Generations => ("generations", generations(inputs, all, &mut outcome)),
             Part::Matrix => ("matrix", matrix::claims(inputs, wish, &mut outcome)),
+            Part::Sealing => ("sealing", sealing::claims(inputs, all, &mut outcome)),
         };
         // What comes after it is looked at all the same.
         if let Err(error) = done {

@@ -1,0 +1,188 @@
+//! Secrets sealed under our policies: who gets at them is what real boots say.
+
+use anyhow::{Result, bail, ensure};
+use touchstone_harness::Inputs;
+use touchstone_harness::boot::{Done, Order};
+use touchstone_harness::progress::Stage;
+
+use super::Outcome;
+use super::each::each;
+
+mod bench;
+mod generation;
+mod vault;
+
+use bench::Bench;
+use generation::Generation;
+use vault::{SECRET, Sealed, Vault};
+
+/// `TPM_RC_VALUE` of the first parameter: what the registers make is not among the digests of `PolicyOR`.
+const NOT_AMONG_THEM: (&str, u32) = ("PolicyOR", 0x1c4);
+/// `TPM_RC_POLICY_FAIL` of the first session: the session's digest is not the object's policy.
+const ANOTHER_POLICY: (&str, u32) = ("Unseal", 0x99d);
+
+/// The generations of the large policy, each with two specialisations.
+const GENERATIONS: u32 = 40;
+
+/// Seals under policies over one and over 120 predicted generations, and boots some; with `all`, more of them.
+pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let bench = Bench::new(inputs, folder.path())?;
+    one(&bench, outcome)?;
+    many(&bench, all, outcome)
+}
+
+/// What has to come of an order.
+#[derive(Clone, Copy)]
+enum Expected {
+    /// The secret.
+    Open,
+    /// This refusal, on every way.
+    Shut((&'static str, u32)),
+    /// The register is another now.
+    Extended,
+}
+
+/// A policy over one generation, before its first phase and at it.
+fn one(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
+    use Expected::{Extended, Open, Shut};
+    let [first, second] = [1, 2].map(Generation::plain);
+    let before = bench.policy(&[bench.predict(&[first], "")?])?;
+    let at = bench.policy(&[bench.predict(&[first], "enter-initrd")?])?;
+    let vault = Vault::seal(&bench.root, &[&before, &at])?;
+    let [before, at] = vault.sealed() else {
+        bail!("two secrets were sealed")
+    };
+    let orders = [
+        before.order(),
+        at.order(),
+        phase("enter-initrd"),
+        before.order(),
+        at.order(),
+        phase("leave-initrd"),
+        at.order(),
+    ];
+    let shut = Shut(ANOTHER_POLICY);
+    let predicted = [Open, shut, Extended, shut, Open, Extended, shut];
+    let other = [shut, shut, Extended, shut, shut, Extended, shut];
+    for (claim, generation, secure_boot, expected) in [
+        (
+            "a secret opens for the predicted generation, at the predicted phase alone",
+            first,
+            true,
+            predicted,
+        ),
+        (
+            "no secret opens for another generation of the same signer",
+            second,
+            true,
+            other,
+        ),
+        (
+            "no secret opens for the predicted generation with Secure Boot off",
+            first,
+            false,
+            other,
+        ),
+    ] {
+        let verdict = boot(bench, &vault, generation, secure_boot, &orders, &expected);
+        outcome.add(claim, verdict);
+    }
+    Ok(())
+}
+
+/// One policy over 120.
+fn many(bench: &Bench<'_>, all: bool, outcome: &mut Outcome) -> Result<()> {
+    let numbers: Vec<u32> = (1..=GENERATIONS).collect();
+    let count = 3 * numbers.len();
+    let stage = Stage::begin(format!("Building, signing and predicting {count} UKIs"));
+    let predictions = each(&numbers, |number| {
+        bench.predict(&Generation::with_specialisations(*number), "")
+    })?;
+    let policy = bench.policy(&predictions)?;
+    stage.done("one policy");
+    let branches = policy.branches.len();
+    ensure!(
+        branches == count,
+        "the policy has {branches} branches for {count} generations"
+    );
+    let vault = Vault::seal(&bench.root, &[&policy])?;
+    let [sealed] = vault.sealed() else {
+        bail!("one secret was sealed")
+    };
+    // Eight branches are a node, which a way begins with.
+    ensure!(sealed.ways() == count.div_ceil(8), "{} ways", sealed.ways());
+    let [_, _, last] = Generation::with_specialisations(GENERATIONS);
+    let [_, middle, _] = Generation::with_specialisations(GENERATIONS / 2);
+    let (first, unknown) = (Generation::plain(1), Generation::plain(GENERATIONS + 1));
+    let boots = [
+        (last, Expected::Open),
+        (first, Expected::Open),
+        (middle, Expected::Open),
+        (unknown, Expected::Shut(NOT_AMONG_THEM)),
+    ];
+    for (generation, expected) in boots.into_iter().take(if all { 4 } else { 1 }) {
+        let claim = match expected {
+            Expected::Open => format!("a secret for {count} generations opens for {generation}"),
+            _ => format!("a secret for {count} generations does not open for {generation}"),
+        };
+        let orders = [sealed.order()];
+        let verdict = boot(bench, &vault, generation, true, &orders, &[expected]);
+        outcome.add(&claim, verdict);
+    }
+    Ok(())
+}
+
+fn phase(word: &str) -> Order {
+    Order::Extend {
+        pcr: 11,
+        word: word.to_owned(),
+    }
+}
+
+/// Boots a generation with the secrets in its TPM, and looks at what came of the orders.
+fn boot(
+    bench: &Bench<'_>,
+    vault: &Vault,
+    generation: Generation,
+    secure_boot: bool,
+    orders: &[Order],
+    expected: &[Expected],
+) -> Result<()> {
+    let stage = Stage::begin(format!("Booting {generation}"));
+    let machine = bench.machine(generation, secure_boot)?;
+    let boot = machine.tpm_state(vault.state()).orders(orders).boot()?;
+    boot.reached()?;
+    stage.done("reached its end");
+    ensure!(
+        boot.report.secure_boot == Some(secure_boot),
+        "Secure Boot is not as it was to be"
+    );
+    ensure!(
+        boot.report.cmdline == generation.command_line(),
+        "another generation booted: {}",
+        boot.report.cmdline
+    );
+    for (number, (expected, order)) in expected.iter().zip(orders).enumerate() {
+        let done = boot.report.done.get(&number);
+        ensure!(
+            as_expected(*expected, order, done),
+            "of order {number} came {done:?}"
+        );
+    }
+    Ok(())
+}
+
+fn as_expected(expected: Expected, order: &Order, done: Option<&Done>) -> bool {
+    match (expected, done) {
+        (Expected::Open, Some(Done::Unsealed(secret))) => secret == SECRET,
+        (Expected::Extended, Some(Done::Extended(_))) => true,
+        (Expected::Shut((command, code)), Some(Done::Refused(refusals))) => {
+            refusals.len() == Sealed::ways_of(order)
+                && refusals
+                    .iter()
+                    .all(|(by, with)| by == command && *with == code)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,133 @@
+//! Keys, UKIs, predictions and machines.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use touchstone_harness::boot::{Firmware, Machine, Variables};
+use touchstone_harness::nix::output;
+use touchstone_harness::{Inputs, Root, guest};
+use touchstone_measure::policy::PcrPolicy;
+
+use super::generation::Generation;
+use crate::boot::keys::Keys;
+
+/// The registers of a policy when nothing is said of them.
+const PCRS: [u32; 4] = [7, 11, 12, 13];
+
+/// What `measure predict` said of a generation with its specialisations.
+pub struct Prediction {
+    name: String,
+    file: PathBuf,
+}
+
+/// What is the same for all generations.
+pub struct Bench<'a> {
+    inputs: &'a Inputs,
+    folder: &'a Path,
+    keys: Keys,
+    initrd: PathBuf,
+    /// Where QEMU and swtpm are.
+    pub root: Root,
+}
+
+impl<'a> Bench<'a> {
+    /// Makes keys, an initrd, and a signed loader in this folder.
+    pub fn new(inputs: &'a Inputs, folder: &'a Path) -> Result<Bench<'a>> {
+        let keys = Keys::make(inputs, &folder.join("keys"), &[])?;
+        let loaders = inputs
+            .boot
+            .get("trixie")
+            .context("no loader of Debian 13")?;
+        let loader = loaders.get("x64").context("no loader of Debian 13")?;
+        keys.sign(loader, &folder.join("loader.efi"), &[])?;
+        Ok(Bench {
+            initrd: guest::initrd(inputs, &folder.join("initrd"), None)?,
+            root: inputs.trixie(),
+            inputs,
+            folder,
+            keys,
+        })
+    }
+
+    /// The signed UKI of a generation, made when it is asked for first.
+    pub fn uki(&self, generation: Generation) -> Result<PathBuf> {
+        let path = self.folder.join(generation.file());
+        if path.exists() {
+            return Ok(path);
+        }
+        let mut build = guest::uki(self.inputs)?;
+        build.arg("--initrd").arg(&self.initrd);
+        build.args(["--cmdline", &generation.command_line()]);
+        build.args(["--os-release", &generation.os_release()]);
+        build.arg("--key").arg(self.keys.path("db.key"));
+        build.arg("--certificate").arg(self.keys.path("db.pem"));
+        build.arg("--output").arg(&path);
+        output(build)?;
+        Ok(path)
+    }
+
+    /// What is predicted of a generation with its specialisations under Secure Boot, at a phase of the boot.
+    pub fn predict(&self, generations: &[Generation], phase: &str) -> Result<Prediction> {
+        let first = generations.first().context("no generation")?;
+        let name = format!("generation {}", first.number);
+        let entries = generations.iter().map(|generation| {
+            let uki = self.uki(*generation)?;
+            Ok(json!({ "name": generation.to_string(), "uki": uki }))
+        });
+        let entries = entries.collect::<Result<Vec<_>>>()?;
+        let list = |name: &str| self.keys.path(&format!("{name}.esl"));
+        let request = json!({
+            "loader": self.folder.join("loader.efi"),
+            "entries": entries,
+            "measure": {
+                "secureBoot": { "PK": list("PK"), "KEK": list("KEK"), "db": list("db") },
+                "pcrs": PCRS,
+                "phases": [phase],
+            },
+        });
+        let file = |kind: &str| self.folder.join(format!("{name} {phase}.{kind}.json"));
+        fs::write(file("request"), request.to_string())?;
+        let mut predict = self.keys.command(&["measure", "predict", "--json"]);
+        predict.arg(file("request"));
+        let answer = output(predict)?;
+        fs::write(file("answer"), answer)?;
+        Ok(Prediction {
+            file: file("answer"),
+            name,
+        })
+    }
+
+    /// The policy that admits what is predicted; the machine runs the last of these generations.
+    pub fn policy(&self, predictions: &[Prediction]) -> Result<PcrPolicy> {
+        let running = predictions.last().context("no prediction")?;
+        let mut create = self.keys.command(&["policy", "create", "--json"]);
+        create.args(["--running", &running.name]);
+        for Prediction { name, file } in predictions {
+            create.arg(format!("{name}={}", file.display()));
+        }
+        let policy: PcrPolicy = serde_json::from_str(&output(create)?)?;
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// A machine with this generation alone.
+    pub fn machine(&self, generation: Generation, secure_boot: bool) -> Result<Machine<'_>> {
+        let firmware = Firmware::of_debian(self.root.path());
+        let machine = Machine::new(&self.root, firmware)
+            .file("EFI/BOOT/BOOTX64.EFI", self.folder.join("loader.efi"))
+            .file(
+                &format!("EFI/Linux/{}", generation.file()),
+                self.uki(generation)?,
+            )
+            .file("loader/loader.conf", b"timeout 0\n".to_vec());
+        Ok(machine.variables(Variables {
+            pk: self.keys.read("PK.esl")?,
+            kek: self.keys.read("KEK.esl")?,
+            db: self.keys.read("db.esl")?,
+            dbx: Vec::new(),
+            secure_boot,
+        }))
+    }
+}
