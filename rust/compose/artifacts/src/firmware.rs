@@ -7,15 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
     Ask, Authority, AuthorityError, Bank, BootPathError, BootTree, Branch, Companions, Digests,
-    Loader, Medium, PhasePath, Prediction, Program, Release, Variables, authenticode_digests,
-    predict_tree,
+    FirmwareLog, Loader, Medium, PhasePath, Prediction, Program, Release, Shim, Variables,
+    authenticode_digests, predict_tree,
 };
 use touchstone_pe::authenticode;
 use touchstone_sign::{Certificate, certificate, esl};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::predict::NoPrediction;
+use crate::machine::{BootMedium, MachineLog};
 use crate::source::{open, open_image, read_small};
 
 /// What is to be predicted, and for which firmware settings.
@@ -36,16 +36,14 @@ pub struct Measure {
     pub without_boot_secret: bool,
     /// What the firmware boots from; needed for PCR 5.
     pub medium: Option<BootMedium>,
-}
-
-/// What the firmware boots from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub enum BootMedium {
-    /// A disk with a GUID partition table: an image of it, or its device.
-    Disk(PathBuf),
-    /// A CD.
-    Cd,
+    /// `loader/loader.conf` of the ESP, which is measured into PCR 5; there is none when not given.
+    pub loader_conf: Option<PathBuf>,
+    /// How often the firmware refuses to end the boot services before it does, an event of PCR 5: OVMF of 2026 does once. A log of the
+    /// machine tells by itself.
+    #[serde(default)]
+    pub failed_exits: u32,
+    /// The machine's own log; what the firmware measures before the boot is by rule when not given.
+    pub firmware_log: Option<MachineLog>,
 }
 
 /// The Secure Boot variables: files that hold a variable's value, a sequence of EFI signature lists (ESL).
@@ -103,6 +101,9 @@ pub(crate) struct Firmware {
     /// The variables as they are, then after each update.
     branches: Vec<Branch<Variables>>,
     medium: Option<Medium>,
+    configuration: Option<Vec<u8>>,
+    log: Option<FirmwareLog>,
+    failed_exits: u32,
     certificate: Option<Certificate>,
     db: Option<PathBuf>,
     without_boot_secret: bool,
@@ -140,6 +141,13 @@ impl Measure {
             variables: None,
             branches: vec![Branch::only(Variables::default())],
             medium: self.medium.as_ref().map(BootMedium::open).transpose()?,
+            configuration: self.read_configuration()?,
+            log: self
+                .firmware_log
+                .as_ref()
+                .map(MachineLog::open)
+                .transpose()?,
+            failed_exits: self.failed_exits,
             certificate: None,
             db: None,
             without_boot_secret: self.without_boot_secret,
@@ -157,18 +165,11 @@ impl Measure {
     }
 }
 
-impl BootMedium {
-    fn open(&self) -> Result<Medium, Error> {
-        match self {
-            BootMedium::Cd => Ok(Medium::Cd),
-            BootMedium::Disk(path) => {
-                let role = "disk";
-                Medium::of_disk(&mut open(role, path)?).map_err(|source| Error::Predict {
-                    file: Some(path.clone()),
-                    source: NoPrediction::Medium(source),
-                })
-            }
-        }
+impl Measure {
+    fn read_configuration(&self) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.loader_conf.as_deref();
+        path.map(|path| read_small("loader.conf", path, VARIABLE_LIMIT))
+            .transpose()
     }
 }
 
@@ -225,7 +226,7 @@ impl SecureBoot {
 }
 
 /// The content of a variable: signature lists.
-fn variable(role: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn variable(role: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
     let bytes = read_small(role, path, VARIABLE_LIMIT)?;
     esl::parse(&bytes).map_err(|error| signature_data(role, path, error))?;
     Ok(bytes)
@@ -251,8 +252,9 @@ impl Firmware {
         authority: Option<Authority>,
     ) -> Result<Loader, Error> {
         let role = "boot loader";
-        let loader = Loader::from_file(&mut open(role, file)?, &self.ask.banks, authority)
+        let mut loader = Loader::from_file(&mut open(role, file)?, &self.ask.banks, authority)
             .map_err(|source| boot_path(role, named, source))?;
+        loader.configuration = self.configuration.clone();
         Ok(if self.without_boot_secret {
             loader.without_boot_secret()
         } else {
@@ -260,12 +262,13 @@ impl Firmware {
         })
     }
 
-    /// Predicts what a machine measures that boots `loader` and then any of the entries.
+    /// Predicts what a machine measures that boots `shim`, `loader` and then any of the entries.
     ///
     /// # Errors
     /// [`Error::Predict`].
     pub(crate) fn predict(
         &self,
+        shim: Option<Shim>,
         loader: Option<Loader>,
         entries: Vec<Branch<Program>>,
         shared: Companions,
@@ -274,9 +277,9 @@ impl Firmware {
         let tree = BootTree {
             variables: self.branches.clone(),
             medium: self.medium.clone(),
-            firmware: None,
-            failed_exits: 0,
-            shim: None,
+            firmware: self.log.clone(),
+            failed_exits: self.failed_exits,
+            shim,
             loader,
             entries,
             shared,

@@ -273,6 +273,7 @@ impl Maker<'_> {
         // As it will be started: signing may pad it.
         let loader = firmware.loader(&folder.join(LOADER), named, authority)?;
         let prediction = firmware.predict(
+            None,
             Some(loader),
             vec![Branch::named(name, Program::Uki(Box::new(uki)))],
             Companions::default(),

@@ -18,6 +18,7 @@ pub mod input;
 pub mod inspect;
 pub mod inspect_uki;
 pub mod keys;
+pub mod machine;
 pub mod manifest;
 pub mod output;
 mod parts;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
-    Addon, BootPathError, Branch, Companion, Companions, Linux, MediumError, PredictError, Program,
-    StartedImage, Uki, UkiError,
+    Addon, BootPathError, Branch, Companion, Companions, FirmwareLogError, Linux, MediumError,
+    PredictError, Program, StartedImage, Uki, UkiError,
 };
 
 pub use touchstone_measure::Prediction;
 
 use crate::firmware::{Firmware, Measure, boot_path};
+use crate::machine::ShimFiles;
 use crate::source::{FileContent, open};
 use crate::{Context, Error, output};
 
@@ -21,6 +22,8 @@ use crate::{Context, Error, output};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PredictPcrs {
+    /// shim, where the firmware starts it before anything else.
+    pub shim: Option<ShimFiles>,
     /// The boot loader that the firmware starts, systemd-boot; not given where the firmware starts the UKI itself.
     pub loader: Option<PathBuf>,
     /// The UKI that the loader starts: short for `entries` with this one.
@@ -98,7 +101,9 @@ impl PredictPcrs {
             .as_ref()
             .map(|path| firmware.loader(path, path, firmware.promised()?));
         let shared = companions(&firmware, &self.shared, of_loader_folder)?;
-        let prediction = firmware.predict(loader.transpose()?, entries, shared)?;
+        let shim = self.shim.as_ref().map(|shim| shim.open(&firmware));
+        let prediction =
+            firmware.predict(shim.transpose()?, loader.transpose()?, entries, shared)?;
         publish(&prediction, self.output.as_deref())?;
         Ok(prediction)
     }
@@ -289,6 +294,9 @@ pub enum NoPrediction {
     /// The disk has no partition table whose measurement is known.
     #[error(transparent)]
     Medium(#[from] MediumError),
+    /// The event log is no ground for a prediction.
+    #[error(transparent)]
+    FirmwareLog(#[from] FirmwareLogError),
     /// The UKI's sections are not ones whose behaviour is known.
     #[error(transparent)]
     Uki(#[from] UkiError),

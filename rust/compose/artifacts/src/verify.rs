@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use touchstone_pe::{Image, ReadError, authenticode};
-use touchstone_sign::firmware::table::{Entry, Table};
+use touchstone_sign::firmware::table::Table;
 use touchstone_sign::firmware::{
     self, DigestKind, ImageDigests, Reason, Rule, Verdict, digests_needed, judge,
 };
@@ -128,12 +128,6 @@ impl Presented {
         let table = bytes.map(|bytes| firmware::table::walk(&bytes));
         let digests = digests(file, image, table.as_ref(), lists)?;
         Ok(Self { digests, table })
-    }
-
-    /// The signatures, in DER.
-    pub(crate) fn signatures(&self) -> impl Iterator<Item = &[u8]> {
-        let entries = self.table.iter().flat_map(|table| &table.entries);
-        entries.filter_map(Entry::pkcs7)
     }
 
     /// What firmware with these lists says.
