@@ -59,6 +59,24 @@ pub struct Signed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
+impl Bytes {
+    /// The bytes that hexadecimal digits (in small letters) stand for.
+    ///
+    /// # Errors
+    /// When something else stands there.
+    pub fn of_hex(text: &str) -> anyhow::Result<Bytes> {
+        Ok(Bytes(data_encoding::HEXLOWER.decode(text.as_bytes())?))
+    }
+
+    /// The same of base 64.
+    ///
+    /// # Errors
+    /// When something else stands there.
+    pub fn of_base64(text: &str) -> anyhow::Result<Bytes> {
+        Ok(Bytes(data_encoding::BASE64.decode(text.as_bytes())?))
+    }
+}
+
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&data_encoding::HEXLOWER.encode(&self.0))

@@ -10,25 +10,30 @@ use super::each::each;
 
 mod bench;
 mod generation;
+mod signed;
 mod vault;
 
 use bench::Bench;
 use generation::Generation;
-use vault::{SECRET, Sealed, Vault};
+use vault::{SECRET, Vault};
 
 /// `TPM_RC_VALUE` of the first parameter: what the registers make is not among the digests of `PolicyOR`.
 const NOT_AMONG_THEM: (&str, u32) = ("PolicyOR", 0x1c4);
 /// `TPM_RC_POLICY_FAIL` of the first session: the session's digest is not the object's policy.
 const ANOTHER_POLICY: (&str, u32) = ("Unseal", 0x99d);
 
+/// The same of an approved policy.
+const NOT_APPROVED: (&str, u32) = ("PolicyAuthorize", 0x1c4);
+
 /// The generations of the large policy, each with two specialisations.
 const GENERATIONS: u32 = 40;
 
-/// Seals under policies over one and over 120 predicted generations, and boots some; with `all`, more of them.
+/// Seals under policies over one generation, over one that a key vouches for, and over 120, and boots some; with `all`, more of them.
 pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let bench = Bench::new(inputs, folder.path())?;
     one(&bench, outcome)?;
+    signed(&bench, outcome)?;
     many(&bench, all, outcome)
 }
 
@@ -53,14 +58,15 @@ fn one(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
     let [before, at] = vault.sealed() else {
         bail!("two secrets were sealed")
     };
+    let (before, at) = (before.order(0)?, at.order(0)?);
     let orders = [
-        before.order(),
-        at.order(),
+        before.clone(),
+        at.clone(),
         phase("enter-initrd"),
-        before.order(),
-        at.order(),
+        before,
+        at.clone(),
         phase("leave-initrd"),
-        at.order(),
+        at,
     ];
     let shut = Shut(ANOTHER_POLICY);
     let predicted = [Open, shut, Extended, shut, Open, Extended, shut];
@@ -91,6 +97,24 @@ fn one(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
+/// A policy that renews itself: what is sealed to a key opens by the key's signature for the generation that runs.
+fn signed(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
+    let [first, second] = [1, 2].map(Generation::plain);
+    let policy = |generation| bench.policy(&[bench.predict(&[generation], "")?]);
+    let (of_first, of_second) = (policy(first)?, policy(second)?);
+    let approvals = bench.approvals(&[&of_first, &of_second])?;
+    let vault = Vault::seal(&bench.root, &[&approvals])?;
+    let [sealed] = vault.sealed() else {
+        bail!("one secret was sealed")
+    };
+    let orders = [sealed.order(0)?, sealed.order(1)?];
+    let expected = [Expected::Shut(NOT_APPROVED), Expected::Open];
+    let verdict = boot(bench, &vault, second, true, &orders, &expected);
+    let claim = "what was sealed to a key opens by its signature for this generation alone";
+    outcome.add(claim, verdict);
+    Ok(())
+}
+
 /// One policy over 120.
 fn many(bench: &Bench<'_>, all: bool, outcome: &mut Outcome) -> Result<()> {
     let numbers: Vec<u32> = (1..=GENERATIONS).collect();
@@ -110,8 +134,10 @@ fn many(bench: &Bench<'_>, all: bool, outcome: &mut Outcome) -> Result<()> {
     let [sealed] = vault.sealed() else {
         bail!("one secret was sealed")
     };
+    let order = sealed.order(0)?;
     // Eight branches are a node, which a way begins with.
-    ensure!(sealed.ways() == count.div_ceil(8), "{} ways", sealed.ways());
+    let ways = ways(&order);
+    ensure!(ways == count.div_ceil(8), "there are {ways} ways");
     let [_, _, last] = Generation::with_specialisations(GENERATIONS);
     let [_, middle, _] = Generation::with_specialisations(GENERATIONS / 2);
     let (first, unknown) = (Generation::plain(1), Generation::plain(GENERATIONS + 1));
@@ -126,8 +152,8 @@ fn many(bench: &Bench<'_>, all: bool, outcome: &mut Outcome) -> Result<()> {
             Expected::Open => format!("a secret for {count} generations opens for {generation}"),
             _ => format!("a secret for {count} generations does not open for {generation}"),
         };
-        let orders = [sealed.order()];
-        let verdict = boot(bench, &vault, generation, true, &orders, &[expected]);
+        let orders = std::slice::from_ref(&order);
+        let verdict = boot(bench, &vault, generation, true, orders, &[expected]);
         outcome.add(&claim, verdict);
     }
     Ok(())
@@ -178,11 +204,19 @@ fn as_expected(expected: Expected, order: &Order, done: Option<&Done>) -> bool {
         (Expected::Open, Some(Done::Unsealed(secret))) => secret == SECRET,
         (Expected::Extended, Some(Done::Extended(_))) => true,
         (Expected::Shut((command, code)), Some(Done::Refused(refusals))) => {
-            refusals.len() == Sealed::ways_of(order)
+            refusals.len() == ways(order)
                 && refusals
                     .iter()
                     .all(|(by, with)| by == command && *with == code)
         }
         _ => false,
+    }
+}
+
+/// How many ways the guest tries.
+fn ways(order: &Order) -> usize {
+    match order {
+        Order::Unseal(unseal) => unseal.paths.len(),
+        Order::Extend { .. } => 0,
     }
 }

@@ -11,6 +11,7 @@ use touchstone_harness::{Inputs, Root, guest};
 use touchstone_measure::policy::PcrPolicy;
 
 use super::generation::Generation;
+use super::signed::Approvals;
 use crate::boot::keys::Keys;
 
 /// The registers of a policy when nothing is said of them.
@@ -110,6 +111,12 @@ impl<'a> Bench<'a> {
         let policy: PcrPolicy = serde_json::from_str(&output(create)?)?;
         policy.check()?;
         Ok(policy)
+    }
+
+    /// The approvals of these policies by a key made for that.
+    pub fn approvals(&self, policies: &[&PcrPolicy]) -> Result<Approvals> {
+        let keys = Keys::make(self.inputs, &self.folder.join("approving"), &[])?;
+        Approvals::sign(&keys, self.folder, policies)
     }
 
     /// A machine with this generation alone.

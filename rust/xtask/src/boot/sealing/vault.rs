@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 use touchstone_harness::Root;
 use touchstone_harness::boot::{Bytes, Order, SoftTpm, Unseal};
@@ -22,12 +22,24 @@ pub struct Vault {
     sealed: Vec<Sealed>,
 }
 
-/// One secret, and every way to it.
-pub struct Sealed(Unseal);
+/// What something is sealed to.
+pub trait Policy {
+    /// The object's policy digest.
+    fn digest(&self) -> PolicyDigest;
+
+    /// The ways by which a session gets there; for one order each.
+    fn ways(&self) -> Vec<Unseal>;
+}
+
+/// One secret, and the ways to it.
+pub struct Sealed {
+    handle: u32,
+    ways: Vec<Unseal>,
+}
 
 impl Vault {
     /// Seals the secret once under each policy, in a new TPM.
-    pub fn seal(root: &Root, policies: &[&PcrPolicy]) -> Result<Vault> {
+    pub fn seal(root: &Root, policies: &[&dyn Policy]) -> Result<Vault> {
         // Not below TMPDIR: the path of the TPM's socket has to stay short.
         let folder = tempfile::tempdir_in("/tmp")?;
         let state = folder.path().join("state");
@@ -35,8 +47,11 @@ impl Vault {
         let tpm = SoftTpm::start(root, folder.path(), &state)?;
         let mut sealed = Vec::new();
         for (policy, handle) in policies.iter().zip(FIRST..) {
-            seal(&tpm, folder.path(), policy.policy, handle)?;
-            sealed.push(Sealed::of(policy, handle));
+            seal(&tpm, folder.path(), policy.digest(), handle)?;
+            sealed.push(Sealed {
+                handle,
+                ways: policy.ways(),
+            });
         }
         drop(tpm);
         Ok(Vault { folder, sealed })
@@ -77,13 +92,17 @@ fn seal(tpm: &SoftTpm<'_>, folder: &Path, policy: PolicyDigest, handle: u32) -> 
     Ok(())
 }
 
-impl Sealed {
-    /// Every way through the policy's tree, each once: an outcome's way begins with the node that it is in.
-    fn of(policy: &PcrPolicy, handle: u32) -> Sealed {
+impl Policy for PcrPolicy {
+    fn digest(&self) -> PolicyDigest {
+        self.policy
+    }
+
+    /// One order with every way through the tree, each once: an outcome's way begins with the node that it is in.
+    fn ways(&self) -> Vec<Unseal> {
         let mut numbers: BTreeMap<&[PolicyDigest], usize> = BTreeMap::new();
         let mut nodes = Vec::new();
         let mut paths: Vec<Vec<usize>> = Vec::new();
-        for branch in &policy.branches {
+        for branch in &self.branches {
             let path = branch.path.iter().map(|node| {
                 *numbers.entry(node).or_insert_with(|| {
                     nodes.push(node.iter().map(bytes).collect());
@@ -95,32 +114,25 @@ impl Sealed {
                 paths.push(path);
             }
         }
-        Sealed(Unseal {
-            handle,
-            bank: policy.bank.algorithm(),
-            pcrs: policy.pcrs.clone(),
+        vec![Unseal {
+            handle: 0,
+            bank: self.bank.algorithm(),
+            pcrs: self.pcrs.clone(),
             nodes,
             paths,
             signed: None,
-        })
+        }]
     }
+}
 
-    /// The order to unseal it on any way.
-    pub fn order(&self) -> Order {
-        Order::Unseal(self.0.clone())
-    }
-
-    /// How many ways there are.
-    pub fn ways(&self) -> usize {
-        self.0.paths.len()
-    }
-
-    /// How many ways an order has.
-    pub fn ways_of(order: &Order) -> usize {
-        match order {
-            Order::Unseal(unseal) => unseal.paths.len(),
-            Order::Extend { .. } => 0,
-        }
+impl Sealed {
+    /// The order to unseal it, by its ways of this number.
+    pub fn order(&self, number: usize) -> Result<Order> {
+        let ways = self.ways.get(number).context("the policy has fewer ways")?;
+        Ok(Order::Unseal(Unseal {
+            handle: self.handle,
+            ..ways.clone()
+        }))
     }
 }
 
