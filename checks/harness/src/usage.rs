@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
 /// What a program and the programs that it started used.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// From its start to its end, in seconds.
     pub seconds: f64,

@@ -20,6 +20,7 @@ pub mod inspect_uki;
 pub mod keys;
 pub mod machine;
 pub mod manifest;
+pub mod measure_parts;
 pub mod output;
 mod parts;
 pub mod pcr11;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_measure::{Ask, Bank, Digest, MeasuredUki, PhasePath};
+use touchstone_measure::{Ask, Bank, Digest, MeasuredUki, PhasePath, ProfileMeasurement};
 
 /// Which values of PCR 11 are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub struct AskPcr11 {
 }
 
 /// PCR values by phase.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UkiPcrs {
     /// PCR → bank → phase path → value.
     pub pcrs: BTreeMap<u32, BTreeMap<Bank, BTreeMap<String, Digest>>>,
@@ -36,6 +36,18 @@ impl AskPcr11 {
 
     /// The values of a UKI that was measured in [`AskPcr11::banks`].
     pub fn values(&self, uki: &MeasuredUki) -> UkiPcrs {
+        self.by_phase(|bank, phase| uki.pcr11(bank, phase))
+    }
+
+    /// The values of a UKI's profile that was measured in [`AskPcr11::banks`].
+    pub(crate) fn values_of(&self, profile: &ProfileMeasurement) -> UkiPcrs {
+        self.by_phase(|bank, phase| {
+            let reached = |value: Digest, word: &str| value.extended(&bank.hash(word.as_bytes()));
+            Some(phase.words().fold(profile.pcr11(bank)?, reached))
+        })
+    }
+
+    fn by_phase(&self, value: impl Fn(Bank, &PhasePath) -> Option<Digest>) -> UkiPcrs {
         let phases = match self.phases.as_slice() {
             [] => std::iter::once(PhasePath::none())
                 .chain(PhasePath::standard())
@@ -43,7 +55,7 @@ impl AskPcr11 {
             phases => phases.to_vec(),
         };
         let values = |bank: Bank| {
-            let value = |phase: &PhasePath| Some((phase.to_string(), uki.pcr11(bank, phase)?));
+            let value = |phase: &PhasePath| Some((phase.to_string(), value(bank, phase)?));
             phases.iter().filter_map(value).collect()
         };
         let banks = self.banks().into_iter();

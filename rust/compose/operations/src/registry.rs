@@ -16,6 +16,7 @@ use touchstone_artifacts::keys::{
     PreparedUpdate, SignUpdate, SignedUpdate,
 };
 use touchstone_artifacts::manifest::{CreateManifest, ManifestSummary, SignManifest};
+use touchstone_artifacts::measure_parts::{MeasureParts, MeasuredParts};
 use touchstone_artifacts::pcr11::UkiPcrs;
 use touchstone_artifacts::policy::{
     CreatePolicy, PcrPolicy, ShowPolicy, ShownPolicy, SignPolicy, SignedPolicy,
@@ -77,6 +78,8 @@ operation!("pe.digest", DigestPe => PeDigest,
     "the Authenticode digest of a PE image");
 operation!("measure.uki", MeasureUki => UkiPcrs,
     "the PCR 11 values of a unified kernel image, by phase");
+operation!("measure.parts", MeasureParts => MeasuredParts,
+    "the PCR 11 values of unified kernel images that are not built, from their parts");
 operation!("measure.predict", PredictPcrs => Prediction,
     "the PCR values that a machine will have when it boots the given files");
 operation!("eventlog.show", ShowEventLog => ShownEventLog,
@@ -157,6 +160,7 @@ pub fn operations() -> Vec<Description> {
         Description::of::<VerifyPe>(),
         Description::of::<DigestPe>(),
         Description::of::<MeasureUki>(),
+        Description::of::<MeasureParts>(),
         Description::of::<PredictPcrs>(),
         Description::of::<ShowEventLog>(),
         Description::of::<ReplayEventLog>(),

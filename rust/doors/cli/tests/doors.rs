@@ -10,8 +10,8 @@ use crate::policy::shorthand::{policy_create, policy_show, policy_sign};
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::shorthand::{
     eventlog_replay, eventlog_show, keys_auth, keys_esl, keys_generate, keys_inspect, keys_prepare,
-    measure_predict, measure_uki, pe_digest, pe_prepare, pe_sign, pe_unsign, pe_verify, text,
-    uki_build, uki_diff, uki_inspect, words,
+    measure_parts, measure_predict, measure_uki, pe_digest, pe_prepare, pe_sign, pe_unsign,
+    pe_verify, text, uki_build, uki_diff, uki_inspect, words,
 };
 use crate::support::{Work, event_log};
 
@@ -39,7 +39,7 @@ impl Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 24] = [
+const OPERATIONS: [Doors; 25] = [
     Doors::of("bootspec.emit", None, true),
     Doors::of("uki.assemble", Some(uki_build), true),
     Doors::of("uki.inspect", Some(uki_inspect), false),
@@ -50,6 +50,7 @@ const OPERATIONS: [Doors; 24] = [
     Doors::of("pe.digest", Some(pe_digest), false),
     Doors::of("pe.verify", Some(pe_verify), false),
     Doors::of("measure.uki", Some(measure_uki), false),
+    Doors::of("measure.parts", Some(measure_parts), false),
     Doors::of("measure.predict", Some(measure_predict), true),
     Doors::of("eventlog.show", Some(eventlog_show), false),
     Doors::of("eventlog.replay", Some(eventlog_replay), false),
@@ -273,6 +274,7 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
         json!({ "operation": "pe.verify", "file": "vmlinuz", "certificates": ["keys/db.pem", "keys/KEK.pem"] }),
         json!({ "operation": "pe.verify", "file": "signed.efi", "db": "keys/db.esl", "dbx": "keys/KEK.esl", "sbatLevel": "level" }),
         json!({ "operation": "measure.uki", "file": "uki.efi", "banks": ["sha1", "sha256"] }),
+        json!({ "operation": "measure.parts", "ukis": { "1": { "stub": "stub", "linux": "vmlinuz", "cmdline": "quiet" } } }),
         json!({ "operation": "uki.inspect", "file": "uki.efi", "banks": ["sha1", "sha256"] }),
         json!({ "operation": "uki.diff", "a": "uki.efi", "b": "uki.efi" }),
         json!({ "operation": "uki.diff", "a": "uki.efi", "b": "stub" }),

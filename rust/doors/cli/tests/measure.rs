@@ -174,3 +174,80 @@ fn a_signature_does_not_change_the_pcr() {
     assert_ne!(work.read("plain.efi"), work.read("signed.efi"));
     assert_eq!(ours(&work, "plain.efi"), ours(&work, "signed.efi"));
 }
+
+/// The values of UKIs that are not built, beside those of the built ones.
+#[test]
+fn parts_measured_together_give_what_the_ukis_built_of_them_give() {
+    let work = Work::with_kernel("amd64");
+    work.stub("trixie", "x64", "stub");
+    work.write("initrd", "an initrd");
+    work.write("other", "another initrd");
+    let generations = [
+        ("1", "vmlinuz", vec!["initrd"], "init=/1"),
+        ("2", "vmlinuz", vec!["initrd"], "init=/2"),
+        ("3", "vmlinuz", vec!["initrd", "other"], "init=/3"),
+        ("4", "vmlinuz", vec![], "init=/4"),
+    ];
+    let mut ukis = serde_json::Map::new();
+    for (name, linux, initrds, line) in &generations {
+        let parts = serde_json::json!({
+            "stub": "stub", "linux": linux, "initrds": initrds, "cmdline": line, "osRelease": "ID=x",
+        });
+        ukis.insert((*name).to_owned(), parts);
+    }
+    let request = serde_json::json!({ "ukis": ukis, "banks": BANKS, "phases": PHASES });
+    work.write("request.json", request.to_string());
+    let together = work.json(["measure", "parts", "--json", "request.json"]);
+    for (name, linux, initrds, line) in generations {
+        let mut build = vec!["uki", "build", "--stub", "stub", "--linux", linux];
+        build.extend(initrds.iter().flat_map(|initrd| ["--initrd", initrd]));
+        build.extend(["--cmdline", line, "--os-release", "ID=x"]);
+        build.extend(["--output", "uki.efi"]);
+        work.done(build);
+        let values = &together["ukis"][name][0]["pcrs"]["11"];
+        let values: Values = serde_json::from_value(values.clone()).unwrap();
+        assert_eq!(values, ours(&work, "uki.efi"), "generation {name}");
+    }
+}
+
+#[test]
+fn parts_with_profiles_give_the_values_of_each_profile() {
+    let work = Work::with_kernel("amd64");
+    work.stub("trixie", "x64", "stub");
+    work.addon_stub("trixie", "x64", "addon");
+    let profile = ["uki", "build", "--stub", "addon", "--profile", "ID=b"];
+    work.done([&profile[..], &["--cmdline", "b", "--output", "b.efi"]].concat());
+    let own = [
+        "uki",
+        "build",
+        "--stub",
+        "stub",
+        "--linux",
+        "vmlinuz",
+        "--cmdline",
+        "a",
+    ];
+    work.done(
+        [
+            &own[..],
+            &["--join-profile", "b.efi", "--output", "uki.efi"],
+        ]
+        .concat(),
+    );
+    let request = serde_json::json!({
+        "ukis": { "": { "stub": "stub", "linux": "vmlinuz", "cmdline": "a", "joinProfiles": ["b.efi"] } },
+        "phases": [""],
+    });
+    work.write("request.json", request.to_string());
+    let answer = work.json(["measure", "parts", "--json", "request.json"]);
+    let profiles = answer["ukis"][""].as_array().unwrap();
+    let inspected = work.json(["uki", "inspect", "uki.efi", "--json"]);
+    let theirs = inspected["profiles"].as_array().unwrap();
+    assert_eq!(profiles.len(), 2);
+    for (ours, theirs) in profiles.iter().zip(theirs) {
+        assert_eq!(
+            ours["pcrs"]["11"]["sha256"][""], theirs["pcr11"]["sha256"],
+            "{theirs}"
+        );
+    }
+}

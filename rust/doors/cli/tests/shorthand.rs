@@ -166,6 +166,11 @@ pub fn measure_predict(_request: &Value) -> Vec<String> {
     words(["measure", "predict", "--json", "request.json"])
 }
 
+/// Likewise.
+pub fn measure_parts(_request: &Value) -> Vec<String> {
+    words(["measure", "parts", "--json", "request.json"])
+}
+
 pub fn keys_generate(request: &Value) -> Vec<String> {
     let test = request["test"] == true;
     let command = ["keys", "generate", text(request, "output")];

@@ -16,6 +16,8 @@ pub struct Contestant {
     pub arguments: Vec<&'static str>,
     /// The file that takes what it prints.
     pub prints_to: &'static str,
+    /// How often it runs for the work; `{}` in an argument is the run's number, from 0.
+    pub times: usize,
 }
 
 /// What is to be reached.

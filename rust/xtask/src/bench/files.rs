@@ -64,10 +64,22 @@ impl Files {
     /// # Errors
     /// When it fails.
     pub fn run(&self, contestant: &Contestant) -> Result<Usage> {
-        let printed = self.inside(contestant.program, &contestant.arguments)?;
+        let (mut printed, mut whole) = (String::new(), Usage::default());
+        for run in 0..contestant.times {
+            let arguments = contestant.arguments.iter();
+            let arguments: Vec<String> = arguments
+                .map(|argument| argument.replace("{}", &run.to_string()))
+                .collect();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            printed.push_str(&self.inside(contestant.program, &arguments)?);
+            let usage = fs::read(self.path("usage"))?;
+            let usage: Usage = serde_json::from_slice(&usage).context("the usage of a program")?;
+            whole.seconds += usage.seconds;
+            whole.processor_seconds += usage.processor_seconds;
+            whole.peak_memory = whole.peak_memory.max(usage.peak_memory);
+        }
         fs::write(self.path(contestant.prints_to), printed)?;
-        let usage = fs::read(self.path("usage"))?;
-        serde_json::from_slice(&usage).context("the usage of a program")
+        Ok(whole)
     }
 
     /// Runs a program inside the root; the answer is what it printed. One of the folder's own is named `./program`.
@@ -137,7 +149,8 @@ impl Files {
         Ok(())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file of the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

@@ -4,6 +4,7 @@
 
 mod contest;
 mod files;
+mod measure;
 
 use std::path::Path;
 
@@ -62,8 +63,17 @@ pub fn run(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<()> 
     let mut missed = Vec::new();
     for (size, rounds) in SIZES.iter().zip([rounds, rounds.div_ceil(2)]) {
         let files = Files::prepare(inputs, folder, size.mib)?;
-        for contest in [assembled(size), signed(size), signature(size)] {
+        measure::prepare(&files)?;
+        for contest in [
+            assembled(size),
+            signed(size),
+            signature(size),
+            measure::one(size.mib),
+        ] {
             missed.extend(contest.run(&files, rounds)?);
+        }
+        if size.peak_mib.is_none() {
+            missed.extend(measure::generations(size.mib).run(&files, 3)?);
         }
     }
     match missed.is_empty() {
@@ -84,6 +94,7 @@ fn assembled(size: &Size) -> Contest {
                 program: "./copy-and-hash",
                 arguments: vec!["ours.efi", "copy.efi"],
                 prints_to: "copy.digests",
+                times: 1,
             },
         ],
         wanted: Wanted {
@@ -146,12 +157,14 @@ fn signature(size: &Size) -> Contest {
                 program: "./touchstone",
                 arguments: ours.split(' ').collect(),
                 prints_to: "ours.said",
+                times: 1,
             },
             Contestant {
                 name: "sbsign",
                 program: "sbsign",
                 arguments: theirs.split(' ').collect(),
                 prints_to: "theirs.said",
+                times: 1,
             },
         ],
         wanted: Wanted {
@@ -174,6 +187,7 @@ fn touchstone_build(name: &'static str, more: &[&'static str], output: &'static 
         ]
         .concat(),
         prints_to: "ours.said",
+        times: 1,
     }
 }
 
@@ -190,5 +204,6 @@ fn ukify_build(name: &'static str, more: &[&'static str], output: &'static str) 
         ]
         .concat(),
         prints_to: "theirs.said",
+        times: 1,
     }
 }

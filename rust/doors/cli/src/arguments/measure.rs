@@ -21,6 +21,14 @@ pub enum Measure {
         #[arg(long)]
         json: bool,
     },
+    /// Print the PCR 11 values of many images that are not built, from a request file of measure.parts
+    Parts {
+        /// The request, a JSON file (`-` for standard input)
+        request: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the PCR values that a machine will have, from a request file of measure.predict
     Predict {
         /// The request, a JSON file (`-` for standard input)

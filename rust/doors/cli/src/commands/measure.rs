@@ -1,8 +1,12 @@
 //! `touchstone measure`.
 
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use touchstone_artifacts::Context;
 use touchstone_artifacts::inspect::MeasureUki;
+use touchstone_artifacts::measure_parts::MeasuredParts;
 use touchstone_artifacts::predict::Prediction;
 use touchstone_operations::{Failure, dispatch, perform};
 
@@ -34,16 +38,21 @@ pub fn run(measure: Measure, context: &Context<'_>) -> Result<(), Failure> {
             }
             print::pcrs(&answer)
         }
-        Measure::Predict { request, json } => {
-            let mut request = read_request(&request)?;
-            if let Value::Object(fields) = &mut request {
-                fields
-                    .entry("operation")
-                    .or_insert("measure.predict".into());
+        Measure::Parts { request, json } => {
+            let answer: MeasuredParts = answer_of("measure.parts", &request, context)?;
+            if json {
+                return print::json(&answer);
             }
-            let answer = dispatch(request, context)?;
-            let answer: Prediction = serde_json::from_value(answer)
-                .map_err(|error| Failure::malformed(format!("measure.predict: {error}")))?;
+            for (name, profiles) in &answer.ukis {
+                for (number, values) in profiles.iter().enumerate() {
+                    print::line(&format!("{name}, profile {number}"))?;
+                    print::pcrs(values)?;
+                }
+            }
+            Ok(())
+        }
+        Measure::Predict { request, json } => {
+            let answer: Prediction = answer_of("measure.predict", &request, context)?;
             if json {
                 print::json(&answer)
             } else {
@@ -51,6 +60,20 @@ pub fn run(measure: Measure, context: &Context<'_>) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// The answer to the request in a file, which need not name its operation.
+fn answer_of<A: DeserializeOwned>(
+    operation: &'static str,
+    file: &Path,
+    context: &Context<'_>,
+) -> Result<A, Failure> {
+    let mut request = read_request(file)?;
+    if let Value::Object(fields) = &mut request {
+        fields.entry("operation").or_insert(operation.into());
+    }
+    serde_json::from_value(dispatch(request, context)?)
+        .map_err(|error| Failure::malformed(format!("{operation}: {error}")))
 }
 
 fn print_prediction(prediction: &Prediction) -> Result<(), Failure> {

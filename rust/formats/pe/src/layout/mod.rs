@@ -22,6 +22,7 @@ mod content;
 mod error;
 mod headers;
 mod plan;
+mod show;
 mod sink;
 mod write;
 
