@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::machine::{Content, checked, copy};
+use super::machine::Content;
+use super::prepared::{checked, copy};
 use super::{Programs, el_torito, gpt, guard, run};
 
 const MEBIBYTE: u64 = 1 << 20;

@@ -38,6 +38,7 @@ mod orders;
 mod outcome;
 #[cfg(test)]
 mod peers;
+mod prepared;
 mod report;
 mod run;
 mod tpm;
@@ -47,9 +48,10 @@ mod watch;
 use crate::Root;
 
 pub use judge::{Judge, Lists, Verdict, answers, questions};
-pub use machine::{Content, Disk, Firmware, Machine, Prepared};
+pub use machine::{Content, Disk, Firmware, Machine};
 pub use orders::{Bytes, Done, Order, Signed, Unseal};
 pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
+pub use prepared::Prepared;
 pub use report::Report;
 pub use tpm::SoftTpm;
 pub use variables::{BootVariable, Variables, enrol};
