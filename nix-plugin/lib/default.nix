@@ -48,6 +48,10 @@ let
       passphraseFile = keyString "sign.passphraseFile" sign.passphraseFile;
     });
 
+  # `keys` of `pcrSign`, each as `signing` has them.
+  pcrSigning = pcrSign:
+    if pcrSign == null then null else pcrSign // { keys = map signing pcrSign.keys; };
+
 in
 {
   # mkBootspec { toplevel, init, initrds, kernel, kernelParams, label, system ? …, specialisations ? { }, extensions ? { }, … }
@@ -65,12 +69,13 @@ in
   # Texts are strings or { file = path; }. `sign = { key = "/absolute/path"; certificate = ./db.pem; }`.
   # More parts: uname, sbat = [ text ], splash, ucode, dtb, dtbauto = [ path ], hwids (a folder), efifw = [ { id = "…"; file = path; } ],
   # pcrpkey, pcrsig (a text), profile (a text), joinProfiles = [ (mkUki { profile = "ID=…"; … }) ], sections = [ { name; content; } ],
+  # pcrSign = { keys = [ { key = "/absolute/path"; publicKey = ./test-certificate.pem; phases ? …; } ]; banks ? [ "sha256" ]; } makes `.pcrsig`.
   # compat (257 or 262). docs/uki.md says what each is and in which order the sections stand.
-  mkUki = { name ? "uki.efi", sign ? null, ... }@parts:
+  mkUki = { name ? "uki.efi", sign ? null, pcrSign ? null, ... }@parts:
     perform {
       inherit name;
       operation = "uki.assemble";
-      request = removeAttrs parts [ "name" ] // { sign = signing sign; };
+      request = removeAttrs parts [ "name" ] // { sign = signing sign; pcrSign = pcrSigning pcrSign; };
     };
 
   # signPe { file, sign ? null, detached ? null, replace ? false, checksum ? false }

@@ -10,6 +10,7 @@ use touchstone_pe::uki::{Compat, Kernel, Profile, UkiError, UkiParts, Uname, cmd
 
 use crate::efifw::FirmwareImage;
 use crate::input::Input;
+use crate::policy::PcrSigner;
 use crate::source::{Text, TextFile, content};
 use crate::{Error, hwids};
 
@@ -123,6 +124,24 @@ impl From<Ukify> for Compat {
 }
 
 impl Parts {
+    /// The parts with their files open, and a place for the signatures of each profile's PCR 11.
+    pub(crate) fn opened_for(
+        &self,
+        signer: Option<&PcrSigner>,
+    ) -> Result<UkiParts<'static>, Error> {
+        let mut parts = self.opened()?;
+        let Some(signer) = signer else {
+            return Ok(parts);
+        };
+        parts.pcrpkey = parts.pcrpkey.or_else(|| signer.public_key());
+        parts.pcrsig = Some(signer.section()?);
+        let joined = parts.joined.into_iter();
+        parts.joined = joined
+            .map(|profile| Ok(profile.with_pcrsig(signer.section()?)))
+            .collect::<Result<_, Error>>()?;
+        Ok(parts)
+    }
+
     /// The parts with their files open.
     pub(crate) fn opened(&self) -> Result<UkiParts<'static>, Error> {
         let optional = |role, path: &Option<PathBuf>| {

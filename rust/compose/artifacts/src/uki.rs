@@ -14,6 +14,7 @@ pub use crate::efifw::{FirmwareImage, NamedFirmware};
 use crate::input::{Input, write_failed};
 pub use crate::parts::{ExtraSection, Parts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
+use crate::policy::{PcrSign, PcrSigner};
 use crate::predict::NoPrediction;
 use crate::sign::{Seal, SignedPe, append_signature};
 use crate::signing_key::{OpenKey, SigningKey};
@@ -28,6 +29,8 @@ pub struct AssembleUki {
     pub parts: Parts,
     /// Who signs; unsigned without it.
     pub sign: Option<SigningKey>,
+    /// Who signs its values of PCR 11, for a `.pcrsig` of each profile; nobody without it.
+    pub pcr_sign: Option<PcrSign>,
     /// Which values of PCR 11 the answer gives, computed in the same pass; none without it.
     pub measure: Option<AskPcr11>,
     /// Where the image is written.
@@ -69,6 +72,7 @@ impl AssembleUki {
             .as_ref()
             .map(|key| key.open(context))
             .transpose()?;
+        let pcr_signer = self.pcr_signer(context)?;
         let mut measurer = self
             .measure
             .as_ref()
@@ -78,9 +82,10 @@ impl AssembleUki {
             if let Some(measurer) = &mut measurer {
                 observers.push(measurer);
             }
-            let (_, uki) = assemble(
+            let (_, uki) = assemble_signing_pcrs(
                 &self.parts,
                 key.as_ref(),
+                pcr_signer.as_ref(),
                 &self.output,
                 out,
                 &mut observers,
@@ -89,6 +94,29 @@ impl AssembleUki {
             let pcrs = self.pcrs(measurer)?;
             Ok(MeasuredAssembly { uki, pcrs })
         })
+    }
+
+    fn pcr_signer(&self, context: &Context<'_>) -> Result<Option<PcrSigner>, Error> {
+        let Some(sign) = &self.pcr_sign else {
+            return Ok(None);
+        };
+        let refused = |fact: &str, help| Error::Request {
+            fact: fact.to_owned(),
+            help,
+        };
+        if self.parts.pcrsig.is_some() {
+            return Err(refused(
+                "signatures of PCR 11 are to be made, and others are given",
+                "give `pcrSign` or `pcrsig`",
+            ));
+        }
+        if self.parts.linux.is_none() {
+            return Err(refused(
+                "nothing without a kernel is measured into PCR 11 by itself",
+                "sign the UKI to which this addon or profile belongs",
+            ));
+        }
+        sign.open(context).map(Some)
     }
 
     fn pcrs(&self, measurer: Option<UkiMeasurer>) -> Result<Option<UkiPcrs>, Error> {
@@ -103,14 +131,30 @@ impl AssembleUki {
     }
 }
 
-/// Writes the image of `parts` into `out` in one pass, showing its sections to `observers`, and signs it. `shown` is the output's
-/// name in messages.
+/// As [`assemble_signing_pcrs`], with nobody who signs PCR 11.
 ///
 /// # Errors
 /// See [`Error`].
 pub(crate) fn assemble(
     parts: &Parts,
     key: Option<&OpenKey>,
+    shown: &Path,
+    out: &mut File,
+    observers: &mut [&mut dyn SectionObserver],
+    context: &Context<'_>,
+) -> Result<(Written, AssembledUki), Error> {
+    assemble_signing_pcrs(parts, key, None, shown, out, observers, context)
+}
+
+/// Writes the image of `parts` into `out` in one pass, showing its sections to `observers`, and signs it. `shown` is the output's
+/// name in messages.
+///
+/// # Errors
+/// See [`Error`].
+fn assemble_signing_pcrs(
+    parts: &Parts,
+    key: Option<&OpenKey>,
+    pcr_signer: Option<&PcrSigner>,
     shown: &Path,
     out: &mut File,
     observers: &mut [&mut dyn SectionObserver],
@@ -123,13 +167,27 @@ pub(crate) fn assemble(
     };
     let mut stub_file = Input::open("stub", &parts.stub)?;
     let stub = read_stub(&mut stub_file).map_err(refused)?;
-    let layout = plan(&stub, &mut stub_file, parts.opened()?).map_err(refused)?;
+    let layout = plan(&stub, &mut stub_file, parts.opened_for(pcr_signer)?).map_err(refused)?;
     let total = layout.len();
+    let mut passing = pcr_signer.map(PcrSigner::observer);
+    let mut observers: Vec<&mut dyn SectionObserver> = observers
+        .iter_mut()
+        .map(|observer| &mut **observer as &mut dyn SectionObserver)
+        .chain(
+            passing
+                .as_mut()
+                .map(|passing| passing as &mut dyn SectionObserver),
+        )
+        .collect();
     let written = layout
-        .write(&mut stub_file, out, observers, &mut |done| {
+        .write(&mut stub_file, out, &mut observers, &mut |done| {
             context.progress.bytes(done, total)
         })
-        .map_err(|error| write_failed(error, ("stub", &parts.stub), shown))?;
+        .map_err(|error| {
+            let failed = write_failed(error, ("stub", &parts.stub), shown);
+            let why = pcr_signer.and_then(|signer| signer.failure(&parts.stub));
+            why.unwrap_or(failed)
+        })?;
     let Some(key) = key else {
         let answer = AssembledUki {
             authenticode_sha256: crate::hex(&written.authenticode_sha256),

@@ -39,7 +39,7 @@ fn same_as_releases(work: &Work, known: Known, what: &str, arguments: &[&str]) {
 }
 
 /// The same request to ukify.
-fn of_ukify(arguments: &[&str], output: &str) -> Vec<String> {
+pub fn of_ukify(arguments: &[&str], output: &str) -> Vec<String> {
     let mut words = vec!["build".to_owned(), format!("--output={output}")];
     let mut arguments_left = arguments.iter();
     while let Some(word) = arguments_left.next() {
@@ -72,13 +72,13 @@ fn compare_rows(work: &Work, base: &[&str], rows: &[(&str, Known, &str)]) {
 }
 
 /// With the newest stub that there is always.
-fn amd64() -> Work {
+pub fn amd64() -> Work {
     let work = Work::with_kernel("amd64");
     work.stub("trixie", "x64", "stub");
     work
 }
 
-const BASE: [&str; 4] = ["--stub", "stub", "--linux", "vmlinuz"];
+pub const BASE: [&str; 4] = ["--stub", "stub", "--linux", "vmlinuz"];
 
 #[test]
 fn the_releases_of_ukify_are_those_that_compat_names() {

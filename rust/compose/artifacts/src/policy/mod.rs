@@ -3,6 +3,7 @@
 mod create;
 mod key;
 mod machine;
+mod pcrsig;
 mod show;
 mod sign;
 
@@ -11,6 +12,8 @@ use std::path::Path;
 pub use create::{CreatePolicy, Running, Variant};
 pub use key::PolicyKey;
 pub use machine::MachineState;
+pub(crate) use pcrsig::PcrSigner;
+pub use pcrsig::{PcrSign, PcrSigningKey};
 pub use show::{PolicyKind, ShowPolicy, ShownPolicy, ShownSignature};
 pub use sign::{SignPolicy, SignedPolicy};
 pub use touchstone_measure::policy::{PcrPolicy, PolicyError};

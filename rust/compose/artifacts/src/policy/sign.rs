@@ -174,6 +174,28 @@ impl<'a> AskSignatures<'a> {
         }
     }
 
+    /// The policies over these values of PCR 11, each with its bank.
+    ///
+    /// # Errors
+    /// [`PolicyError::NoValue`].
+    pub(crate) fn policies(
+        &self,
+        value: impl Fn(Bank, &PhasePath) -> Option<Digest>,
+    ) -> Result<Vec<(Bank, PolicyDigest)>, PolicyError> {
+        let mut policies = Vec::new();
+        for bank in &self.banks {
+            for phase in &self.phases {
+                let value = value(*bank, phase).ok_or(PolicyError::NoValue {
+                    bank: *bank,
+                    pcr: 11,
+                })?;
+                let values = PcrValues::of_bank(*bank, &[(11, value)].into())?;
+                policies.push((*bank, PolicyDigest::start(Bank::Sha256)?.pcr(&values)));
+            }
+        }
+        Ok(policies)
+    }
+
     /// Adds the signatures of these values of PCR 11.
     ///
     /// # Errors
@@ -184,17 +206,9 @@ impl<'a> AskSignatures<'a> {
         value: impl Fn(Bank, &PhasePath) -> Option<Digest>,
         proof: Proof<'_>,
     ) -> Result<(), NotSigned> {
-        for bank in &self.banks {
-            for phase in &self.phases {
-                let value = value(*bank, phase).ok_or(PolicyError::NoValue {
-                    bank: *bank,
-                    pcr: 11,
-                })?;
-                let values = PcrValues::of_bank(*bank, &[(11, value)].into())?;
-                let pol = PolicyDigest::start(Bank::Sha256)?.pcr(&values);
-                let signed = SignedDigest::new(vec![11], pol, self.reference, proof)?;
-                signatures.add(*bank, signed);
-            }
+        for (bank, pol) in self.policies(value)? {
+            let signed = SignedDigest::new(vec![11], pol, self.reference, proof)?;
+            signatures.add(bank, signed);
         }
         Ok(())
     }

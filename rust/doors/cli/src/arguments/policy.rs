@@ -6,8 +6,10 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args, Subcommand};
 use touchstone_artifacts::inspect::{Bank, PhasePath};
 use touchstone_artifacts::policy::{
-    CreatePolicy, MachineState, PolicyKey, Running, ShowPolicy, SignPolicy, Variant,
+    CreatePolicy, MachineState, PcrSign, PcrSigningKey, PolicyKey, Running, ShowPolicy, SignPolicy,
+    Variant,
 };
+use touchstone_operations::Failure;
 
 #[derive(Subcommand)]
 pub enum Policy {
@@ -197,5 +199,106 @@ impl From<ShowArguments> for ShowPolicy {
                 ..MachineState::default()
             }),
         }
+    }
+}
+
+/// Who signs a UKI's values of PCR 11, in the words of ukify.
+#[derive(Args)]
+pub struct OptionalPcrSign {
+    /// A key that signs the image's PCR 11 values (.pcrsig): a PEM or DER file, pkcs11:…, or tpm2:…; several sign in the order given
+    #[arg(long, value_name = "KEY")]
+    pub pcr_private_key: Vec<String>,
+    /// The public half of each key, or its certificate; that of an only key becomes .pcrpkey
+    #[arg(long, value_name = "FILE", requires = "pcr_private_key")]
+    pub pcr_public_key: Vec<PathBuf>,
+    /// The phase paths for which each key signs, separated by commas or blanks; all of systemd's when not given
+    #[arg(long, value_name = "PHASES", requires = "pcr_private_key")]
+    pub phases: Vec<Phases>,
+    /// The policy reference of each key's signatures (systemd 262)
+    #[arg(long, value_name = "TEXT", requires = "pcr_private_key")]
+    pub policyref: Vec<String>,
+    /// The banks, separated by commas or blanks; sha256 when not given (ukify: all)
+    #[arg(long, value_name = "BANKS", requires = "pcr_private_key")]
+    pub pcr_banks: Option<Banks>,
+}
+
+/// Phase paths, as ukify separates them.
+#[derive(Clone)]
+pub struct Phases(Vec<PhasePath>);
+
+/// Banks, likewise.
+#[derive(Clone)]
+pub struct Banks(Vec<Bank>);
+
+fn separated<T: FromStr<Err: ToString>>(text: &str) -> Result<Vec<T>, String> {
+    text.split(|character: char| character == ',' || character.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .map(|word| word.parse().map_err(|error: T::Err| error.to_string()))
+        .collect()
+}
+
+impl FromStr for Phases {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        separated(text).map(Self)
+    }
+}
+
+impl FromStr for Banks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        separated(text).map(Self)
+    }
+}
+
+impl OptionalPcrSign {
+    /// Whether each list is as long as that of the keys, or empty.
+    fn misfit(&self) -> Option<String> {
+        let keys = self.pcr_private_key.len();
+        let lists = [
+            ("--pcr-public-key", self.pcr_public_key.len()),
+            ("--phases", self.phases.len()),
+            ("--policyref", self.policyref.len()),
+        ];
+        let (name, count) = lists
+            .into_iter()
+            .find(|(_, count)| *count != 0 && *count != keys)?;
+        Some(format!(
+            "{name} is given {count} times, and --pcr-private-key {keys} times"
+        ))
+    }
+
+    /// Who signs, where somebody does.
+    ///
+    /// # Errors
+    /// [`Failure`] when keys and what is said of them do not pair.
+    pub fn named(self) -> Result<Option<PcrSign>, Failure> {
+        if let Some(fact) = self.misfit() {
+            return Err(Failure {
+                code: "request.refused".to_owned(),
+                what: fact,
+                file: None,
+                help: "give it once for each --pcr-private-key, in the same order, or not at all"
+                    .to_owned(),
+            });
+        }
+        let mut public_keys = self.pcr_public_key.into_iter();
+        let mut phases = self.phases.into_iter();
+        let mut references = self.policyref.into_iter();
+        let keys: Vec<PcrSigningKey> = self
+            .pcr_private_key
+            .into_iter()
+            .map(|key| PcrSigningKey {
+                key,
+                passphrase_file: None,
+                public_key: public_keys.next(),
+                phases: phases.next().map(|phases| phases.0).unwrap_or_default(),
+                policy_ref: references.next(),
+            })
+            .collect();
+        let banks = self.pcr_banks.map(|banks| banks.0).unwrap_or_default();
+        Ok((!keys.is_empty()).then_some(PcrSign { banks, keys }))
     }
 }

@@ -7,6 +7,7 @@ use touchstone_artifacts::inspect::{Bank, PhasePath};
 use touchstone_artifacts::uki::Ukify;
 
 use super::OptionalKey;
+use super::policy::OptionalPcrSign;
 use super::text::{SectionArgument, TextArgument};
 
 #[derive(Subcommand)]
@@ -100,6 +101,8 @@ pub struct UkiBuild {
     pub checksum: bool,
     #[command(flatten)]
     pub key: OptionalKey,
+    #[command(flatten)]
+    pub pcr_sign: OptionalPcrSign,
     #[command(flatten)]
     pub pcr11: OptionalPcr11,
     /// Where the image is written

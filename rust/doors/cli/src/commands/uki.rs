@@ -28,7 +28,7 @@ pub fn run(uki: Uki, context: &Context<'_>) -> Result<Verdict, Failure> {
 
 fn build(build: UkiBuild, context: &Context<'_>) -> Result<(), Failure> {
     let json = build.pcr11.json;
-    let answer = perform(&request(build), context)?;
+    let answer = perform(&request(build)?, context)?;
     match answer.pcrs {
         _ if json => print::json(&answer),
         Some(pcrs) => print::pcrs(&pcrs),
@@ -36,7 +36,7 @@ fn build(build: UkiBuild, context: &Context<'_>) -> Result<(), Failure> {
     }
 }
 
-fn request(build: UkiBuild) -> AssembleUki {
+fn request(build: UkiBuild) -> Result<AssembleUki, Failure> {
     let sign = build.key.named();
     let parts = Parts {
         stub: build.stub,
@@ -71,12 +71,13 @@ fn request(build: UkiBuild) -> AssembleUki {
         phases: build.pcr11.phase,
         banks: build.pcr11.bank,
     });
-    AssembleUki {
+    Ok(AssembleUki {
         parts,
         sign,
+        pcr_sign: build.pcr_sign.named()?,
         measure,
         output: build.output,
-    }
+    })
 }
 
 fn inspect_image(request: &InspectUki, json: bool, context: &Context<'_>) -> Result<(), Failure> {

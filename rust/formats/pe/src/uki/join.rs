@@ -28,11 +28,14 @@ const FIRMWARE: &str = ".efifw";
 /// An image with one profile, to be joined to a UKI.
 pub struct Profile<'a> {
     source: Box<dyn Source + 'a>,
+    pcrsig: Option<Content<'a>>,
 }
 
 /// What is taken from a profile.
 pub(super) struct Joined<'a> {
     pub sections: Vec<NewSection<'a>>,
+    /// The signatures of the PCR 11 values that it gives.
+    pub pcrsig: Option<Content<'a>>,
     /// Its own kernel, where it has one, lacks it.
     pub lacks_nx_compat: bool,
 }
@@ -42,7 +45,16 @@ impl<'a> Profile<'a> {
     pub fn new(source: impl Read + Seek + 'a) -> Self {
         Self {
             source: Box::new(source),
+            pcrsig: None,
         }
+    }
+
+    /// With signatures of the PCR 11 values that the UKI has when it is booted with this profile: a `.pcrsig` behind the
+    /// profile's other sections.
+    #[must_use]
+    pub fn with_pcrsig(mut self, pcrsig: Content<'a>) -> Self {
+        self.pcrsig = Some(pcrsig);
+        self
     }
 
     /// The sections to copy, in their order, into a UKI of that architecture, with or without an `.osrel`.
@@ -63,6 +75,7 @@ impl<'a> Profile<'a> {
         let source = Shared::new(self.source);
         let mut joined = Joined {
             sections: Vec::new(),
+            pcrsig: self.pcrsig,
             lacks_nx_compat: false,
         };
         for section in copied {

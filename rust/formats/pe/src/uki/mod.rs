@@ -3,7 +3,7 @@
 //! In this order, left out where nothing is given: `.profile` (of an image that is to be joined to a UKI), `.osrel`, `.cmdline`,
 //! `.dtb`, each `.dtbauto`, `.hwids`, `.uname`, `.splash`, `.pcrpkey`, `.linux`, `.initrd`, each `.efifw`, `.ucode`, additional
 //! sections, `.sbat` (in the stub's place, if it has one), `.profile` (of a UKI to which others are joined), `.pcrsig`, then the
-//! sections of each joined profile.
+//! sections of each joined profile, each with a `.pcrsig` of its own at its end.
 //!
 //! Source: UAPI.5 (Unified Kernel Image), `ukify(1)`, `systemd-stub(7)`. The images are
 //! byte-identical to those of `ukify build` of the version that [`Compat`] names.
@@ -32,7 +32,7 @@ pub use stub::{LoaderInfo, loader_info, read_stub, stub_version};
 pub use unwrap::Compression;
 
 use crate::Image;
-use crate::layout::{Content, Layout, Options};
+use crate::layout::{Content, Layout, NewSection, Options};
 use crate::sbat::{self, Entries};
 use sections::Sections;
 
@@ -132,6 +132,13 @@ fn add_parts<'a>(
             .map_err(|source| UkiError::Profile { index, source })?;
         clear_nx_compat |= profile.lacks_nx_compat;
         sections.join(profile.sections);
+        if let Some(content) = profile.pcrsig {
+            sections.join(vec![NewSection {
+                name: ".pcrsig".parse()?,
+                content,
+                characteristics: DATA,
+            }]);
+        }
     }
     Ok(Options {
         clear_nx_compat,

@@ -1,0 +1,343 @@
+//! Signatures of a UKI's PCR 11 values, made while the UKI is written: no byte of it is read twice.
+//!
+//! `.pcrsig` stands behind everything that it speaks about, and its length follows from keys, banks and phases alone. So
+//! it is planned by its length, and its text is made when the writer comes to it, of the digests of what has passed.
+
+use std::cell::RefCell;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use data_encoding::BASE64;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use touchstone_measure::policy::{
+    KeyName, PcrSignatures, PolicyError, Proof, SignedDigest, check_reference, fingerprint,
+};
+use touchstone_measure::{
+    Bank, BootPathError, Component, PhasePath, ProfileMeasurement, SectionDigests, UkiError,
+    Version, VersionError, measure_profiles,
+};
+use touchstone_pe::layout::Content;
+use touchstone_pe::{Section, SectionObserver};
+use touchstone_sign::{PublicKey, Signer};
+
+use super::sign::{AskSignatures, NotSigned};
+use super::{PolicyKey, refused};
+use crate::predict::NoPrediction;
+use crate::signing_key::KEY_LIMIT;
+use crate::source::read_small;
+use crate::{Context, Error};
+
+/// Which signatures of PCR 11 a UKI carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PcrSign {
+    /// The banks; `sha256` when there are none.
+    #[serde(default)]
+    pub banks: Vec<Bank>,
+    /// Who signs what. With one key and without `pcrpkey`, its public half becomes `.pcrpkey`.
+    pub keys: Vec<PcrSigningKey>,
+}
+
+/// A key of [`PcrSign`], and the moments for which it signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PcrSigningKey {
+    /// As [`PolicyKey::key`]; an RSA key.
+    pub key: String,
+    /// As [`PolicyKey::passphrase_file`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// As [`PolicyKey::public_key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<PathBuf>,
+    /// The phase paths; all of systemd's when there are none.
+    #[serde(default)]
+    pub phases: Vec<PhasePath>,
+    /// The policy reference, for systemd 262 and later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_ref: Option<String>,
+}
+
+impl PcrSign {
+    /// Opens the keys.
+    ///
+    /// # Errors
+    /// [`Error::Request`] without a key, [`Error::Policy`] for a key or reference that systemd does not know, else as [`PolicyKey::open`].
+    pub(crate) fn open(&self, context: &Context<'_>) -> Result<PcrSigner, Error> {
+        if self.keys.is_empty() {
+            return Err(Error::Request {
+                fact: "PCR 11 is to be signed, and by no key".to_owned(),
+                help: "name a key in `keys`, or leave `pcrSign` out",
+            });
+        }
+        let groups: Vec<Group> = self
+            .keys
+            .iter()
+            .map(|key| Group::open(key, &self.banks, context))
+            .collect::<Result<_, _>>()?;
+        let banks = groups.first().map(|group| group.banks.clone());
+        Ok(PcrSigner {
+            shared: Rc::new(Shared {
+                groups,
+                passed: RefCell::new(Passed::new(&banks.unwrap_or_default())),
+                failure: RefCell::new(None),
+            }),
+        })
+    }
+}
+
+/// An open key, and what it signs.
+struct Group {
+    signer: Box<dyn Signer>,
+    banks: Vec<Bank>,
+    phases: Vec<PhasePath>,
+    reference: Option<String>,
+    /// What becomes `.pcrpkey`.
+    public: Vec<u8>,
+}
+
+impl Group {
+    fn open(key: &PcrSigningKey, banks: &[Bank], context: &Context<'_>) -> Result<Self, Error> {
+        let name = Path::new(&key.key);
+        let wrong = |source: PolicyError| refused(Some(name), source);
+        if let Some(reference) = &key.policy_ref {
+            check_reference(reference).map_err(wrong)?;
+        }
+        let opened = PolicyKey {
+            key: key.key.clone(),
+            passphrase_file: key.passphrase_file.clone(),
+            public_key: key.public_key.clone(),
+        };
+        let signer = opened.open(context)?;
+        if !matches!(signer.public_key(), PublicKey::Rsa(_)) {
+            return Err(wrong(PolicyError::NotRsa));
+        }
+        KeyName::of(signer.public_key()).map_err(wrong)?;
+        let AskSignatures { phases, banks, .. } = AskSignatures::new(&key.phases, banks, None);
+        Ok(Group {
+            banks,
+            phases,
+            reference: key.policy_ref.clone(),
+            public: public_section(key, signer.public_key())?,
+            signer,
+        })
+    }
+
+    fn ask(&self) -> AskSignatures<'_> {
+        AskSignatures {
+            phases: self.phases.clone(),
+            banks: self.banks.clone(),
+            reference: self.reference.as_deref(),
+        }
+    }
+}
+
+/// The file of the public key as it is, as `ukify` has it; written anew where there is only a certificate or nothing.
+fn public_section(key: &PcrSigningKey, public: &PublicKey) -> Result<Vec<u8>, Error> {
+    if let Some(file) = &key.public_key {
+        let bytes = read_small("public key", file, KEY_LIMIT as u64)?;
+        let pem = b"-----BEGIN PUBLIC KEY-----";
+        if bytes.windows(pem.len()).any(|window| window == pem) {
+            return Ok(bytes);
+        }
+    }
+    let pem = public.to_pem().map_err(|source| Error::Signer {
+        key: key.key.clone(),
+        source,
+    })?;
+    Ok(pem.into_bytes())
+}
+
+/// Signs while a UKI is written.
+pub(crate) struct PcrSigner {
+    shared: Rc<Shared>,
+}
+
+/// What the observer fills and each `.pcrsig` reads, on the thread of the writer.
+struct Shared {
+    groups: Vec<Group>,
+    passed: RefCell<Passed>,
+    /// Why there is no text: a reader can only say that something failed.
+    failure: RefCell<Option<NotMade>>,
+}
+
+/// Why there are no signatures.
+enum NotMade {
+    Measured(BootPathError),
+    Signed(NotSigned),
+}
+
+impl PcrSigner {
+    /// What becomes `.pcrpkey`, where one key signs.
+    pub(crate) fn public_key(&self) -> Option<Content<'static>> {
+        match self.shared.groups.as_slice() {
+            [only] => Some(Content::bytes(only.public.clone())),
+            _ => None,
+        }
+    }
+
+    /// A `.pcrsig` about the profile that ends where it stands.
+    ///
+    /// # Errors
+    /// [`Error::Policy`].
+    pub(crate) fn section(&self) -> Result<Content<'static>, Error> {
+        let len = self
+            .shared
+            .planned()
+            .map_err(|source| source.of(Path::new("the signatures of PCR 11")))?;
+        let reader = SectionText {
+            shared: Rc::clone(&self.shared),
+            text: None,
+        };
+        Ok(Content::reader(len, Box::new(reader)))
+    }
+
+    /// Sees the sections pass.
+    pub(crate) fn observer(&self) -> Observer {
+        Observer(Rc::clone(&self.shared))
+    }
+
+    /// Why a section's text could not be made: the writer knows only that it could not.
+    pub(crate) fn failure(&self, stub: &Path) -> Option<Error> {
+        Some(match self.shared.failure.take()? {
+            NotMade::Signed(source) => source.of(Path::new("the signatures of PCR 11")),
+            NotMade::Measured(source) => Error::Predict {
+                file: Some(stub.to_owned()),
+                source: NoPrediction::BootPath(source),
+            },
+        })
+    }
+}
+
+impl Shared {
+    /// The length that the text will have: signatures of an RSA key are as long as its modulus.
+    fn planned(&self) -> Result<u64, NotSigned> {
+        let mut signatures = PcrSignatures::default();
+        for group in &self.groups {
+            let key = group.signer.public_key();
+            let pkfp = fingerprint(key)?.to_string();
+            let blank = BASE64.encode(&vec![0; key.bits().div_ceil(8) as usize]);
+            let value =
+                |bank: Bank, phase: &PhasePath| Some(bank.hash(phase.to_string().as_bytes()));
+            for (bank, pol) in group.ask().policies(value)? {
+                let signed = SignedDigest {
+                    pcrs: vec![11],
+                    pkfp: pkfp.clone(),
+                    reference: group.reference.clone(),
+                    pol,
+                    tbs: None,
+                    sig: Some(blank.clone()),
+                };
+                signatures.add(bank, signed);
+            }
+        }
+        Ok(signatures.to_section().len() as u64)
+    }
+
+    /// The text, of what has passed.
+    fn text(&self) -> Result<String, NotMade> {
+        let values = self
+            .passed
+            .borrow()
+            .last_profile()
+            .map_err(NotMade::Measured)?;
+        let mut signatures = PcrSignatures::default();
+        for group in &self.groups {
+            let value = |bank: Bank, phase: &PhasePath| {
+                let start = values.pcr11(bank)?;
+                let words = phase.words().map(|word| bank.hash(word.as_bytes()));
+                Some(words.fold(start, |value, word| value.extended(&word)))
+            };
+            group
+                .ask()
+                .sign(&mut signatures, value, Proof::Signed(&*group.signer))
+                .map_err(NotMade::Signed)?;
+        }
+        Ok(signatures.to_section())
+    }
+}
+
+/// The sections that have passed, the stub's own first.
+struct Passed {
+    sections: Vec<Section>,
+    digests: SectionDigests,
+    /// The content of `.sdmagic`, which names the stub's version.
+    magic: Vec<u8>,
+}
+
+const MAGIC: &str = ".sdmagic";
+
+impl Passed {
+    fn new(banks: &[Bank]) -> Self {
+        Passed {
+            sections: Vec::new(),
+            digests: SectionDigests::new(banks),
+            magic: Vec::new(),
+        }
+    }
+
+    /// What the profile gives PCR 11 whose sections passed last.
+    fn last_profile(&self) -> Result<ProfileMeasurement, BootPathError> {
+        let missing = VersionError::Missing(Component::Stub);
+        let stub = match self.magic.as_slice() {
+            [] => Err(missing),
+            magic => Version::of_sdmagic(Component::Stub, magic),
+        };
+        let stub = stub.map_err(UkiError::Version)?;
+        let profiles = measure_profiles(&self.sections, &self.digests, &stub)?;
+        Ok(profiles.into_iter().last().ok_or(UkiError::NoKernel)?)
+    }
+}
+
+/// Notes what passes.
+pub(crate) struct Observer(Rc<Shared>);
+
+impl SectionObserver for Observer {
+    fn begin(&mut self, section: &Section) {
+        let mut passed = self.0.passed.borrow_mut();
+        passed.sections.push(section.clone());
+        passed.digests.begin(section);
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        let mut passed = self.0.passed.borrow_mut();
+        passed.digests.data(bytes);
+        let current = passed.sections.last();
+        if current.is_some_and(|section| section.name.as_str() == MAGIC)
+            && passed.magic.len() < MAGIC_LIMIT
+        {
+            passed.magic.extend_from_slice(bytes);
+        }
+    }
+
+    fn end(&mut self) {
+        self.0.passed.borrow_mut().digests.end();
+    }
+}
+
+/// `.sdmagic` has some fifty bytes.
+const MAGIC_LIMIT: usize = 4096;
+
+/// The text of a `.pcrsig`, made when it is first read.
+struct SectionText {
+    shared: Rc<Shared>,
+    text: Option<Cursor<Vec<u8>>>,
+}
+
+impl Read for SectionText {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if self.text.is_none() {
+            let text = self.shared.text().map_err(|reason| {
+                self.shared.failure.replace(Some(reason));
+                io::Error::other("PCR 11 cannot be signed")
+            })?;
+            self.text = Some(Cursor::new(text.into_bytes()));
+        }
+        match &mut self.text {
+            Some(text) => text.read(room),
+            None => Ok(0),
+        }
+    }
+}
