@@ -17,33 +17,21 @@ use touchstone_sign::{CertifiedSigner, FileSigner, certificate, esl};
 use uuid::Uuid;
 
 /// The banks of the machines' TPM.
-const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
-const OWNER: Uuid = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
+pub(crate) const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
+pub(crate) const OWNER: Uuid = Uuid::from_u128(0x77fa9abd_0359_4d32_bd60_28f4e78f784b);
 
 /// The folder, and the key that signs what the firmware shall start.
 pub(crate) struct Bench {
-    inputs: Inputs,
+    pub(crate) inputs: Inputs,
     folder: tempfile::TempDir,
-    signer: CertifiedSigner,
-    db: Vec<u8>,
+    pub(crate) signer: CertifiedSigner,
+    pub(crate) db: Vec<u8>,
 }
 
 impl Bench {
     pub(crate) fn new() -> Bench {
-        let request = KeyRequest {
-            common_name: "db",
-            algorithm: KeyAlgorithm::Rsa2048,
-            not_before: 1_577_836_800,
-            not_after: 4_000_000_000,
-            test: true,
-        };
-        let key = generate(&request).unwrap();
-        let signer = CertifiedSigner::new(
-            Box::new(FileSigner::new(key.key_pem.as_bytes()).unwrap()),
-            certificate::read_all(key.certificate_pem.as_bytes()).unwrap(),
-        )
-        .unwrap();
-        let db = esl::of_certificates(OWNER, std::slice::from_ref(signer.certificate())).unwrap();
+        let signer = signer("db");
+        let db = list_of(&signer);
         Bench {
             inputs: inputs(),
             folder: tempfile::tempdir().unwrap(),
@@ -63,15 +51,26 @@ impl Bench {
 
     /// A signed copy.
     pub(crate) fn sign(&self, from: &Path, name: &str) -> PathBuf {
+        self.sign_by(&[&self.signer], from, name)
+    }
+
+    /// A copy with a signature of each, in this order.
+    pub(crate) fn sign_by(&self, by: &[&CertifiedSigner], from: &Path, name: &str) -> PathBuf {
         let to = self.path(name);
         fs::copy(from, &to).unwrap();
-        let mut file = File::options().read(true).write(true).open(&to).unwrap();
-        let image = Image::read(&mut file).unwrap();
-        let digest = touchstone_pe::authenticode::sha256(&image, &mut file).unwrap();
-        let signature =
-            authenticode::signature(&ImageDigest::sha256(&digest), &self.signer).unwrap();
-        certificates::append(&mut file, &image, &signature).unwrap();
+        for signer in by {
+            let mut file = File::options().read(true).write(true).open(&to).unwrap();
+            let image = Image::read(&mut file).unwrap();
+            let digest = touchstone_pe::authenticode::sha256(&image, &mut file).unwrap();
+            let signature = authenticode::signature(&ImageDigest::sha256(&digest), signer).unwrap();
+            certificates::append(&mut file, &image, &signature).unwrap();
+        }
         to
+    }
+
+    /// The unsigned image of the last [`Bench::uki`].
+    pub(crate) fn unsigned(&self) -> PathBuf {
+        self.path("unsigned.efi")
     }
 
     /// The probe as `/init` in an initrd, whose length is no multiple of four.
@@ -140,16 +139,21 @@ impl Bench {
             .file("EFI/BOOT/BOOTX64.EFI", loader.as_path())
             .file("EFI/Linux/generation-1.efi", uki)
             .file("loader/boot-secret-mixin", vec![b'-'])
-            .variables(boot::Variables {
-                pk: self.db.clone(),
-                kek: self.db.clone(),
-                db: self.db.clone(),
-                dbx: Vec::new(),
-                secure_boot,
-            });
+            .variables(self.variables(secure_boot));
         let path = self.path_through(secure_boot, &loader, uki);
         let boot = check(&machine, &path, &[4, 7, 9, 11, 12, 13]);
         assert_eq!(boot.report.secure_boot, Some(secure_boot));
+    }
+
+    /// The firmware's variables, with our key in all of them.
+    pub(crate) fn variables(&self, secure_boot: bool) -> boot::Variables {
+        boot::Variables {
+            pk: self.db.clone(),
+            kek: self.db.clone(),
+            db: self.db.clone(),
+            dbx: Vec::new(),
+            secure_boot,
+        }
     }
 
     /// The way through this boot loader to this UKI.
@@ -183,15 +187,57 @@ impl Bench {
     }
 }
 
+/// A key with its certificate.
+pub(crate) fn signer(name: &str) -> CertifiedSigner {
+    let request = KeyRequest {
+        common_name: name,
+        algorithm: KeyAlgorithm::Rsa2048,
+        not_before: 1_577_836_800,
+        not_after: 4_000_000_000,
+        test: true,
+    };
+    let key = generate(&request).unwrap();
+    certified(key.key_pem.as_bytes(), key.certificate_pem.as_bytes())
+}
+
+/// A key with its certificate, both in PEM.
+pub(crate) fn certified(key: &[u8], certificates: &[u8]) -> CertifiedSigner {
+    CertifiedSigner::new(
+        Box::new(FileSigner::new(key).unwrap()),
+        certificate::read_all(certificates).unwrap(),
+    )
+    .unwrap()
+}
+
+/// The signature list with this certificate.
+pub(crate) fn list_of(signer: &CertifiedSigner) -> Vec<u8> {
+    esl::of_certificates(OWNER, std::slice::from_ref(signer.certificate())).unwrap()
+}
+
 /// Predicts these registers, boots the machine, compares them in both banks, and replays the machine's own log.
 pub(crate) fn check(machine: &Machine<'_>, path: &BootPath, pcrs: &[u32]) -> boot::Boot {
-    let ask = Ask {
+    let predicted = predicted(path, pcrs);
+    let boot = machine.boot().unwrap();
+    compare(&predicted, &boot);
+    boot
+}
+
+/// What is predicted of these registers.
+pub(crate) fn predicted(path: &BootPath, pcrs: &[u32]) -> Prediction {
+    predict(path, &ask(pcrs)).unwrap()
+}
+
+/// The question for these registers.
+pub(crate) fn ask(pcrs: &[u32]) -> Ask {
+    Ask {
         pcrs: pcrs.to_vec(),
         banks: BANKS.to_vec(),
         phases: vec![PhasePath::none()],
-    };
-    let predicted = predict(path, &ask).unwrap();
-    let boot = machine.boot().unwrap();
+    }
+}
+
+/// Compares every predicted register of a machine that booted, and replays its log.
+pub(crate) fn compare(predicted: &Prediction, boot: &boot::Boot) {
     boot.reached().unwrap();
     let log = eventlog::parse(&boot.report.event_log).unwrap();
     for bank in BANKS {
@@ -201,7 +247,7 @@ pub(crate) fn check(machine: &Machine<'_>, path: &BootPath, pcrs: &[u32]) -> boo
                 values[&bank].to_string(),
                 measured[pcr],
                 "PCR {pcr} {bank}\n{}",
-                explain(*pcr, &predicted, &log)
+                explain(*pcr, predicted, &log)
             );
         }
         for (pcr, value) in log.replay(bank).unwrap() {
@@ -212,7 +258,6 @@ pub(crate) fn check(machine: &Machine<'_>, path: &BootPath, pcrs: &[u32]) -> boo
             );
         }
     }
-    boot
 }
 
 /// What was predicted for a register and what the machine logged, side by side.

@@ -8,4 +8,6 @@
 )]
 
 mod bench;
+mod firmware;
+mod firmware_shim;
 mod stub;

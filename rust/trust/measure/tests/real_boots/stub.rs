@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::bench::Bench;
 
-fn plain(bench: &Bench) -> Vec<(&'static str, PathBuf)> {
+pub(crate) fn plain(bench: &Bench) -> Vec<(&'static str, PathBuf)> {
     vec![(
         "--cmdline=@",
         bench.file("cmdline", b"console=ttyS0 panic=-1 oops=panic\n"),
