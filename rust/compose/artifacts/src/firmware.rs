@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
     Ask, Authority, AuthorityError, Bank, BootPathError, BootTree, Branch, Companions, Digests,
-    FirmwareLog, Loader, Medium, PhasePath, Prediction, Program, Release, Shim, Variables,
+    FirmwareLog, Loader, Medium, PhasePath, Prediction, Program, Release, Shim, Smbios, Variables,
     authenticode_digests, predict_tree,
 };
 use touchstone_pe::authenticode;
@@ -255,11 +255,7 @@ impl Firmware {
         let mut loader = Loader::from_file(&mut open(role, file)?, &self.ask.banks, authority)
             .map_err(|source| boot_path(role, named, source))?;
         loader.configuration = self.configuration.clone();
-        Ok(if self.without_boot_secret {
-            loader.without_boot_secret()
-        } else {
-            loader
-        })
+        Ok(loader)
     }
 
     /// Predicts what a machine measures that boots `shim`, `loader` and then any of the entries.
@@ -283,6 +279,8 @@ impl Firmware {
             loader,
             entries,
             shared,
+            smbios: Smbios::default(),
+            no_boot_secret: self.without_boot_secret,
         };
         predict_tree(&tree, &self.ask).map_err(|source| Error::Predict {
             file: None,

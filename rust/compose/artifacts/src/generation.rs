@@ -269,6 +269,8 @@ impl Maker<'_> {
             kernel,
             extra: Companions::default(),
             profile: None,
+            device_tree: None,
+            content: None,
         };
         // As it will be started: signing may pad it.
         let loader = firmware.loader(&folder.join(LOADER), named, authority)?;

@@ -41,6 +41,7 @@ impl MeasureUki {
             banks: self.banks.clone(),
         };
         let measured = measure_uki(&image, &mut file, &ask.banks())
+            .and_then(|uki| Ok(uki.sole()?))
             .map_err(|source| boot_path("UKI", &self.file, source))?;
         Ok(ask.values(&measured))
     }

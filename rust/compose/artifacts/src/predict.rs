@@ -160,6 +160,7 @@ impl Entry {
         Ok(Uki {
             extra: companions(firmware, &self.extra, of_extra_folder)?,
             profile: self.profile,
+            content: Some(Arc::new(FileContent::new("UKI", path)?)),
             ..uki
         })
     }

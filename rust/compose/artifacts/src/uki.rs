@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_measure::UkiMeasurer;
+use touchstone_measure::{MeasuredUki, UkiMeasurer};
 use touchstone_pe::SectionObserver;
 use touchstone_pe::layout::Written;
 use touchstone_pe::uki::{plan, read_stub};
@@ -123,7 +123,8 @@ impl AssembleUki {
         let Some((ask, measurer)) = self.measure.as_ref().zip(measurer) else {
             return Ok(None);
         };
-        let measured = measurer.finish().map_err(|source| Error::Predict {
+        let measured = measurer.finish().and_then(MeasuredUki::sole);
+        let measured = measured.map_err(|source| Error::Predict {
             file: Some(self.parts.stub.clone()),
             source: NoPrediction::Uki(source),
         })?;

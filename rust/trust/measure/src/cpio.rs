@@ -4,63 +4,142 @@
 //! (inode numbers, modes, owners, times) are as systemd-stub 252 to 262 fill them.
 
 use std::fmt::Write as _;
+use std::io::{self, Read};
 
-const DIRECTORY: u32 = 0o040_555;
-const FILE: u32 = 0o100_444;
+const DIRECTORY: u32 = 0o040_000;
+const FILE: u32 = 0o100_000;
 
-/// The archive with the one file `.extra/<name>`.
-pub(crate) fn extra_file(name: &str, content: &[u8]) -> Vec<u8> {
-    let mut archive = Vec::with_capacity(content.len().saturating_add(400));
-    entry(&mut archive, 1, DIRECTORY, ".extra", &[]);
-    entry(&mut archive, 2, FILE, &format!(".extra/{name}"), content);
-    trailer(&mut archive);
-    archive
+/// A folder of the initrd in which the stub puts files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Folder {
+    /// Its path, whose parents have the mode 0555.
+    pub(crate) path: &'static str,
+    /// Its own mode.
+    pub(crate) mode: u32,
+    /// The mode of the files in it.
+    pub(crate) files: u32,
 }
 
-/// One member: header, name with NUL, padding, content, padding.
-fn entry(archive: &mut Vec<u8>, inode: u32, mode: u32, name: &str, content: &[u8]) {
-    let fields = [
-        inode,
-        mode,
-        0,
-        0,
-        1,
-        0,
-        length(content.len()),
-        0,
-        0,
-        0,
-        0,
-        length(name.len() + 1),
-        0,
-    ];
-    let mut header = String::from("070701");
-    for field in fields {
-        // Writing to a String cannot fail.
-        let _ = write!(header, "{field:08x}");
+/// What the UKI says about itself.
+pub(crate) const META: Folder = Folder::open(".extra");
+/// Credentials, which only the superuser may read.
+pub(crate) const CREDENTIALS: Folder = Folder::secret(".extra/credentials");
+/// The same for all UKIs.
+pub(crate) const GLOBAL_CREDENTIALS: Folder = Folder::secret(".extra/global_credentials");
+/// System extensions.
+pub(crate) const SYSEXT: Folder = Folder::open(".extra/sysext");
+/// The same for all UKIs.
+pub(crate) const GLOBAL_SYSEXT: Folder = Folder::open(".extra/global_sysext");
+/// Configuration extensions.
+pub(crate) const CONFEXT: Folder = Folder::open(".extra/confext");
+/// The same for all UKIs.
+pub(crate) const GLOBAL_CONFEXT: Folder = Folder::open(".extra/global_confext");
+
+impl Folder {
+    const fn open(path: &'static str) -> Folder {
+        Folder {
+            path,
+            mode: 0o555,
+            files: 0o444,
+        }
     }
-    archive.extend_from_slice(header.as_bytes());
-    archive.extend_from_slice(name.as_bytes());
-    archive.push(0);
-    pad(archive);
-    archive.extend_from_slice(content);
-    pad(archive);
+
+    const fn secret(path: &'static str) -> Folder {
+        Folder {
+            path,
+            mode: 0o500,
+            files: 0o400,
+        }
+    }
 }
 
-/// The end mark. Its one upper-case digit is the stub's: the digest depends on it.
-fn trailer(archive: &mut Vec<u8>) {
-    archive.extend_from_slice(b"07070100000000000000000000000000000000000000010000000000000000");
-    archive.extend_from_slice(b"000000000000000000000000000000000000000B00000000TRAILER!!!\0");
-    pad(archive);
+/// Writes an archive piece by piece: nothing of it is kept.
+pub(crate) struct Archive<'a> {
+    folder: Folder,
+    inode: u32,
+    sink: &'a mut dyn FnMut(&[u8]),
 }
 
-fn pad(archive: &mut Vec<u8>) {
-    archive.resize(archive.len().next_multiple_of(4), 0);
+impl<'a> Archive<'a> {
+    /// Begins with the folder and its parents.
+    pub(crate) fn new(folder: Folder, sink: &'a mut dyn FnMut(&[u8])) -> Archive<'a> {
+        let mut archive = Archive {
+            folder,
+            inode: 1,
+            sink,
+        };
+        for (end, _) in folder.path.match_indices('/') {
+            let parent = folder.path.get(..end).unwrap_or_default();
+            archive.header(DIRECTORY | 0o555, parent, 0);
+        }
+        archive.header(DIRECTORY | folder.mode, folder.path, 0);
+        archive
+    }
+
+    /// Adds a file of this length in bytes.
+    pub(crate) fn file(
+        &mut self,
+        name: &str,
+        length: u32,
+        content: &mut impl Read,
+    ) -> io::Result<()> {
+        self.header(
+            FILE | self.folder.files,
+            &format!("{}/{name}", self.folder.path),
+            length,
+        );
+        let mut seen = 0_u64;
+        crate::hash::feed(content, |bytes| {
+            seen = seen.saturating_add(bytes.len() as u64);
+            (self.sink)(bytes);
+        })?;
+        if seen != u64::from(length) {
+            return Err(io::Error::other(format!(
+                "it has {seen} bytes where {length} were expected"
+            )));
+        }
+        self.pad(length as usize);
+        Ok(())
+    }
+
+    /// The end mark. Its one upper-case digit is the stub's: the digest depends on it.
+    pub(crate) fn finish(self) {
+        (self.sink)(b"07070100000000000000000000000000000000000000010000000000000000");
+        (self.sink)(b"000000000000000000000000000000000000000B00000000TRAILER!!!\0\0\0\0");
+    }
+
+    fn header(&mut self, mode: u32, name: &str, size: u32) {
+        let name_size = u32::try_from(name.len() + 1).unwrap_or(u32::MAX);
+        let fields = [self.inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0];
+        let mut header = String::from("070701");
+        for field in fields {
+            // Writing to a String cannot fail.
+            let _ = write!(header, "{field:08x}");
+        }
+        header.push_str(name);
+        header.push('\0');
+        (self.sink)(header.as_bytes());
+        self.pad(header.len());
+        self.inode = self.inode.saturating_add(1);
+    }
+
+    /// Fills up to a multiple of four bytes.
+    fn pad(&mut self, length: usize) {
+        let missing = length.next_multiple_of(4) - length;
+        (self.sink)([0; 3].get(..missing).unwrap_or_default());
+    }
 }
 
-/// The archives hold sections that were kept whole, which are far smaller than 4 GiB.
-fn length(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
+/// The archive with the one file `.extra/<name>`; `content` is one of the sections that are kept whole.
+pub(crate) fn extra_file(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(content.len().saturating_add(400));
+    let mut sink = |piece: &[u8]| bytes.extend_from_slice(piece);
+    let mut archive = Archive::new(META, &mut sink);
+    let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
+    // Reading memory cannot fail, and kept sections are far smaller than 4 GiB.
+    let _ = archive.file(name, length, &mut &*content);
+    archive.finish();
+    bytes
 }
 
 #[cfg(test)]

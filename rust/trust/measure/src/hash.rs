@@ -67,7 +67,7 @@ pub(crate) fn feed(source: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::R
 }
 
 /// A running hash in one bank.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Hasher {
     Sha1(sha1::Sha1),
     Sha256(sha2::Sha256),
@@ -105,7 +105,7 @@ impl Hasher {
 }
 
 /// Running hashes of the same bytes in several banks.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Hashers(Vec<Hasher>);
 
 impl Hashers {

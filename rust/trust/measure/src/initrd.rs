@@ -7,7 +7,7 @@ use crate::hash::{Digests, Hashers};
 ///
 /// A single piece is handed over as it is; as soon as there are several, each is filled with zeros to a multiple of
 /// four bytes, the last one too.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServedInitrd {
     hashers: Hashers,
     pieces: u32,
@@ -47,6 +47,7 @@ impl ServedInitrd {
     }
 
     /// Adds a whole piece.
+    #[cfg(test)]
     pub(crate) fn add(&mut self, piece: &[u8]) {
         self.begin();
         self.update(piece);

@@ -9,8 +9,10 @@
 //! `docs/measured-boot.md`.
 #![forbid(unsafe_code)]
 
+mod addon;
 mod bank;
 mod boot_path;
+mod content;
 mod cpio;
 pub mod eventlog;
 mod hash;
@@ -31,9 +33,9 @@ mod window;
 pub use bank::{Bank, Digest, DigestError, UnknownBank};
 pub use boot_path::{
     Addon, Authority, AuthorityError, BootPath, BootPathError, BootTree, Branch, Companion,
-    Companions, Content, FirmwareLog, FirmwareLogError, Linux, Loader, Medium, MediumError,
-    Presented, Program, Registers, Shim, ShimError, ShimVariables, StartedImage, Uki, Variables,
-    Vouching, authenticode_digests, measure_uki,
+    Companions, Content, DeviceTree, FirmwareLog, FirmwareLogError, Linux, Loader, Medium,
+    MediumError, Presented, Program, Registers, Shim, ShimError, ShimVariables, Smbios,
+    StartedImage, Uki, Variables, Vouching, authenticode_digests, measure_uki,
 };
 pub use hash::Digests;
 pub use measured::MeasuredUki;

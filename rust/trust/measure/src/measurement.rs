@@ -44,6 +44,16 @@ pub enum EventKind {
     Initrd,
     /// PCR 12: options that boot loader or stub received or passed on.
     LoadOptions,
+    /// PCR 12: the number of the UKI's profile that was chosen.
+    Profile,
+    /// PCR 12: a section that an addon brings.
+    Addon,
+    /// PCR 12: credentials from the ESP, as a cpio archive.
+    Credentials,
+    /// PCR 12: configuration extensions from the ESP, as a cpio archive.
+    ConfigurationExtensions,
+    /// PCR 13: system extensions from the ESP, as a cpio archive.
+    SystemExtensions,
 }
 
 /// One extension of one register.

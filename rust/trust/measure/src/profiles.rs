@@ -123,7 +123,8 @@ pub fn profile_sections(sections: &[Section]) -> Vec<Vec<usize>> {
         .collect()
 }
 
-const PROFILE: &str = ".profile";
+/// The section that begins a profile.
+pub(crate) const PROFILE: &str = ".profile";
 
 /// The base without what the profile replaces, then the profile.
 fn overlaid(

@@ -1,42 +1,43 @@
 //! One pass over a UKI's sections: everything that PCRs 9, 11 and 12 need of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use touchstone_pe::{Section, SectionObserver};
 
 use crate::bank::Bank;
-use crate::cpio;
 use crate::hash::{Digests, Hashers};
 use crate::initrd::ServedInitrd;
-use crate::measured::{MeasuredUki, Served};
-use crate::version::{Component, Release, Version, VersionError};
+use crate::measured::{Begun, MeasuredUki};
+use crate::profiles::{PROFILE, profile_sections};
+use crate::version::{Component, Version, VersionError};
 
 /// The sections that a stub measures into PCR 11, in the order in which it does.
 ///
-/// `.pcrsig` is never measured: it signs the outcome. `.dtbauto`, `.hwids` and `.efifw` are chosen by the machine.
-pub(crate) const MEASURED: [&str; 11] = [
+/// `.pcrsig` is never measured: it signs the outcome. Of several sections `.dtbauto` the machine takes one; `.efifw` was
+/// never seen.
+pub(crate) const MEASURED: [&str; 13] = [
     ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
-    ".pcrpkey", ".profile",
+    ".pcrpkey", ".profile", DTBAUTO, ".hwids",
 ];
+
+/// Device trees, of which the stub takes the machine's.
+pub(crate) const DTBAUTO: &str = ".dtbauto";
 
 /// Sections whose content a stub knows how to use, but which no stub of this release measures.
-pub(crate) const UNKNOWN_TO_252: [&str; 4] = [".ucode", ".uname", ".sbat", ".profile"];
+pub(crate) const UNKNOWN_TO_252: [&str; 6] =
+    [".ucode", ".uname", ".sbat", ".profile", DTBAUTO, ".hwids"];
 
 /// Sections that stand for a choice which the machine makes at boot.
-pub(crate) const MACHINES_CHOICE: [&str; 3] = [".dtbauto", ".hwids", ".efifw"];
+pub(crate) const MACHINES_CHOICE: [&str; 2] = [DTBAUTO, ".efifw"];
 
 /// Small sections whose content, not only their digest, decides what is measured.
-const KEPT: [&str; 6] = [
-    ".sdmagic", ".cmdline", ".osrel", ".pcrpkey", ".pcrsig", ".profile",
+const KEPT: [&str; 7] = [
+    SDMAGIC, ".cmdline", ".osrel", ".pcrpkey", ".pcrsig", ".profile", ".uname",
 ];
 
-/// Sections that stubs since 257 hand to the initrd as files, in their order.
-pub(crate) const EXTRA_FILES: [(&str, &str); 3] = [
-    (".pcrsig", "tpm2-pcr-signature.json"),
-    (".pcrpkey", "tpm2-pcr-public-key.pem"),
-    (".osrel", "os-release"),
-];
+/// The section with the stub's version.
+const SDMAGIC: &str = ".sdmagic";
 
 /// More than this of a small section is refused, so that memory stays bounded.
 const KEPT_LIMIT: usize = 4 << 20;
@@ -50,11 +51,16 @@ pub enum UkiError {
     /// There is no kernel inside: the file is no UKI.
     #[error("the file has no section .linux: it is no UKI")]
     NoKernel,
-    /// A section is there twice.
+    /// A section is twice in one profile.
     #[error(
-        "the section {0} occurs more than once; profiles are not predicted yet: build one UKI for each profile"
+        "the section {0} occurs more than once in one profile: only one of the two can be meant"
     )]
     Twice(String),
+    /// There are several profiles, of which one is chosen on the boot menu.
+    #[error(
+        "the UKI has {0} profiles, and PCR 11 is another with each: `uki inspect` shows the values of each"
+    )]
+    Profiles(usize),
     /// A small section is too big.
     #[error("the section {0} is bigger than 4 MiB, which none of its kind is")]
     TooBig(String),
@@ -84,20 +90,30 @@ pub struct MeasuredSection {
 /// It keeps digests and the small texts only: memory does not grow with kernel or initrd.
 pub struct UkiMeasurer {
     banks: Vec<Bank>,
-    sections: Vec<MeasuredSection>,
-    kept: BTreeMap<String, Vec<u8>>,
+    passed: Vec<Passed>,
     too_big: Option<String>,
     served: ServedInitrd,
+    /// Which of the passed sections make what is served so far.
+    pieces: Vec<usize>,
     microcode: Microcode,
     initrd_seen: bool,
+    profile_seen: bool,
     current: Option<Current>,
+}
+
+/// A section that has passed.
+struct Passed {
+    section: Section,
+    measured: MeasuredSection,
+    kept: Option<Vec<u8>>,
 }
 
 /// The section that is passing.
 struct Current {
-    name: String,
+    section: Section,
     len: u64,
     hashers: Hashers,
+    kept: Option<Vec<u8>>,
     served: As,
 }
 
@@ -129,20 +145,21 @@ impl UkiMeasurer {
     pub fn new(banks: &[Bank]) -> UkiMeasurer {
         UkiMeasurer {
             banks: banks.to_vec(),
-            sections: Vec::new(),
-            kept: BTreeMap::new(),
+            passed: Vec::new(),
             too_big: None,
             served: ServedInitrd::new(banks),
+            pieces: Vec::new(),
             microcode: Microcode::Unseen,
             initrd_seen: false,
+            profile_seen: false,
             current: None,
         }
     }
 
-    /// Gives the content of `.ucode` before the pass.
+    /// Gives the content of `.ucode` before the pass; of several profiles, that of their common sections.
     ///
     /// The stub serves microcode before the initrd, while UKIs store it behind. Without this call PCR 9 of such a UKI
-    /// stays unknown; everything else is measured all the same.
+    /// needs a second look at its content ([`crate::Uki::content`]); everything else is measured all the same.
     pub fn announce_microcode(&mut self, source: &mut impl Read) -> io::Result<()> {
         let mut hashers = Hashers::new(&self.banks);
         self.served.begin();
@@ -159,52 +176,72 @@ impl UkiMeasurer {
         if let Some(name) = self.too_big {
             return Err(UkiError::TooBig(name));
         }
-        let magic = self
-            .kept
-            .remove(".sdmagic")
+        let magic = self.passed.iter().find(|passed| passed.name() == SDMAGIC);
+        let magic = magic
+            .and_then(|passed| passed.kept.as_deref())
             .ok_or(VersionError::Missing(Component::Stub))?;
-        let stub = Version::of_sdmagic(Component::Stub, &magic)?;
-        check_sections(&self.sections)?;
-        if let Microcode::Announced(announced) = &self.microcode
-            && find(&self.sections, ".ucode").map(|section| &section.digests) != Some(announced)
-        {
-            return Err(UkiError::OtherMicrocode);
+        let stub = Version::of_sdmagic(Component::Stub, magic)?;
+        if let Microcode::Announced(announced) = &self.microcode {
+            let ours = self.passed.iter().position(|passed| {
+                passed.name() == ".ucode" && passed.measured.digests == *announced
+            });
+            self.pieces.insert(0, ours.ok_or(UkiError::OtherMicrocode)?);
         }
-        let initrd = match self.microcode {
-            Microcode::TooLate => Served::OrderLost,
-            _ => serve(stub.release, self.served, &self.sections, &self.kept),
+        let begun = match self.microcode {
+            Microcode::TooLate => None,
+            _ => Some((self.pieces, self.served)),
         };
+        let (rows, passed) = in_order_of_the_table(self.passed);
+        let table: Vec<Section> = passed.iter().map(|passed| passed.section.clone()).collect();
+        check_sections(&table)?;
+        let mut sections = Vec::with_capacity(passed.len());
+        let mut kept = BTreeMap::new();
+        for (row, passed) in passed.into_iter().enumerate() {
+            sections.push(passed.measured);
+            kept.extend(passed.kept.map(|content| (row, content)));
+        }
         Ok(MeasuredUki {
             banks: self.banks,
-            sections: self.sections,
+            sections,
+            table,
             stub,
-            kept: self.kept,
-            initrd,
+            kept,
+            begun: begun.map(|(pieces, state)| Begun {
+                sections: pieces
+                    .iter()
+                    .filter_map(|passed| rows.get(passed).copied())
+                    .collect(),
+                state,
+            }),
         })
     }
 
-    fn start(&mut self, name: &str) {
+    fn start(&mut self, section: &Section) {
+        let name = section.name.as_str();
         let in_order = matches!(self.microcode, Microcode::Unseen);
+        let common = !self.profile_seen;
         match name {
-            ".ucode" if in_order && self.initrd_seen => self.microcode = Microcode::TooLate,
-            ".ucode" if in_order => self.microcode = Microcode::InOrder,
-            ".initrd" => self.initrd_seen = true,
+            PROFILE => self.profile_seen = true,
+            ".ucode" if common && in_order && self.initrd_seen => {
+                self.microcode = Microcode::TooLate;
+            }
+            ".ucode" if common && in_order => self.microcode = Microcode::InOrder,
+            ".initrd" if common => self.initrd_seen = true,
             _ => {}
         }
-        if KEPT.contains(&name) {
-            self.kept.insert(name.to_owned(), Vec::new());
-        }
-        let serve =
-            name == ".initrd" || (name == ".ucode" && matches!(self.microcode, Microcode::InOrder));
+        let serve = common
+            && (name == ".initrd"
+                || (name == ".ucode" && matches!(self.microcode, Microcode::InOrder)));
         let served = match (serve, self.served.is_untouched()) {
             (false, _) => As::Nothing,
             (true, true) => As::FirstPiece,
             (true, false) => As::Piece,
         };
         self.current = Some(Current {
-            name: name.to_owned(),
+            section: section.clone(),
             len: 0,
             hashers: Hashers::new(&self.banks),
+            kept: KEPT.contains(&name).then(Vec::new),
             served,
         });
     }
@@ -222,9 +259,10 @@ impl UkiMeasurer {
         }
         current.len = current.len.saturating_add(bytes.len() as u64);
         current.hashers.update(bytes);
-        if let Some(kept) = self.kept.get_mut(&current.name) {
+        if let Some(kept) = &mut current.kept {
             if kept.len().saturating_add(bytes.len()) > KEPT_LIMIT {
-                self.too_big.get_or_insert_with(|| current.name.clone());
+                self.too_big
+                    .get_or_insert_with(|| current.section.name.as_str().to_owned());
             } else {
                 kept.extend_from_slice(bytes);
             }
@@ -234,7 +272,7 @@ impl UkiMeasurer {
 
 impl SectionObserver for UkiMeasurer {
     fn begin(&mut self, section: &Section) {
-        self.start(section.name.as_str());
+        self.start(section);
     }
 
     fn data(&mut self, bytes: &[u8]) {
@@ -242,76 +280,57 @@ impl SectionObserver for UkiMeasurer {
     }
 
     fn end(&mut self) {
-        if let Some(Current {
-            name,
-            len,
-            hashers,
-            served,
-        }) = self.current.take()
-        {
-            if served == As::FirstPiece && len > 0 {
-                self.served.adopt(hashers.clone(), len);
+        let Some(current) = self.current.take() else {
+            return;
+        };
+        if current.served != As::Nothing && current.len > 0 {
+            if current.served == As::FirstPiece {
+                self.served.adopt(current.hashers.clone(), current.len);
             }
-            self.sections.push(MeasuredSection {
-                name,
-                len,
-                digests: hashers.finish(),
-            });
+            self.pieces.push(self.passed.len());
         }
+        self.passed.push(Passed {
+            measured: MeasuredSection {
+                name: current.section.name.as_str().to_owned(),
+                len: current.len,
+                digests: current.hashers.finish(),
+            },
+            section: current.section,
+            kept: current.kept,
+        });
     }
 }
 
-pub(crate) fn find<'a>(sections: &'a [MeasuredSection], name: &str) -> Option<&'a MeasuredSection> {
-    sections
-        .iter()
-        .find(|section| section.name == name && section.len > 0)
+impl Passed {
+    fn name(&self) -> &str {
+        &self.measured.name
+    }
 }
 
-/// Adds to microcode and initrd what else this stub serves.
-fn serve(
-    release: Release,
-    mut served: ServedInitrd,
-    sections: &[MeasuredSection],
-    kept: &BTreeMap<String, Vec<u8>>,
-) -> Served {
-    let there = |name: &str| find(sections, name).is_some();
-    if release == Release::V252 && [".ucode", ".pcrsig", ".pcrpkey"].into_iter().any(there) {
-        return Served::NotCompared(
-            "a UKI with stub 252 and one of the sections .ucode, .pcrsig, .pcrpkey",
-        );
-    }
-    if there(".profile") {
-        return Served::NotCompared("a UKI with a section .profile");
-    }
-    if release > Release::V252 {
-        for (section, name) in EXTRA_FILES {
-            if let Some(content) = kept.get(section).filter(|content| !content.is_empty()) {
-                served.add(&cpio::extra_file(name, content));
+/// Sections pass by their place in the file; profiles are told apart by the section table, which is in the order of
+/// addresses (PE format, "Section Table"). The first value says in which row a section is that passed as the n-th.
+fn in_order_of_the_table(passed: Vec<Passed>) -> (BTreeMap<usize, usize>, Vec<Passed>) {
+    let mut passed: Vec<(usize, Passed)> = passed.into_iter().enumerate().collect();
+    passed.sort_by_key(|(_, passed)| passed.section.virtual_address);
+    let rows = passed.iter().enumerate();
+    let rows = rows.map(|(row, (at, _))| (*at, row)).collect();
+    (rows, passed.into_iter().map(|(_, passed)| passed).collect())
+}
+
+/// Every profile must have a kernel, and none of its sections twice.
+fn check_sections(table: &[Section]) -> Result<(), UkiError> {
+    for profile in profile_sections(table) {
+        let rows = profile.iter().filter_map(|row| table.get(*row));
+        let mut seen = BTreeSet::new();
+        for section in rows.filter(|section| section.virtual_size > 0) {
+            let name = section.name.as_str();
+            let matters = MEASURED.contains(&name) || KEPT.contains(&name);
+            if !seen.insert(name) && matters && name != DTBAUTO {
+                return Err(UkiError::Twice(name.to_owned()));
             }
         }
-    }
-    served.finish().map_or(
-        Served::NotCompared("a UKI without an initrd"),
-        Served::Digests,
-    )
-}
-
-fn check_sections(sections: &[MeasuredSection]) -> Result<(), UkiError> {
-    find(sections, ".linux").ok_or(UkiError::NoKernel)?;
-    for section in sections {
-        if MACHINES_CHOICE.contains(&section.name.as_str()) {
-            return Err(UkiError::MachinesChoice(section.name.clone()));
-        }
-        let matters =
-            MEASURED.contains(&section.name.as_str()) || KEPT.contains(&section.name.as_str());
-        if matters
-            && sections
-                .iter()
-                .filter(|other| other.name == section.name)
-                .count()
-                > 1
-        {
-            return Err(UkiError::Twice(section.name.clone()));
+        if !seen.contains(".linux") {
+            return Err(UkiError::NoKernel);
         }
     }
     Ok(())

@@ -114,6 +114,7 @@ impl SignPolicy {
         let ask = AskSignatures::new(&self.phases, &self.banks, self.policy_ref.as_deref());
         let (mut file, image) = open_image("UKI", uki)?;
         let measured = measure_uki(&image, &mut file, &ask.banks)
+            .and_then(|uki| Ok(uki.sole()?))
             .map_err(|source| refused_uki(uki, source))?;
         let mut signatures = PcrSignatures::default();
         ask.sign(

@@ -17,8 +17,6 @@ pub struct Loader {
     pub version: Version,
     /// The content of `loader/loader.conf` on the ESP; none where there is no such file.
     pub configuration: Option<Vec<u8>>,
-    /// See [`Loader::without_boot_secret`].
-    pub(crate) no_boot_secret: bool,
 }
 
 impl Loader {
@@ -40,21 +38,6 @@ impl Loader {
             image: StartedImage::of(name, &image, source, banks, authority)?,
             version,
             configuration: None,
-            no_boot_secret: false,
         })
-    }
-
-    /// Says that the ESP which the loader is started from has a file `loader/boot-secret-mixin` of 1 to 31 bytes.
-    ///
-    /// Where the firmware has random numbers, stub 262 hands the initrd a secret of its own making, so that PCR 9 is
-    /// another on every machine; without this promise it is refused for that stub. The stub neither uses nor replaces
-    /// a file of that length, and then makes no secret (seen on real boots). systemd offers the secret to machines
-    /// without a TPM.
-    #[must_use]
-    pub fn without_boot_secret(self) -> Loader {
-        Loader {
-            no_boot_secret: true,
-            ..self
-        }
     }
 }

@@ -9,6 +9,7 @@ mod linux;
 mod loader;
 mod medium;
 mod shim;
+mod smbios;
 mod tree;
 mod uki;
 mod variables;
@@ -25,8 +26,9 @@ pub use linux::Linux;
 pub use loader::Loader;
 pub use medium::{Medium, MediumError};
 pub use shim::{Shim, ShimError, ShimVariables};
+pub use smbios::Smbios;
 pub use tree::{BootTree, Branch};
-pub use uki::{Uki, measure_uki};
+pub use uki::{DeviceTree, Uki, measure_uki};
 pub use variables::{Authority, AuthorityError, Variables};
 pub use vouching::{Presented, Vouching};
 
@@ -54,6 +56,15 @@ pub struct BootPath {
     pub program: Program,
     /// The files below `loader/` on the ESP that every UKI is given.
     pub shared: Companions,
+    /// What the host adds to the command line.
+    pub smbios: Smbios,
+    /// Says that the ESP has a file `loader/boot-secret-mixin` of 1 to 31 bytes.
+    ///
+    /// Where the firmware has random numbers, stub 262 hands the initrd a secret of its own making, with a boot loader
+    /// and without one, so that PCR 9 is another on every machine; without this promise it is refused for that stub. The
+    /// stub neither uses nor replaces a file of that length, and then makes no secret (seen on real boots). systemd
+    /// offers the secret to machines without a TPM.
+    pub no_boot_secret: bool,
 }
 
 /// What is started at last: it brings up Linux.

@@ -1,6 +1,6 @@
 //! All ways in which a machine may boot.
 
-use super::{BootPath, Companions, FirmwareLog, Loader, Medium, Program, Shim, Variables};
+use super::{BootPath, Companions, FirmwareLog, Loader, Medium, Program, Shim, Smbios, Variables};
 
 /// One of several alternatives, with its name.
 #[derive(Clone, Debug)]
@@ -45,6 +45,10 @@ pub struct BootTree {
     pub entries: Vec<Branch<Program>>,
     /// The files below `loader/` on the ESP.
     pub shared: Companions,
+    /// What the host adds to the command line.
+    pub smbios: Smbios,
+    /// See [`BootPath::no_boot_secret`].
+    pub no_boot_secret: bool,
 }
 
 impl BootTree {
@@ -65,6 +69,8 @@ impl BootTree {
                 loader: self.loader.clone(),
                 program: entry.value.clone(),
                 shared: self.shared.clone(),
+                smbios: self.smbios.clone(),
+                no_boot_secret: self.no_boot_secret,
             })
         })
     }

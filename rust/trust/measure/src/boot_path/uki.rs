@@ -1,13 +1,15 @@
 //! A UKI in a file.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use touchstone_pe::{Image, Section, authenticode, observe_sections};
 
-use super::{Authority, BootPathError, Companions, StartedImage, authenticode_digests};
+use super::{Authority, BootPathError, Companions, Content, StartedImage, authenticode_digests};
 use crate::bank::Bank;
 use crate::hash::Digests;
 use crate::measured::MeasuredUki;
+use crate::profiles::PROFILE;
 use crate::uki::UkiMeasurer;
 use crate::window::Window;
 
@@ -25,6 +27,19 @@ pub struct Uki {
     pub extra: Companions,
     /// Which of its profiles is started, counted from 0; every one of them is a leaf of its own when none is said.
     pub profile: Option<usize>,
+    /// Which of its sections `.dtbauto` the machine takes; needed for PCR 11 where there are some.
+    pub device_tree: Option<DeviceTree>,
+    /// The whole file: needed for PCR 9 where the stub serves the initrd in another order than the sections passed in.
+    pub content: Option<Arc<dyn Content>>,
+}
+
+/// A choice that the stub makes by the machine's hardware, among the sections `.dtbauto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceTree {
+    /// None is the machine's.
+    Nothing,
+    /// This one, counted from 0 in the order of the section table.
+    Numbered(usize),
 }
 
 impl Uki {
@@ -48,6 +63,8 @@ impl Uki {
             kernel,
             extra: Companions::default(),
             profile: None,
+            device_tree: None,
+            content: None,
         })
     }
 }
@@ -59,9 +76,10 @@ pub fn measure_uki<S: Read + Seek>(
     banks: &[Bank],
 ) -> Result<MeasuredUki, BootPathError> {
     let mut measurer = UkiMeasurer::new(banks);
-    if let Some(section) = image
-        .section(".ucode")
-        .filter(|section| section.virtual_size > 0)
+    let common = image.sections().iter();
+    let mut common = common.take_while(|section| section.name.as_str() != PROFILE);
+    if let Some(section) =
+        common.find(|section| section.name.as_str() == ".ucode" && section.virtual_size > 0)
     {
         source.seek(SeekFrom::Start(u64::from(section.raw_offset)))?;
         let stored = u64::from(section.virtual_size.min(section.raw_size));

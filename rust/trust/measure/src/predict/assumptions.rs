@@ -100,12 +100,19 @@ fn of_shim(boot: &BootPath) -> Vec<Assumption> {
 }
 
 fn of_stub(boot: &BootPath) -> Vec<Assumption> {
-    let stub = boot.program.uki().map(|uki| uki.measured.stub().release);
+    let uki = boot.program.uki();
+    let stub = uki.map(|uki| uki.measured.stub().release);
+    let hosted = boot.smbios.stub.is_some() || boot.smbios.boot.is_some();
     vec![
         (
             &[4, 7, 9, 11, 12, 13],
             boot.loader.is_some(),
             "The boot loader on the ESP is the given systemd-boot, and it starts the given entry without a change of the command line in its menu.",
+        ),
+        (
+            &[9, 11, 12],
+            boot.loader.is_none(),
+            "What starts the UKI gives it no load options.",
         ),
         (
             &[9],
@@ -119,18 +126,33 @@ fn of_stub(boot: &BootPath) -> Vec<Assumption> {
         ),
         (
             &[4, 7, 9, 12, 13],
-            true,
+            uki.is_some(),
             "No addon, credential or extension but those that were given lies beside the UKI or in loader/addons, loader/credentials and loader/extensions.",
         ),
         (
             &[9, 12],
-            true,
+            !hosted,
             "The machine's SMBIOS strings hold no io.systemd.boot.kernel-cmdline-extra and no io.systemd.stub.kernel-cmdline-extra.",
         ),
         (
+            &[9, 12],
+            hosted,
+            "The machine's SMBIOS strings hold the given additions to the command line, and it is no confidential machine, on which they are passed over.",
+        ),
+        (
             &[11],
-            true,
+            uki.is_some_and(|uki| uki.device_tree.is_some()),
+            "The machine's hardware makes the stub take the given device tree.",
+        ),
+        (
+            &[11],
+            uki.is_some(),
             "Nothing but systemd's phases is measured into PCR 11 after the stub; every phase is measured once.",
+        ),
+        (
+            &[11],
+            uki.is_none(),
+            "Nothing is measured into PCR 11 without a UKI.",
         ),
     ]
 }

@@ -120,11 +120,59 @@ pub enum PredictError {
         "stub 262 puts a secret of the machine into the initrd, so PCR 9 is another on every machine: put a file loader/boot-secret-mixin of 1 to 31 bytes on the ESP, and say so, or leave PCR 9 out"
     )]
     BootSecret,
-    /// The microcode came too late.
+    /// The initrd is served in another order than the sections passed in.
     #[error(
-        "the UKI's microcode is served before its initrd, but was not known when the initrd passed: announce it to the measurer before the pass"
+        "PCR 9 needs a second look at the UKI: its microcode, that of a profile or of an addon is served before its initrd, but did not pass before it; give the UKI's content"
     )]
-    MicrocodeNotAnnounced,
+    OrderLost,
+    /// The stub chooses a section by the machine's hardware.
+    #[error(
+        "the stub chooses the section {section} by the machine's hardware, so PCR 11 is not the same everywhere: say which one that is (for .dtbauto), leave it out, or use .dtb"
+    )]
+    MachinesChoice {
+        /// The section.
+        section: &'static str,
+    },
+    /// The UKI has fewer profiles.
+    #[error("the UKI has no profile @{number}; profiles are counted from 0")]
+    NoProfile {
+        /// The number that was asked for.
+        number: usize,
+    },
+    /// A file beside the UKI has a name by which a stub would not find it.
+    #[error(
+        "stubs pass the file {name:?} over: its name must be ASCII, not begin with a dot, have at most 255 characters and end in {end}"
+    )]
+    Name {
+        /// The file's name.
+        name: String,
+        /// How it would have to end.
+        end: &'static str,
+    },
+    /// What an addon brings is not known.
+    #[error("the addon {name} cannot be predicted: {why}")]
+    Addon {
+        /// Its name.
+        name: String,
+        /// The reason.
+        why: String,
+    },
+    /// A file cannot be read.
+    #[error("{name} cannot be read: {why}")]
+    Unreadable {
+        /// Its name.
+        name: String,
+        /// The reason.
+        why: String,
+    },
+    /// Options that systemd-boot would change or that were never compared.
+    #[error(
+        "the options {text:?} of a Type #1 entry cannot be predicted: give printable ASCII, not empty, without a space at its ends"
+    )]
+    Options {
+        /// The options.
+        text: String,
+    },
 }
 
 /// Why this register is refused on this boot path; none for those that can be predicted.

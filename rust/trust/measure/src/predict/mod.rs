@@ -2,9 +2,11 @@
 
 mod assumptions;
 mod authorities;
+mod beside;
 mod command_line;
 mod error;
 mod firmware;
+mod initrd;
 mod pcr11;
 mod pcr12;
 mod pcr13;
@@ -13,6 +15,7 @@ mod pcr4;
 mod pcr5;
 mod pcr7;
 mod pcr9;
+mod profiles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +25,11 @@ use serde::{Deserialize, Serialize};
 pub use error::PredictError;
 
 use crate::bank::{Bank, Digest};
-use crate::boot_path::{Addon, BootPath, BootTree, StartedImage};
-use crate::measured;
+use crate::boot_path::{BootPath, BootTree, StartedImage, Uki};
+use crate::measured::{self, Profile};
 use crate::measurement::{Event, EventKind, Measurement, replay};
 use crate::phase::PhasePath;
-use crate::version::Release;
+use crate::version::{Release, Version};
 
 /// What a prediction shall say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,7 +70,7 @@ impl Default for Ask {
 }
 
 /// The values that a machine will have, and what they rest on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prediction {
     /// One leaf for each way in which the boot may go.
@@ -93,18 +96,9 @@ pub struct Leaf {
 /// # Errors
 /// As [`predict`], for the first way that is refused.
 pub fn predict_tree(tree: &BootTree, ask: &Ask) -> Result<Prediction, PredictError> {
-    let mut all = Prediction {
-        leaves: Vec::new(),
-        assumptions: Vec::new(),
-    };
+    let mut all = Prediction::default();
     for path in tree.paths() {
-        let one = predict(&path, ask)?;
-        all.leaves.extend(one.leaves);
-        for assumption in one.assumptions {
-            if !all.assumptions.contains(&assumption) {
-                all.assumptions.push(assumption);
-            }
-        }
+        all.add(predict(&path, ask)?);
     }
     if all.leaves.is_empty() {
         return Err(PredictError::NothingAsked);
@@ -114,8 +108,36 @@ pub fn predict_tree(tree: &BootTree, ask: &Ask) -> Result<Prediction, PredictErr
 
 /// Predicts the asked registers of a machine that boots this way.
 ///
+/// A UKI of several profiles, of which none is chosen, gives the leaves of each.
+///
 /// Refuses, rather than guesses, whenever a value would rest on something that was never compared with a real boot.
 pub fn predict(boot: &BootPath, ask: &Ask) -> Result<Prediction, PredictError> {
+    let chosen: Vec<BootPath> = profiles::choices(boot)?;
+    let mut all = Prediction::default();
+    match chosen.as_slice() {
+        [] => all.add(predict_one(boot, ask)?),
+        chosen => {
+            for boot in chosen {
+                all.add(predict_one(boot, ask)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+impl Prediction {
+    /// Adds the leaves of another way, and its assumptions where they are new.
+    fn add(&mut self, other: Prediction) {
+        self.leaves.extend(other.leaves);
+        for assumption in other.assumptions {
+            if !self.assumptions.contains(&assumption) {
+                self.assumptions.push(assumption);
+            }
+        }
+    }
+}
+
+fn predict_one(boot: &BootPath, ask: &Ask) -> Result<Prediction, PredictError> {
     let pcrs = check(boot, ask)?;
     let mut events = Vec::new();
     for pcr in &pcrs {
@@ -162,26 +184,46 @@ fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
             });
         }
     }
-    check_path(boot)?;
+    beside::check_names(boot)?;
+    check_phases(boot, ask)?;
     Ok(ask.pcrs.iter().copied().collect())
 }
 
-/// Refuses the ways that were never compared with a real boot.
-fn check_path(boot: &BootPath) -> Result<(), PredictError> {
-    let never = [
-        (
-            boot.program.uki().is_none(),
-            "a kernel that is started by itself",
-        ),
-        (
-            !boot.shared.is_empty() || boot.program.uki().is_some_and(|uki| !uki.extra.is_empty()),
-            "a UKI with addons, credentials or extensions",
-        ),
-    ];
-    match never.into_iter().find(|(here, _)| *here) {
-        Some((_, what)) => Err(PredictError::Path { what }),
-        None => Ok(()),
+/// Without a UKI, systemd does not measure the boot phases, or not always.
+fn check_phases(boot: &BootPath, ask: &Ask) -> Result<(), PredictError> {
+    let phases = ask
+        .phases
+        .iter()
+        .any(|phase| phase.words().next().is_some());
+    match boot.program.uki().is_none() && phases && ask.pcrs.contains(&11) {
+        true => Err(not_compared(
+            11,
+            "the phases of a boot without a UKI (systemd 257 measures none; 262 may)",
+        )),
+        false => Ok(()),
     }
+}
+
+/// The profile that a UKI boots with.
+fn profile(pcr: u32, uki: &Uki) -> Result<Profile<'_>, PredictError> {
+    if uki.measured.stub().release == Release::V252 && uki.measured.has_alternatives() {
+        return Err(not_compared(
+            pcr,
+            "a UKI of several profiles with stub 252, which knows none",
+        ));
+    }
+    let number = uki.profile.unwrap_or_default();
+    uki.measured
+        .profile(number)
+        .ok_or(PredictError::NoProfile { number })
+}
+
+/// The boot loader that starts a kernel by itself.
+fn loader_of_linux(boot: &BootPath) -> Result<&Version, PredictError> {
+    let loader = boot.loader.as_ref().map(|loader| &loader.version);
+    loader.ok_or(PredictError::Path {
+        what: "a kernel that no boot loader starts",
+    })
 }
 
 fn events_of(boot: &BootPath, ask: &Ask, pcr: u32) -> Result<Vec<Event>, PredictError> {
@@ -197,19 +239,13 @@ fn events_of(boot: &BootPath, ask: &Ask, pcr: u32) -> Result<Vec<Event>, Predict
         11 => pcr11::events(boot),
         12 => pcr12::events(boot, &ask.banks),
         14 => pcr14::events(boot, &ask.banks),
-        _ => pcr13::events(),
+        _ => pcr13::events(boot, &ask.banks),
     }
 }
 
 /// The images that are loaded, in their order: shim, boot loader, program, then its addons, those of all UKIs first.
 fn loaded(boot: &BootPath) -> impl Iterator<Item = &StartedImage> {
-    let own = boot.program.uki().map(|uki| &uki.extra);
-    let addons = [Some(&boot.shared), own].into_iter().flatten();
-    let addons = addons.flat_map(|companions| {
-        let mut addons: Vec<&Addon> = companions.addons.iter().collect();
-        addons.sort_by_key(|addon| &addon.name);
-        addons
-    });
+    let addons = beside::loaded(boot).into_iter();
     boot.images().chain(addons.map(|addon| &addon.image))
 }
 

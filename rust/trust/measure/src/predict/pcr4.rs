@@ -41,7 +41,9 @@ fn inner_kernel(boot: &BootPath) -> Result<Option<Event>, PredictError> {
         return Ok(None);
     }
     let name = &uki.image.name;
-    let kernel = uki.kernel.as_ref().ok_or_else(|| PredictError::NoKernel {
+    let kernel = uki.kernel.as_ref();
+    let kernel = kernel.filter(|_| uki.measured.has_one_kernel());
+    let kernel = kernel.ok_or_else(|| PredictError::NoKernel {
         image: name.clone(),
     })?;
     Ok(Some(image(&format!("the kernel inside {name}"), kernel)))

@@ -1,39 +1,18 @@
 //! PCR 9: what the kernel received: its command line and its initrd.
 
-use super::command_line::{command_line, options};
-use super::{PredictError, not_compared};
+use super::command_line::{self, options};
+use super::initrd::{self, Initrd};
+use super::{PredictError, beside, not_compared};
 use crate::bank::Bank;
-use crate::boot_path::{BootPath, Uki};
-use crate::measured::Served;
+use crate::boot_path::{BootPath, Linux, Program, Uki};
 use crate::measurement::{Event, EventKind};
-use crate::uki::EXTRA_FILES;
 use crate::version::Release;
 
 /// The kernel's EFI stub measures its command line, then its initrd (Linux, `drivers/firmware/efi/libstub`).
 pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
-    let Some(started) = boot.program.uki() else {
-        return Err(not_compared(9, "a kernel that is started by itself"));
-    };
-    let uki = &started.measured;
-    let line = command_line(started)?
-        .filter(|line| !line.is_empty())
-        .ok_or_else(|| not_compared(9, "a UKI without a command line"))?;
-    if uki.stub().release == Release::V262 {
-        if !names_a_console(&line) {
-            return Err(PredictError::Console);
-        }
-        if boot
-            .loader
-            .as_ref()
-            .is_some_and(|loader| !loader.no_boot_secret)
-        {
-            return Err(PredictError::BootSecret);
-        }
-    }
-    let initrd = match uki.initrd() {
-        Served::Digests(digests) => digests.clone(),
-        Served::OrderLost => return Err(PredictError::MicrocodeNotAnnounced),
-        Served::NotCompared(what) => return Err(not_compared(9, what)),
+    let (line, initrd, who) = match &boot.program {
+        Program::Uki(uki) => by_stub(boot, uki)?,
+        Program::Linux(linux) => by_loader(boot, linux, banks)?,
     };
     Ok(vec![
         options(
@@ -46,45 +25,46 @@ pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Pred
         Event {
             pcr: 9,
             kind: EventKind::Initrd,
-            why: format!(
-                "the initrd as stub {} serves it: {}",
-                uki.stub(),
-                pieces(started)
-            ),
-            digests: initrd,
+            why: format!("the initrd as {who} serves it: {}", initrd.pieces),
+            digests: initrd.digests,
         },
     ])
+}
+
+fn by_stub(boot: &BootPath, uki: &Uki) -> Result<(String, Initrd, String), PredictError> {
+    let stub = uki.measured.stub();
+    let profile = super::profile(9, uki)?;
+    let used = beside::used(boot, &profile)?;
+    let line = command_line::of_uki(boot, uki, &profile, &used)?.whole;
+    if stub.release == Release::V262 {
+        if !names_a_console(&line) {
+            return Err(PredictError::Console);
+        }
+        if !boot.no_boot_secret {
+            return Err(PredictError::BootSecret);
+        }
+    }
+    if line.is_empty() {
+        return Err(not_compared(9, "a UKI with an empty command line"));
+    }
+    let initrd = initrd::of_uki(boot, uki, &profile, &used)?;
+    Ok((line, initrd, format!("stub {stub}")))
+}
+
+fn by_loader(
+    boot: &BootPath,
+    linux: &Linux,
+    banks: &[Bank],
+) -> Result<(String, Initrd, String), PredictError> {
+    let loader = super::loader_of_linux(boot)?;
+    let line = command_line::of_linux(boot, linux, loader.release)?;
+    let initrd = initrd::of_linux(linux, loader.release, banks)?;
+    Ok((line, initrd, format!("systemd-boot {loader}")))
 }
 
 /// Stub 262 looks for `console=` at the front or behind a space, and adds a console where it finds none.
 fn names_a_console(line: &str) -> bool {
     line.split(' ').any(|word| word.starts_with("console="))
-}
-
-/// The initrd's pieces in their order, in words.
-fn pieces(uki: &Uki) -> String {
-    let uki = &uki.measured;
-    let mut pieces = Vec::new();
-    for name in [".ucode", ".initrd"] {
-        if let Some(section) = uki
-            .sections()
-            .iter()
-            .find(|section| section.name == name && section.len > 0)
-        {
-            pieces.push(format!("{name} ({} bytes)", section.len));
-        }
-    }
-    if uki.stub().release > Release::V252 {
-        let extra = EXTRA_FILES
-            .iter()
-            .filter_map(|(section, _)| Some((section, uki.text(section)?)));
-        pieces.extend(
-            extra.map(|(section, text)| {
-                format!("{section} ({} bytes) in a cpio archive", text.len())
-            }),
-        );
-    }
-    pieces.join(", ")
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ fn refuses_a_file_without_kernel_or_stub() {
 }
 
 #[test]
-fn refuses_sections_that_stand_for_a_choice() {
+fn refuses_a_section_that_is_twice_in_a_profile() {
     let twice = [
         (".sdmagic", MAGIC),
         (".linux", b"k"),
@@ -89,9 +89,32 @@ fn refuses_sections_that_stand_for_a_choice() {
         measured(&twice).unwrap_err(),
         UkiError::Twice(".cmdline".into())
     );
-    for name in [".dtbauto", ".hwids", ".efifw"] {
-        let error = measured(&[(".sdmagic", MAGIC), (".linux", b"k"), (name, b"x")]).unwrap_err();
-        assert_eq!(error, UkiError::MachinesChoice(name.into()));
+}
+
+#[test]
+fn tells_profiles_apart_by_the_section_table() {
+    let uki = measured(&[
+        (".sdmagic", MAGIC),
+        (".linux", b"k"),
+        (".cmdline", b"base"),
+        (".profile", b"ID=a\n"),
+        (".profile", b"TITLE=B\nID=b\n"),
+        (".cmdline", b"own"),
+    ])
+    .unwrap();
+    assert_eq!(uki.profiles(), 2);
+    let [first, second] = [0, 1].map(|number| uki.profile(number).unwrap());
+    assert_eq!((first.title(), second.title()), (Some("a"), Some("B")));
+    assert_eq!(first.text(".cmdline"), Some(b"base".as_slice()));
+    assert_eq!(second.text(".cmdline"), Some(b"own".as_slice()));
+    assert!(uki.profile(2).is_none());
+}
+
+#[test]
+fn gives_no_value_where_the_machine_chooses() {
+    for name in [".dtbauto", ".efifw"] {
+        let uki = measured(&[(".sdmagic", MAGIC), (".linux", b"k"), (name, b"x")]).unwrap();
+        assert_eq!(uki.pcr11(Bank::Sha256, &PhasePath::none()), None, "{name}");
     }
 }
 

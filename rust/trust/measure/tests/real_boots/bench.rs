@@ -7,8 +7,8 @@ use std::process::Command;
 use touchstone_harness::boot::{self, Firmware, Machine};
 use touchstone_harness::{Inputs, inputs};
 use touchstone_measure::{
-    Ask, Bank, BootPath, Companions, Loader, PhasePath, Prediction, Program, Uki, Variables,
-    eventlog, predict,
+    Ask, Bank, BootPath, Companions, Loader, PhasePath, Prediction, Program, Smbios, Uki,
+    Variables, eventlog, predict,
 };
 use touchstone_pe::{Image, certificates};
 use touchstone_sign::authenticode::{self, ImageDigest};
@@ -174,15 +174,13 @@ impl Bench {
             firmware: None,
             failed_exits: 0,
             shim: None,
-            loader: Some(
-                Loader::from_file(&mut loader, &BANKS, None)
-                    .unwrap()
-                    .without_boot_secret(),
-            ),
+            loader: Some(Loader::from_file(&mut loader, &BANKS, None).unwrap()),
             program: Program::Uki(Box::new(
                 Uki::from_file("uki.efi", &mut File::open(uki).unwrap(), &BANKS, None).unwrap(),
             )),
             shared: Companions::default(),
+            smbios: Smbios::default(),
+            no_boot_secret: true,
         }
     }
 }

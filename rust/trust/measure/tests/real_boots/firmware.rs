@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use touchstone_harness::boot::{self, BootVariable, Firmware, Machine};
 use touchstone_measure::{
-    Bank, BootPath, BootTree, Branch, FirmwareLog, Medium, Registers, StartedImage, Variables,
-    eventlog, predict_tree,
+    Bank, BootPath, BootTree, Branch, FirmwareLog, Medium, Registers, Smbios, StartedImage,
+    Variables, eventlog, predict_tree,
 };
 use touchstone_sign::{CertifiedSigner, esl};
 use uuid::{Uuid, uuid};
@@ -92,6 +92,8 @@ fn a_pending_update_of_db_gives_the_values_of_the_machine_after_it() {
         loader: path.loader,
         entries: vec![Branch::only(path.program)],
         shared: path.shared,
+        smbios: Smbios::default(),
+        no_boot_secret: true,
     };
     let mut predicted = predict_tree(&tree, &ask(&[4, 7])).unwrap();
     let before = predicted.leaves.remove(0);

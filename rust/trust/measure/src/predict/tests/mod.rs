@@ -3,7 +3,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::boot_path::{
-    Authority, BootPath, Companions, Loader, Program, StartedImage, Uki, Variables, Vouching,
+    Authority, BootPath, Companions, Loader, Program, Smbios, StartedImage, Uki, Variables,
+    Vouching,
 };
 use crate::hash::Digests;
 use crate::measured::MeasuredUki;
@@ -93,7 +94,6 @@ fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath 
             image: image("loader"),
             version: Version::of_sdmagic(Component::Boot, magic.as_bytes()).unwrap(),
             configuration: None,
-            no_boot_secret: true,
         }),
         program: Program::Uki(Box::new(Uki {
             image: image("uki"),
@@ -101,8 +101,12 @@ fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath 
             kernel: Some(Digests::of(&SHA256, b"kernel")),
             extra: Companions::default(),
             profile: None,
+            device_tree: None,
+            content: None,
         })),
         shared: Companions::default(),
+        smbios: Smbios::default(),
+        no_boot_secret: true,
     }
 }
 

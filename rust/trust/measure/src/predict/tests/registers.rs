@@ -128,10 +128,7 @@ fn pcr_9_serves_microcode_first_and_the_small_files_last() {
     );
 
     let unannounced = boot_of("257.1", true, uki_of("257.1", &sections));
-    assert_eq!(
-        predict(&unannounced, &ask(9)),
-        Err(PredictError::MicrocodeNotAnnounced)
-    );
+    assert_eq!(predict(&unannounced, &ask(9)), Err(PredictError::OrderLost));
     assert_eq!(value(&unannounced, 11), value(&boot, 11));
 }
 
@@ -148,7 +145,7 @@ fn pcr_9_is_refused_where_stub_262_lets_the_machine_decide() {
     );
     assert!(predict(&boot_of("257.1", true, uki_of("257.1", &sections)), &ask(9)).is_ok());
     let mut secretive = boot("262.1", true);
-    loader(&mut secretive).no_boot_secret = false;
+    secretive.no_boot_secret = false;
     assert_eq!(predict(&secretive, &ask(9)), Err(PredictError::BootSecret));
     assert!(predict(&secretive, &ask(11)).is_ok());
 }
@@ -165,24 +162,14 @@ fn pcr_9_is_refused_for_what_never_booted() {
     };
     refused("257.1", &[(".linux", b"k"), (".initrd", b"i")]);
     refused("257.1", &[(".cmdline", b"console=x"), (".linux", b"k")]);
-    refused(
-        "257.1",
-        &[
-            (".cmdline", b"console=x"),
-            (".linux", b"k"),
-            (".initrd", b"i"),
-            (".profile", b"ID=a"),
-        ],
-    );
-    refused(
-        "252.1",
-        &[
-            (".cmdline", b"console=x"),
-            (".linux", b"k"),
-            (".ucode", b"u"),
-            (".initrd", b"i"),
-        ],
-    );
+    let profiles: [(&str, &[u8]); 5] = [
+        (".cmdline", b"console=x"),
+        (".linux", b"k"),
+        (".initrd", b"i"),
+        (".profile", b"ID=a"),
+        (".profile", b"ID=b"),
+    ];
+    refused("252.1", &profiles);
 }
 
 #[test]
