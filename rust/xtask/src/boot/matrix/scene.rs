@@ -14,7 +14,7 @@ use super::workshop::{OPTIONS, Program, Scene, Workshop};
 pub const BANKS: [&str; 4] = ["sha1", "sha256", "sha384", "sha512"];
 
 /// The boot menu's settings: the entry that boots at once.
-fn loader_conf(case: &Case) -> String {
+pub fn loader_conf(case: &Case) -> String {
     let default = match case.variant {
         Variant::Kernel => "check.conf",
         Variant::SecondProfile => "check.efi@second",
@@ -44,7 +44,7 @@ pub fn machine<'a>(
             secure_boot: case.secure_boot,
         })
         .file("loader/boot-secret-mixin", vec![b'-'])
-        .file("loader/loader.conf", loader_conf(case).into_bytes());
+        .file("loader/loader.conf", scene.loader_conf.clone());
     for (path, file) in started(scene) {
         machine = machine.file(path, file.clone());
     }
@@ -118,7 +118,7 @@ pub fn request(
             _ => json!({ "disk": disk }),
         };
         measure.insert("medium".to_owned(), medium);
-        measure.insert("loaderConf".to_owned(), json!(loader_conf(case)));
+        measure.insert("loaderConf".to_owned(), json!(scene.loader_conf));
     }
     request.insert("measure".to_owned(), measure);
     Value::Object(request)

@@ -11,6 +11,7 @@ use touchstone_harness::guest;
 use touchstone_harness::nix::output;
 
 use super::cases::{Case, Systemd, Variant};
+use super::scene;
 use crate::boot::keys::{Keys, efi};
 
 /// What all machines share: keys, an initrd, small files.
@@ -33,7 +34,12 @@ pub struct Scene {
     pub extra: BTreeMap<String, PathBuf>,
     /// Files below `loader/`, by path.
     pub shared: BTreeMap<String, PathBuf>,
+    /// The boot loader's settings.
+    pub loader_conf: PathBuf,
 }
+
+/// Short: the stub of systemd 252 has little room for it.
+const SBAT: &str = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\ntouchstone-check,1,-,-,-,-\n";
 
 /// What is started at last.
 pub enum Program {
@@ -105,12 +111,15 @@ impl<'a> Workshop<'a> {
             _ => Program::Uki(self.uki(case, into)?),
         };
         let (extra, shared) = self.beside(variant, into)?;
+        let loader_conf = into.join("loader.conf");
+        fs::write(&loader_conf, scene::loader_conf(case))?;
         Ok(Scene {
             shim,
             loader,
             program,
             extra,
             shared,
+            loader_conf,
         })
     }
 
@@ -134,6 +143,7 @@ impl<'a> Workshop<'a> {
         build.arg("--initrd").arg(&self.initrd);
         build.args(["--cmdline", guest::COMMAND_LINE]);
         build.args(["--os-release", "ID=touchstone\nVERSION_ID=1\n"]);
+        build.args(["--sbat", SBAT]);
         if case.variant.has_sections() {
             for (option, name) in [
                 ("--ucode", "microcode"),
