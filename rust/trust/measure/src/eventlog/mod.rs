@@ -4,6 +4,7 @@
 //! of TPM 1.2, then entries with one digest for each bank; or the format of TPM 1.2 throughout.
 
 mod check;
+pub mod compare;
 mod contradiction;
 mod describe;
 mod device_path;
@@ -11,6 +12,7 @@ mod error;
 mod names;
 mod read;
 mod reader;
+pub mod userspace;
 
 use std::collections::BTreeMap;
 

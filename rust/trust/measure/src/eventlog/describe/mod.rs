@@ -8,8 +8,8 @@ mod signatures;
 mod text;
 mod variable;
 
-use text::printable;
-pub(super) use text::{ascii_text, utf16_text};
+pub(super) use signatures::entries;
+pub(super) use text::{ascii_text, printable, utf16_text};
 pub(super) use variable::variable_parts;
 
 use uuid::Uuid;
@@ -129,6 +129,11 @@ fn tagged_content(data: &[u8]) -> Option<(u32, &[u8])> {
     let id = reader.u32()?;
     let length = usize::try_from(reader.u32()?).ok()?;
     Some((id, reader.take(length)?))
+}
+
+/// The tag of a tagged event.
+pub(super) fn tag_of(data: &[u8]) -> Option<u32> {
+    tagged_content(data).map(|(id, _)| id)
 }
 
 fn tagged(data: &[u8]) -> Option<String> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use touchstone_sign::{certificate, esl};
 
+use crate::eventlog::describe::{bytes, printable};
+
 /// The subject of a certificate in DER.
 pub(super) fn subject(der: &[u8]) -> Option<String> {
     let certificate = certificate::read(der).ok()?;
@@ -45,4 +47,29 @@ fn kind_of(kind: uuid::Uuid) -> &'static str {
         esl::X509_SHA256 => "digest of a certificate",
         _ => "entry of another type",
     }
+}
+
+/// Each entry in words, in order, by which two lists can be compared; none when it is no sequence of signature lists.
+pub(in crate::eventlog) fn entries(content: &[u8]) -> Option<Vec<String>> {
+    let lists = esl::parse(content).ok()?;
+    let entries = lists.iter().flat_map(|list| {
+        let entry = |entry: &esl::Signature| {
+            let what = match (list.kind, subject(&entry.data)) {
+                (esl::X509, Some(subject)) => {
+                    // Two certificates may have one subject.
+                    let digest = crate::Bank::Sha256.hash(&entry.data).to_string();
+                    let begin = digest.get(..16).unwrap_or_default();
+                    format!("the certificate {subject} (SHA-256 {begin}…)")
+                }
+                (esl::SHA256, _) => {
+                    let digest = data_encoding::HEXLOWER.encode(&entry.data);
+                    format!("the image digest {digest}")
+                }
+                (kind, _) => format!("an entry of type {kind}, {}", bytes(entry.data.len())),
+            };
+            printable(&format!("{what}, owner {}", entry.owner))
+        };
+        list.signatures.iter().map(entry).collect::<Vec<_>>()
+    });
+    Some(entries.collect())
 }
