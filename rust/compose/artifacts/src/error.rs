@@ -130,6 +130,14 @@ pub enum Error {
         /// What is wrong.
         source: touchstone_measure::eventlog::EventLogError,
     },
+    /// A log of what systemd measured cannot be read, or does not say what is needed.
+    #[error("the log of systemd's measurements is not usable: {source}")]
+    UserspaceLog {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        source: touchstone_measure::eventlog::userspace::UserspaceLogError,
+    },
     /// No exact prediction can be made.
     #[error("no exact prediction can be made: {source}")]
     Predict {
@@ -192,7 +200,7 @@ impl Error {
                 DetachedError::Sign(source) => source.fault().code(),
             },
             Self::SignatureData { .. } => "input.signature-data",
-            Self::EventLog { .. } => "input.event-log",
+            Self::EventLog { .. } | Self::UserspaceLog { .. } => "input.event-log",
             Self::Predict { .. } => "predict.refused",
             Self::Policy { .. } => "policy.refused",
             Self::Manifest { .. } => "manifest.refused",
@@ -213,6 +221,7 @@ impl Error {
             | Self::Exists { file }
             | Self::Sign { file, .. }
             | Self::EventLog { file, .. }
+            | Self::UserspaceLog { file, .. }
             | Self::Detached { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
             Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
@@ -251,6 +260,9 @@ impl Error {
             }
             Self::SignatureData { .. } => {
                 "name a certificate (PEM or DER), a signature list (ESL) or a signed update (.auth) as `touchstone keys` makes them; `touchstone keys inspect` shows what a file holds"
+            }
+            Self::UserspaceLog { .. } => {
+                "name the log that systemd writes, /run/log/systemd/tpm2-measure.log, of one boot"
             }
             Self::EventLog { .. } => {
                 "name the log that the kernel shows as /sys/kernel/security/tpm0/binary_bios_measurements, of a TPM with a SHA-256 bank"

@@ -7,7 +7,9 @@ use serde_json::Value;
 use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
 use touchstone_artifacts::detached::{PreparePe, PreparedPe};
 use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
-use touchstone_artifacts::eventlog::{ReplayEventLog, ReplayedPcrs, ShowEventLog, ShownEventLog};
+use touchstone_artifacts::eventlog::{
+    CompareEventLog, Comparison, ReplayEventLog, ReplayedPcrs, ShowEventLog, ShownEventLog,
+};
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
 use touchstone_artifacts::inspect_uki::{InspectUki, InspectedImage};
@@ -86,6 +88,8 @@ operation!("eventlog.show", ShowEventLog => ShownEventLog,
     "the events of a firmware's log, and what they say");
 operation!("eventlog.replay", ReplayEventLog => ReplayedPcrs,
     "the PCR values that a firmware's log adds up to");
+operation!("eventlog.compare", CompareEventLog => Comparison,
+    "which prediction a firmware's log is, or what is otherwise");
 operation!("policy.create", CreatePolicy => PcrPolicy,
     "one TPM policy that admits exactly the given predictions");
 operation!("policy.sign", SignPolicy => SignedPolicy,
@@ -164,6 +168,7 @@ pub fn operations() -> Vec<Description> {
         Description::of::<PredictPcrs>(),
         Description::of::<ShowEventLog>(),
         Description::of::<ReplayEventLog>(),
+        Description::of::<CompareEventLog>(),
         Description::of::<CreatePolicy>(),
         Description::of::<SignPolicy>(),
         Description::of::<ShowPolicy>(),

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::policy::shorthand::{policy_create, policy_show, policy_sign};
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::shorthand::{
-    eventlog_replay, eventlog_show, keys_auth, keys_esl, keys_generate, keys_inspect, keys_prepare,
-    measure_parts, measure_predict, measure_uki, pe_digest, pe_prepare, pe_sign, pe_unsign,
-    pe_verify, text, uki_build, uki_diff, uki_inspect, words,
+    eventlog_compare, eventlog_replay, eventlog_show, keys_auth, keys_esl, keys_generate,
+    keys_inspect, keys_prepare, measure_parts, measure_predict, measure_uki, pe_digest, pe_prepare,
+    pe_sign, pe_unsign, pe_verify, text, uki_build, uki_diff, uki_inspect, words,
 };
 use crate::support::{Work, event_log};
 
@@ -39,7 +39,7 @@ impl Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 25] = [
+const OPERATIONS: [Doors; 26] = [
     Doors::of("bootspec.emit", None, true),
     Doors::of("uki.assemble", Some(uki_build), true),
     Doors::of("uki.inspect", Some(uki_inspect), false),
@@ -54,6 +54,7 @@ const OPERATIONS: [Doors; 25] = [
     Doors::of("measure.predict", Some(measure_predict), true),
     Doors::of("eventlog.show", Some(eventlog_show), false),
     Doors::of("eventlog.replay", Some(eventlog_replay), false),
+    Doors::of("eventlog.compare", Some(eventlog_compare), false),
     Doors::of("policy.create", Some(policy_create), true),
     Doors::of("policy.sign", Some(policy_sign), true),
     Doors::of("policy.show", Some(policy_show), false),
@@ -262,11 +263,27 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
     work.done([&sign[..], &["--output", "signatures"]].concat());
     work.write("level", "sbat,1,2026010100\nsystemd-stub,1\n");
     let log = event_log("ovmf-2025.02");
+    work.write("userspace.log", crate::eventlog::phase(11, "enter-initrd"));
+    let predict = ["measure", "predict", "--json", "predict.json"];
+    work.write(
+        "predict.json",
+        r#"{"uki":"uki.efi","measure":{"pcrs":[11]}}"#,
+    );
+    work.write("prediction.json", work.done(predict));
+    work.write(
+        "pcrs.json",
+        r#"{"11":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}"#,
+    );
     let requests = [
         json!({ "operation": "eventlog.show", "file": log }),
         json!({ "operation": "eventlog.show", "file": log, "banks": ["sha256"] }),
         json!({ "operation": "eventlog.replay", "file": log, "banks": ["sha1", "sha512"] }),
         json!({ "operation": "eventlog.replay", "file": event_log("locality") }),
+        json!({ "operation": "eventlog.show", "file": log, "userspace": "userspace.log" }),
+        json!({ "operation": "eventlog.replay", "file": log, "userspace": "userspace.log" }),
+        json!({ "operation": "eventlog.compare", "file": log, "predictions": ["prediction.json"] }),
+        json!({ "operation": "eventlog.compare", "file": log, "userspace": "userspace.log", "predictions": ["prediction.json"],
+            "known": ["prediction.json"], "knownImages": ["uki.efi", "stub"], "knownLists": ["keys/db.esl"], "pcrs": "pcrs.json" }),
         json!({ "operation": "keys.inspect", "files": ["keys/db.auth", "keys/KEK.pem"] }),
         json!({ "operation": "pe.digest", "file": "uki.efi" }),
         json!({ "operation": "policy.show", "file": "signatures", "publicKey": "keys/db.pem" }),
@@ -295,7 +312,7 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
         let by_command: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(by_command, answer, "{operation}");
         // A verdict in the negative is told by the status of the command; a request has been answered.
-        let negative = ["equal", "boots", "holds"]
+        let negative = ["equal", "boots", "holds", "fits"]
             .iter()
             .any(|verdict| answer[verdict] == false);
         let status = if negative { 3 } else { 0 };

@@ -1,5 +1,11 @@
 //! `touchstone eventlog`, beside tpm2_eventlog.
 
+mod compare;
+mod made;
+mod userspace;
+
+pub use userspace::phase;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -141,6 +147,9 @@ fn events_say_in_words_what_they_are_about() {
         ": PCR 7, EV_EFI_VARIABLE_DRIVER_CONFIG: variable SecureBoot: on",
         ": PCR 4, EV_SEPARATOR: separator",
         ": PCR 11, EV_IPL: .linux",
+        ": PCR 1, EV_EFI_VARIABLE_BOOT: variable BootOrder: 0001, 0000",
+        r": PCR 7, EV_EFI_VARIABLE_DRIVER_CONFIG: variable db: certificate CN=db,OU=Touchstone test key\, do not trust",
+        ": PCR 5, EV_EFI_GPT_EVENT: partition table of disk 70756f74-7368-4f6e-8e65-000000000001: ESP \"ESP\" 70756f74-7368-4f6e-8e65-000000000002",
     ] {
         assert!(printed.lines().any(|said| said.ends_with(line)), "{line}");
     }
@@ -148,6 +157,27 @@ fn events_say_in_words_what_they_are_about() {
     let digests: Vec<&str> = digests.collect();
     assert_eq!(digests.len(), 48, "the header has none");
     assert!(digests.iter().all(|line| line.starts_with("  sha256=")));
+}
+
+#[test]
+fn data_of_every_type_are_put_into_words() {
+    let work = with_log("hcrtm");
+    let says: Vec<String> = shown(&work)
+        .iter()
+        .map(|event| event["says"].as_str().unwrap().to_owned())
+        .collect();
+    let expected = [
+        "header of a log with several banks",
+        "started from locality 4",
+        "HCRTM",
+        "an NV index of the TPM (NvIndexInstance), 17 bytes",
+        "tables of the firmware: SMBIOS 3",
+        "tables of the firmware: SMBIOS 3 \"acpi\"",
+        "partition table of disk 00000000-0000-0000-0000-000000000000: ESP \"ESP\" 03020100-0504-0706-0809-0a0b0c0d0e0f",
+        "a device's own measurements (SPDM), version 1, 26 bytes",
+        "variable Boot0007: net (PciRoot(0x0)/Pci(0x3,0x0)/MAC(000000000000)/Uri(http://x/)), with options: op",
+    ];
+    assert_eq!(says, expected);
 }
 
 #[test]

@@ -144,11 +144,45 @@ pub fn measure_uki(request: &Value) -> Vec<String> {
 }
 
 pub fn eventlog_show(request: &Value) -> Vec<String> {
-    of_banks(["eventlog", "show"], request)
+    let mut command = of_banks(["eventlog", "show"], request);
+    command.extend(options(request, &[("userspace", "--userspace")]));
+    command
 }
 
 pub fn eventlog_replay(request: &Value) -> Vec<String> {
-    of_banks(["eventlog", "replay"], request)
+    let mut command = of_banks(["eventlog", "replay"], request);
+    command.extend(options(request, &[("userspace", "--userspace")]));
+    command
+}
+
+pub fn eventlog_compare(request: &Value) -> Vec<String> {
+    let mut command = words(["eventlog", "compare", "--json", text(request, "file")]);
+    for prediction in list(request, "predictions") {
+        command.extend(words([prediction.as_str().unwrap()]));
+    }
+    for (field, name) in [
+        ("known", "--known"),
+        ("knownImages", "--known-image"),
+        ("knownLists", "--known-list"),
+    ] {
+        for file in list(request, field) {
+            command.extend(words([name, file.as_str().unwrap()]));
+        }
+    }
+    command.extend(options(
+        request,
+        &[("userspace", "--userspace"), ("pcrs", "--pcrs")],
+    ));
+    command
+}
+
+/// Options with a value, where the request has their field.
+fn options(request: &Value, fields: &[(&str, &str)]) -> Vec<String> {
+    let given = fields.iter().filter_map(|(field, name)| {
+        let value = request[field].as_str()?;
+        Some([(*name).to_owned(), value.to_owned()])
+    });
+    given.flatten().collect()
 }
 
 /// A command that asks a file for some banks.

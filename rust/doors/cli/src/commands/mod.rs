@@ -49,7 +49,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Uki(uki) => return uki::run(uki, &context),
         Command::Pe(pe) => return pe::run(pe, &context),
         Command::Measure(measure) => measure::run(measure, &context)?,
-        Command::EventLog(words) => eventlog::run(words, &context)?,
+        Command::EventLog(words) => return eventlog::run(words, &context),
         Command::Policy(words) => return policy::run(words, &context),
         Command::Keys(keys) => return keys::run(keys, &context),
     }
