@@ -1,6 +1,9 @@
 //! `touchstone policy`, and `.pcrsig` in UKIs, beside tpm2-tools and systemd, each with a software TPM.
 
+#[cfg(all(feature = "token", feature = "tpm"))]
+mod holders;
 mod pcrsig;
+mod refusals;
 mod sealing;
 pub mod shorthand;
 mod systemd;
@@ -67,4 +70,24 @@ fn both(work: &Work) -> Vec<Systemd> {
     let numbers: Vec<u32> = releases.iter().map(|systemd| systemd.release).collect();
     assert_eq!(numbers, [257, 262]);
     releases
+}
+
+/// SHA-256 in hexadecimal digits, by a peer.
+fn sha256(work: &Work, bytes: &[u8]) -> String {
+    work.write("hashed", bytes);
+    let output = work.debian("sha256sum", &["hashed"]);
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
+
+/// The bytes of hexadecimal digits.
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2);
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+/// A register's value after an event, in hexadecimal digits.
+fn extended(work: &Work, value: &str, event: &str) -> String {
+    sha256(work, &bytes(&format!("{value}{event}")))
 }
