@@ -32,7 +32,7 @@ pub mod variable_program;
 pub mod verdicts;
 pub mod wanted;
 
-pub use enter::Root;
+pub use enter::{Root, Visit};
 pub use generations::{Flavour, Generations};
 pub use index::index;
 pub use inputs::{Inputs, inputs};

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
     Ask, Authority, AuthorityError, Bank, BootPathError, BootTree, Branch, Companions, Digests,
-    FirmwareLog, Loader, Medium, PhasePath, Prediction, Program, Release, Shim, Smbios, Variables,
-    authenticode_digests, predict_tree,
+    FirmwareLog, Identity, Loader, Medium, PhasePath, Prediction, Program, Release, Shim, Smbios,
+    Variables, authenticode_digests, predict_tree,
 };
 use touchstone_pe::authenticode;
 use touchstone_sign::{Certificate, certificate, esl};
@@ -44,6 +44,8 @@ pub struct Measure {
     pub failed_exits: u32,
     /// The machine's own log; what the firmware measures before the boot is by rule when not given.
     pub firmware_log: Option<MachineLog>,
+    /// What systemd measures of the machine at run time; needed for PCR 15.
+    pub identity: Option<Identity>,
 }
 
 /// The Secure Boot variables: files that hold a variable's value, a sequence of EFI signature lists (ESL).
@@ -104,6 +106,7 @@ pub(crate) struct Firmware {
     configuration: Option<Vec<u8>>,
     log: Option<FirmwareLog>,
     failed_exits: u32,
+    identity: Option<Identity>,
     certificate: Option<Certificate>,
     db: Option<PathBuf>,
     without_boot_secret: bool,
@@ -148,6 +151,7 @@ impl Measure {
                 .map(MachineLog::open)
                 .transpose()?,
             failed_exits: self.failed_exits,
+            identity: self.identity.clone(),
             certificate: None,
             db: None,
             without_boot_secret: self.without_boot_secret,
@@ -275,6 +279,7 @@ impl Firmware {
             medium: self.medium.clone(),
             firmware: self.log.clone(),
             failed_exits: self.failed_exits,
+            identity: self.identity.clone(),
             shim,
             loader,
             entries,

@@ -32,6 +32,8 @@ pub enum EventKind {
     ExitBootServices,
     /// PCR 14: a list of the machine owner's keys, by shim.
     OwnerKeys,
+    /// PCR 15: the machine's identity, by systemd.
+    Identity,
     /// PCR 11: the name of a UKI's section.
     SectionName,
     /// PCR 11: the content of a UKI's section.

@@ -4,6 +4,7 @@
 
 mod companions;
 mod firmware_log;
+mod identity;
 mod image;
 mod linux;
 mod loader;
@@ -21,6 +22,7 @@ use touchstone_pe::ReadError;
 
 pub use companions::{Addon, Companion, Companions, Content};
 pub use firmware_log::{FirmwareLog, FirmwareLogError, Registers};
+pub use identity::{FileSystem, Identity, MachineId, NoMachineId};
 pub use image::{StartedImage, authenticode_digests};
 pub use linux::Linux;
 pub use loader::Loader;
@@ -48,6 +50,8 @@ pub struct BootPath {
     pub firmware: Option<FirmwareLog>,
     /// How often the firmware refuses to end the boot services before it does (seen with OVMF 2026.08: once), where no log tells.
     pub failed_exits: u32,
+    /// What systemd measures of the machine at run time; needed for PCR 15.
+    pub identity: Option<Identity>,
     /// shim, where the firmware starts it first.
     pub shim: Option<Shim>,
     /// The boot loader; none where firmware or shim start the program themselves.

@@ -1,6 +1,8 @@
 //! All ways in which a machine may boot.
 
-use super::{BootPath, Companions, FirmwareLog, Loader, Medium, Program, Shim, Smbios, Variables};
+use super::{
+    BootPath, Companions, FirmwareLog, Identity, Loader, Medium, Program, Shim, Smbios, Variables,
+};
 
 /// One of several alternatives, with its name.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct BootTree {
     pub firmware: Option<FirmwareLog>,
     /// How often the firmware refuses to end the boot services before it does (seen with OVMF 2026.08: once), where no log tells.
     pub failed_exits: u32,
+    /// What systemd measures of the machine at run time; needed for PCR 15.
+    pub identity: Option<Identity>,
     /// shim, where the firmware starts it first.
     pub shim: Option<Shim>,
     /// The boot loader.
@@ -65,6 +69,7 @@ impl BootTree {
                 medium: self.medium.clone(),
                 firmware: self.firmware.clone(),
                 failed_exits: self.failed_exits,
+                identity: self.identity.clone(),
                 shim: self.shim.clone(),
                 loader: self.loader.clone(),
                 program: entry.value.clone(),

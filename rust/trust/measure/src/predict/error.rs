@@ -178,7 +178,7 @@ pub enum PredictError {
 /// Why this register is refused on this boot path; none for those that can be predicted.
 pub(super) fn why_not(pcr: u32, boot: &BootPath) -> Option<&'static str> {
     match pcr {
-        4 | 5 | 7 | 9 | 11..=14 => None,
+        4 | 5 | 7 | 9 | 11..=15 => None,
         0..=3 | 6 if boot.firmware.is_some() => None,
         0..=3 => Some(
             "it holds the firmware's own code and settings; give an event log of that machine, and its values",
@@ -188,9 +188,6 @@ pub(super) fn why_not(pcr: u32, boot: &BootPath) -> Option<&'static str> {
         ),
         8 => Some("it is GRUB's, which is not on this boot path"),
         10 => Some("it holds what IMA saw at run time"),
-        15 => {
-            Some("systemd extends it at run time with the machine's identity and its volume keys")
-        }
         16 => Some("it is for debugging: anybody may reset it"),
         17..=22 => Some("it belongs to a dynamic launch, which is not on this boot path"),
         23 => Some("it is for applications: anybody may reset it"),

@@ -11,6 +11,7 @@ mod pcr11;
 mod pcr12;
 mod pcr13;
 mod pcr14;
+mod pcr15;
 mod pcr4;
 mod pcr5;
 mod pcr7;
@@ -35,7 +36,7 @@ use crate::version::{Release, Version};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
-    /// The registers: of 4, 5, 7, 9, 11, 12, 13 and 14, and of 0 to 3 and 6 by a log of the machine.
+    /// The registers: of 4, 5, 7, 9 and 11 to 15, and of 0 to 3 and 6 by a log of the machine.
     #[serde(default = "default_pcrs")]
     pub pcrs: Vec<u32>,
     /// The banks.
@@ -239,6 +240,7 @@ fn events_of(boot: &BootPath, ask: &Ask, pcr: u32) -> Result<Vec<Event>, Predict
         11 => pcr11::events(boot),
         12 => pcr12::events(boot, &ask.banks),
         14 => pcr14::events(boot, &ask.banks),
+        15 => pcr15::events(boot, &ask.banks),
         _ => pcr13::events(boot, &ask.banks),
     }
 }

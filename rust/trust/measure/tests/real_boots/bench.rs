@@ -173,6 +173,7 @@ impl Bench {
             medium: None,
             firmware: None,
             failed_exits: 0,
+            identity: None,
             shim: None,
             loader: Some(Loader::from_file(&mut loader, &BANKS, None).unwrap()),
             program: Program::Uki(Box::new(

@@ -88,6 +88,7 @@ fn a_pending_update_of_db_gives_the_values_of_the_machine_after_it() {
         medium: None,
         firmware: None,
         failed_exits: 0,
+        identity: None,
         shim: None,
         loader: path.loader,
         entries: vec![Branch::only(path.program)],

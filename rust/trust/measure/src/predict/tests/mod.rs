@@ -13,6 +13,7 @@ use crate::uki::tests::show;
 use crate::utf16;
 use crate::version::{Component, Version};
 
+mod identity;
 mod refusals;
 mod registers;
 
@@ -89,6 +90,7 @@ fn boot_of(version: &str, secure_boot: bool, measured: MeasuredUki) -> BootPath 
         medium: None,
         firmware: None,
         failed_exits: 0,
+        identity: None,
         shim: None,
         loader: Some(Loader {
             image: image("loader"),
