@@ -39,10 +39,18 @@ pub fn initrd(inputs: &Inputs, out: &Path, generation: Option<&str>) -> Result<P
 /// # Errors
 /// When an input is missing.
 pub fn uki(inputs: &Inputs) -> Result<Command> {
-    let missing = || "an input is missing: run `cargo xtask setup`";
+    uki_with_stub(inputs, "trixie")
+}
+
+/// The same with the stub of another suite.
+///
+/// # Errors
+/// When an input is missing.
+pub fn uki_with_stub(inputs: &Inputs, suite: &str) -> Result<Command> {
+    let missing = || format!("an input of {suite} is missing: run `cargo xtask setup`");
     let touchstone = inputs.touchstone.as_ref().with_context(missing)?;
     let kernel = inputs.kernel.get("amd64").with_context(missing)?;
-    let stubs = inputs.stub.get("trixie").with_context(missing)?;
+    let stubs = inputs.stub.get(suite).with_context(missing)?;
     let stub = stubs.get("x64").with_context(missing)?;
     let mut command = Command::new(touchstone);
     command.args(["uki", "build"]);

@@ -15,6 +15,7 @@ mod fetch;
 pub mod generations;
 pub mod guest;
 mod index;
+pub mod initrd;
 pub mod inputs;
 mod namespace;
 pub mod nix;

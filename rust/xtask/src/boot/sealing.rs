@@ -11,6 +11,7 @@ use super::each::each;
 mod bench;
 mod generation;
 mod signed;
+mod systemd;
 mod vault;
 
 use bench::Bench;
@@ -19,22 +20,26 @@ use vault::{SECRET, Vault};
 
 /// `TPM_RC_VALUE` of the first parameter: what the registers make is not among the digests of `PolicyOR`.
 const NOT_AMONG_THEM: (&str, u32) = ("PolicyOR", 0x1c4);
+/// The same: it is not the digest that was approved.
+const NOT_APPROVED: (&str, u32) = ("PolicyAuthorize", 0x1c4);
 /// `TPM_RC_POLICY_FAIL` of the first session: the session's digest is not the object's policy.
 const ANOTHER_POLICY: (&str, u32) = ("Unseal", 0x99d);
-
-/// The same of an approved policy.
-const NOT_APPROVED: (&str, u32) = ("PolicyAuthorize", 0x1c4);
 
 /// The generations of the large policy, each with two specialisations.
 const GENERATIONS: u32 = 40;
 
-/// Seals under policies over one generation, over one that a key vouches for, and over 120, and boots some; with `all`, more of them.
+/// Seals under policies over one generation, over one that a key vouches for, and over 120, and boots some; with `all`, more of
+/// them, and systemd's own tools.
 pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let bench = Bench::new(inputs, folder.path())?;
     one(&bench, outcome)?;
     signed(&bench, outcome)?;
-    many(&bench, all, outcome)
+    many(&bench, all, outcome)?;
+    if all {
+        systemd::claims(&bench, outcome)?;
+    }
+    Ok(())
 }
 
 /// What has to come of an order.
@@ -176,7 +181,7 @@ fn boot(
     expected: &[Expected],
 ) -> Result<()> {
     let stage = Stage::begin(format!("Booting {generation}"));
-    let machine = bench.machine(generation, secure_boot)?;
+    let machine = bench.machine(&bench.uki(generation)?, secure_boot)?;
     let boot = machine.tpm_state(vault.state()).orders(orders).boot()?;
     boot.reached()?;
     stage.done("reached its end");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -25,7 +26,8 @@ pub struct Prediction {
 
 /// What is the same for all generations.
 pub struct Bench<'a> {
-    inputs: &'a Inputs,
+    /// Kernels, stubs and programs.
+    pub inputs: &'a Inputs,
     folder: &'a Path,
     keys: Keys,
     initrd: PathBuf,
@@ -58,15 +60,26 @@ impl<'a> Bench<'a> {
         if path.exists() {
             return Ok(path);
         }
-        let mut build = guest::uki(self.inputs)?;
-        build.arg("--initrd").arg(&self.initrd);
+        let build = guest::uki(self.inputs)?;
+        let mut build = self.signed(build, generation, &self.initrd);
+        build.arg("--output").arg(&path);
+        output(build)?;
+        Ok(path)
+    }
+
+    /// Lets a command that builds a UKI build the signed one of a generation with this initrd; it still wants its output.
+    pub fn signed(&self, mut build: Command, generation: Generation, initrd: &Path) -> Command {
+        build.arg("--initrd").arg(initrd);
         build.args(["--cmdline", &generation.command_line()]);
         build.args(["--os-release", &generation.os_release()]);
         build.arg("--key").arg(self.keys.path("db.key"));
         build.arg("--certificate").arg(self.keys.path("db.pem"));
-        build.arg("--output").arg(&path);
-        output(build)?;
-        Ok(path)
+        build
+    }
+
+    /// A command of the program under test.
+    pub fn command(&self, words: &[&str]) -> Command {
+        self.keys.command(words)
     }
 
     /// What is predicted of a generation with its specialisations under Secure Boot, at a phase of the boot.
@@ -119,15 +132,12 @@ impl<'a> Bench<'a> {
         Approvals::sign(&keys, self.folder, policies)
     }
 
-    /// A machine with this generation alone.
-    pub fn machine(&self, generation: Generation, secure_boot: bool) -> Result<Machine<'_>> {
+    /// A machine with this UKI alone.
+    pub fn machine(&self, uki: &Path, secure_boot: bool) -> Result<Machine<'_>> {
         let firmware = Firmware::of_debian(self.root.path());
         let machine = Machine::new(&self.root, firmware)
             .file("EFI/BOOT/BOOTX64.EFI", self.folder.join("loader.efi"))
-            .file(
-                &format!("EFI/Linux/{}", generation.file()),
-                self.uki(generation)?,
-            )
+            .file("EFI/Linux/nixos-check.efi", uki)
             .file("loader/loader.conf", b"timeout 0\n".to_vec());
         Ok(machine.variables(Variables {
             pk: self.keys.read("PK.esl")?,
