@@ -88,7 +88,7 @@ fn may_be_hashed(logged: &LoggedEvent) -> Option<Vec<&[u8]>> {
         | event::GPT
         | event::GPT2 => vec![data],
         event::SEPARATOR => vec![data, &SEPARATOR_ERROR],
-        // EDK II hashes the variable's content alone, AMI's firmware all of it.
+        // EDK II hashes the variable's content alone, other firmware all of it (both seen in logs of machines).
         event::VARIABLE_BOOT => {
             let content = variable_parts(data).map(|variable| variable.content);
             [Some(data), content].into_iter().flatten().collect()

@@ -151,7 +151,7 @@ fn in_gap(
         }
         let class = Class::of_predicted(one);
         let stands = arrived.iter().position(|other| other.class == class);
-        found.push(match stands.filter(|_| class != Class::Other) {
+        found.push(match stands {
             Some(place) => {
                 let other = arrived.remove(place);
                 let says = words::changed(question, one, other);

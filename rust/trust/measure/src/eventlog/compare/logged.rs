@@ -21,6 +21,13 @@ pub(super) enum Class {
     CommandLine,
     Initrd,
     Options,
+    Profile,
+    Credentials,
+    ConfigurationExtensions,
+    SystemExtensions,
+    LoaderConfiguration,
+    OwnerKeys,
+    Identity,
     Phase,
     Other,
 }
@@ -29,7 +36,7 @@ impl Class {
     /// The class of a predicted measurement.
     pub(super) fn of_predicted(measurement: &Measurement) -> Class {
         match measurement.kind {
-            EventKind::BootOption => Class::Action,
+            EventKind::BootOption | EventKind::ExitBootServices => Class::Action,
             EventKind::Separator => Class::Separator,
             EventKind::Image => Class::Image,
             EventKind::Variable => {
@@ -43,7 +50,15 @@ impl Class {
             EventKind::CommandLine => Class::CommandLine,
             EventKind::Initrd => Class::Initrd,
             EventKind::LoadOptions => Class::Options,
-            #[allow(unreachable_patterns, reason = "kinds without a rule of their own")]
+            EventKind::PartitionTable => Class::PartitionTable,
+            EventKind::LoaderConfiguration => Class::LoaderConfiguration,
+            EventKind::OwnerKeys => Class::OwnerKeys,
+            EventKind::Profile => Class::Profile,
+            EventKind::Credentials => Class::Credentials,
+            EventKind::ConfigurationExtensions => Class::ConfigurationExtensions,
+            EventKind::SystemExtensions => Class::SystemExtensions,
+            EventKind::Identity => Class::Identity,
+            // What has no counterpart of its own stands beside what else is there.
             _ => Class::Other,
         }
     }
@@ -60,10 +75,16 @@ impl Class {
             (event::VARIABLE_AUTHORITY, _) => Class::Authority,
             (event::GPT | event::GPT2, _) => Class::PartitionTable,
             (event::IPL, 11) => Class::Section(says.to_owned()),
+            (event::IPL, 12) if says.contains("redential") => Class::Credentials,
+            (event::IPL, 12) if says.contains("xtension") => Class::ConfigurationExtensions,
             (event::IPL, 12) => Class::Options,
+            (event::IPL, 13) => Class::SystemExtensions,
+            (event::IPL, 14) => Class::OwnerKeys,
             (event::EVENT_TAG, _) => match tag_of(&logged.data) {
                 Some(0x8f3b_22ed) => Class::CommandLine,
                 Some(0x8f3b_22ec) => Class::Initrd,
+                Some(0xf5bc_582a) => Class::LoaderConfiguration,
+                Some(0x13ae_d6db) => Class::Profile,
                 _ => Class::Other,
             },
             _ => Class::Other,
@@ -73,6 +94,7 @@ impl Class {
     fn of_record(record: &Record) -> Class {
         match record.kind.as_deref() {
             Some("phase") => Class::Phase,
+            Some("machine-id" | "product-id") => Class::Identity,
             _ => Class::Other,
         }
     }
