@@ -39,6 +39,8 @@ pub struct CreatePolicy {
     pub kept: Vec<String>,
     /// Where the answer is written as well.
     pub output: Option<PathBuf>,
+    /// Where the bytes of the policy's digest are written as well: what `tpm2_create --policy` takes.
+    pub digest: Option<PathBuf>,
 }
 
 /// A prediction, and what its outcomes are called.
@@ -106,6 +108,9 @@ impl CreatePolicy {
             let mut text = serde_json::to_vec_pretty(&policy).unwrap_or_default();
             text.push(b'\n');
             output::bytes(path, &text)?;
+        }
+        if let Some(path) = &self.digest {
+            output::bytes(path, policy.policy.digest().as_bytes())?;
         }
         Ok(policy)
     }

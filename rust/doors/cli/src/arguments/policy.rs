@@ -60,6 +60,9 @@ pub struct CreateArguments {
     /// Where the policy is written as well
     #[arg(long)]
     pub output: Option<PathBuf>,
+    /// Where the bytes of its digest are written as well: what tpm2_create --policy takes
+    #[arg(long, value_name = "FILE")]
+    pub digest: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -159,6 +162,7 @@ impl From<CreateArguments> for CreatePolicy {
             next: words.next,
             kept: words.kept,
             output: words.output,
+            digest: words.digest,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "token", feature = "tpm"))]
 mod holders;
+mod page;
 mod pcrsig;
 mod refusals;
 mod sealing;
