@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use touchstone_harness::Inputs;
-use touchstone_harness::boot::{Done, Order};
+use touchstone_harness::boot::{Done, Order, Variables};
 use touchstone_harness::progress::Stage;
 
 use super::Outcome;
@@ -12,9 +12,10 @@ mod bench;
 mod generation;
 mod signed;
 mod systemd;
+mod updates;
 mod vault;
 
-use bench::Bench;
+use bench::{Asked, Bench};
 use generation::Generation;
 use vault::{SECRET, Vault};
 
@@ -29,7 +30,7 @@ const ANOTHER_POLICY: (&str, u32) = ("Unseal", 0x99d);
 const GENERATIONS: u32 = 40;
 
 /// Seals under policies over one generation, over one that a key vouches for, and over 120, and boots some; with `all`, more of
-/// them, and systemd's own tools.
+/// them, under an update of dbx, and with systemd's own tools.
 pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let bench = Bench::new(inputs, folder.path())?;
@@ -37,6 +38,7 @@ pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
     signed(&bench, outcome)?;
     many(&bench, all, outcome)?;
     if all {
+        updates::claims(&bench, outcome)?;
         systemd::claims(&bench, outcome)?;
     }
     Ok(())
@@ -57,8 +59,8 @@ enum Expected {
 fn one(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
     use Expected::{Extended, Open, Shut};
     let [first, second] = [1, 2].map(Generation::plain);
-    let before = bench.policy(&[bench.predict(&[first], "")?])?;
-    let at = bench.policy(&[bench.predict(&[first], "enter-initrd")?])?;
+    let before = bench.policy(&[bench.predict(&[first], &Asked::at(""))?])?;
+    let at = bench.policy(&[bench.predict(&[first], &Asked::at("enter-initrd"))?])?;
     let vault = Vault::seal(&bench.root, &[&before, &at])?;
     let [before, at] = vault.sealed() else {
         bail!("two secrets were sealed")
@@ -96,7 +98,14 @@ fn one(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
             other,
         ),
     ] {
-        let verdict = boot(bench, &vault, generation, secure_boot, &orders, &expected);
+        let verdict = boot(
+            bench,
+            &vault,
+            generation,
+            bench.variables(secure_boot)?,
+            &orders,
+            &expected,
+        );
         outcome.add(claim, verdict);
     }
     Ok(())
@@ -105,7 +114,7 @@ fn one(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
 /// A policy that renews itself: what is sealed to a key opens by the key's signature for the generation that runs.
 fn signed(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
     let [first, second] = [1, 2].map(Generation::plain);
-    let policy = |generation| bench.policy(&[bench.predict(&[generation], "")?]);
+    let policy = |generation| bench.policy(&[bench.predict(&[generation], &Asked::at(""))?]);
     let (of_first, of_second) = (policy(first)?, policy(second)?);
     let approvals = bench.approvals(&[&of_first, &of_second])?;
     let vault = Vault::seal(&bench.root, &[&approvals])?;
@@ -114,7 +123,14 @@ fn signed(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
     };
     let orders = [sealed.order(0)?, sealed.order(1)?];
     let expected = [Expected::Shut(NOT_APPROVED), Expected::Open];
-    let verdict = boot(bench, &vault, second, true, &orders, &expected);
+    let verdict = boot(
+        bench,
+        &vault,
+        second,
+        bench.variables(true)?,
+        &orders,
+        &expected,
+    );
     let claim = "what was sealed to a key opens by its signature for this generation alone";
     outcome.add(claim, verdict);
     Ok(())
@@ -126,7 +142,7 @@ fn many(bench: &Bench<'_>, all: bool, outcome: &mut Outcome) -> Result<()> {
     let count = 3 * numbers.len();
     let stage = Stage::begin(format!("Building, signing and predicting {count} UKIs"));
     let predictions = each(&numbers, |number| {
-        bench.predict(&Generation::with_specialisations(*number), "")
+        bench.predict(&Generation::with_specialisations(*number), &Asked::at(""))
     })?;
     let policy = bench.policy(&predictions)?;
     stage.done("one policy");
@@ -158,7 +174,14 @@ fn many(bench: &Bench<'_>, all: bool, outcome: &mut Outcome) -> Result<()> {
             _ => format!("a secret for {count} generations does not open for {generation}"),
         };
         let orders = std::slice::from_ref(&order);
-        let verdict = boot(bench, &vault, generation, true, orders, &[expected]);
+        let verdict = boot(
+            bench,
+            &vault,
+            generation,
+            bench.variables(true)?,
+            orders,
+            &[expected],
+        );
         outcome.add(&claim, verdict);
     }
     Ok(())
@@ -176,12 +199,13 @@ fn boot(
     bench: &Bench<'_>,
     vault: &Vault,
     generation: Generation,
-    secure_boot: bool,
+    variables: Variables,
     orders: &[Order],
     expected: &[Expected],
 ) -> Result<()> {
     let stage = Stage::begin(format!("Booting {generation}"));
-    let machine = bench.machine(&bench.uki(generation)?, secure_boot)?;
+    let secure_boot = variables.secure_boot;
+    let machine = bench.machine(&bench.uki(generation)?)?.variables(variables);
     let boot = machine.tpm_state(vault.state()).orders(orders).boot()?;
     boot.reached()?;
     stage.done("reached its end");

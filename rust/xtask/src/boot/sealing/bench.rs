@@ -9,6 +9,7 @@ use serde_json::json;
 use touchstone_harness::boot::{Firmware, Machine, Variables};
 use touchstone_harness::nix::output;
 use touchstone_harness::{Inputs, Root, guest};
+use touchstone_measure::Bank;
 use touchstone_measure::policy::PcrPolicy;
 
 use super::generation::Generation;
@@ -18,9 +19,31 @@ use crate::boot::keys::Keys;
 /// The registers of a policy when nothing is said of them.
 const PCRS: [u32; 4] = [7, 11, 12, 13];
 
+/// What a prediction is asked for.
+pub struct Asked<'a> {
+    /// The phase of the boot.
+    pub phase: &'a str,
+    /// The bank.
+    pub bank: Bank,
+    /// The content of `dbx` after an update that is pending.
+    pub dbx: Option<&'a Path>,
+}
+
+impl Asked<'_> {
+    /// SHA-256 at a phase, without an update.
+    pub fn at(phase: &str) -> Asked<'_> {
+        Asked {
+            phase,
+            bank: Bank::Sha256,
+            dbx: None,
+        }
+    }
+}
+
 /// What `measure predict` said of a generation with its specialisations.
 pub struct Prediction {
     name: String,
+    bank: Bank,
     file: PathBuf,
 }
 
@@ -77,13 +100,18 @@ impl<'a> Bench<'a> {
         build
     }
 
+    /// A file beside the UKIs.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// A command of the program under test.
     pub fn command(&self, words: &[&str]) -> Command {
         self.keys.command(words)
     }
 
-    /// What is predicted of a generation with its specialisations under Secure Boot, at a phase of the boot.
-    pub fn predict(&self, generations: &[Generation], phase: &str) -> Result<Prediction> {
+    /// What is predicted of a generation with its specialisations under Secure Boot.
+    pub fn predict(&self, generations: &[Generation], asked: &Asked<'_>) -> Result<Prediction> {
         let first = generations.first().context("no generation")?;
         let name = format!("generation {}", first.number);
         let entries = generations.iter().map(|generation| {
@@ -92,16 +120,25 @@ impl<'a> Bench<'a> {
         });
         let entries = entries.collect::<Result<Vec<_>>>()?;
         let list = |name: &str| self.keys.path(&format!("{name}.esl"));
+        let updates = asked.dbx.map(|dbx| json!({ "of dbx": { "dbx": dbx } }));
         let request = json!({
             "loader": self.folder.join("loader.efi"),
             "entries": entries,
             "measure": {
-                "secureBoot": { "PK": list("PK"), "KEK": list("KEK"), "db": list("db") },
+                "secureBoot": {
+                    "PK": list("PK"), "KEK": list("KEK"), "db": list("db"),
+                    "updates": updates.unwrap_or_else(|| json!({})),
+                },
                 "pcrs": PCRS,
-                "phases": [phase],
+                "banks": [asked.bank],
+                "phases": [asked.phase],
             },
         });
-        let file = |kind: &str| self.folder.join(format!("{name} {phase}.{kind}.json"));
+        let Asked { phase, bank, .. } = asked;
+        let file = |kind: &str| {
+            self.folder
+                .join(format!("{name} {phase} {bank}.{kind}.json"))
+        };
         fs::write(file("request"), request.to_string())?;
         let mut predict = self.keys.command(&["measure", "predict", "--json"]);
         predict.arg(file("request"));
@@ -109,6 +146,7 @@ impl<'a> Bench<'a> {
         fs::write(file("answer"), answer)?;
         Ok(Prediction {
             file: file("answer"),
+            bank: *bank,
             name,
         })
     }
@@ -118,7 +156,8 @@ impl<'a> Bench<'a> {
         let running = predictions.last().context("no prediction")?;
         let mut create = self.keys.command(&["policy", "create", "--json"]);
         create.args(["--running", &running.name]);
-        for Prediction { name, file } in predictions {
+        create.args(["--bank", running.bank.name()]);
+        for Prediction { name, file, .. } in predictions {
             create.arg(format!("{name}={}", file.display()));
         }
         let policy: PcrPolicy = serde_json::from_str(&output(create)?)?;
@@ -132,19 +171,24 @@ impl<'a> Bench<'a> {
         Approvals::sign(&keys, self.folder, policies)
     }
 
-    /// A machine with this UKI alone.
-    pub fn machine(&self, uki: &Path, secure_boot: bool) -> Result<Machine<'_>> {
+    /// A machine with this UKI alone, under Secure Boot.
+    pub fn machine(&self, uki: &Path) -> Result<Machine<'_>> {
         let firmware = Firmware::of_debian(self.root.path());
         let machine = Machine::new(&self.root, firmware)
             .file("EFI/BOOT/BOOTX64.EFI", self.folder.join("loader.efi"))
             .file("EFI/Linux/nixos-check.efi", uki)
             .file("loader/loader.conf", b"timeout 0\n".to_vec());
-        Ok(machine.variables(Variables {
+        Ok(machine.variables(self.variables(true)?))
+    }
+
+    /// Its firmware's keys.
+    pub fn variables(&self, secure_boot: bool) -> Result<Variables> {
+        Ok(Variables {
             pk: self.keys.read("PK.esl")?,
             kek: self.keys.read("KEK.esl")?,
             db: self.keys.read("db.esl")?,
             dbx: Vec::new(),
             secure_boot,
-        }))
+        })
     }
 }

@@ -119,7 +119,7 @@ impl Credential {
         output(sign)?;
         let uki = self.uki(bench, generation, Some(&signatures))?;
         let stage = Stage::begin(format!("Booting {generation} with systemd's own tools"));
-        let machine = bench.machine(&uki, true)?;
+        let machine = bench.machine(&uki)?;
         let machine = machine.tpm_state(self.path("state")).last_line(END);
         let boot = machine.boot()?;
         boot.reached()?;
