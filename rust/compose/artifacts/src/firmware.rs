@@ -30,6 +30,9 @@ pub struct Measure {
     pub banks: Option<Vec<Bank>>,
     /// The moments at which PCR 11 is looked at, each a leaf of its own: only the one before the first phase (the empty path) when not given.
     pub phases: Option<Vec<PhasePath>>,
+    /// Whether the initrd's systemd is 262 or newer: it extends PCRs 0 to 7, 9, 12, 13 and 14 by the word `os-separator` before anything is
+    /// unlocked. To be said where the stub is 262 and moments after the first phase are asked for.
+    pub os_separator: Option<bool>,
     /// Says that the ESP has a file `loader/boot-secret-mixin` of 1 to 31 bytes, which keeps stub 262 from handing the initrd a secret of
     /// its own making; without it, PCR 9 is refused with that stub.
     #[serde(default)]
@@ -125,6 +128,7 @@ impl Measure {
             pcrs: self.pcrs.clone().unwrap_or(ask.pcrs),
             banks: self.banks.clone().unwrap_or(ask.banks),
             phases: self.phases.clone().unwrap_or(ask.phases),
+            os_separator: self.os_separator,
         };
         if let Some(pcr) = ask
             .pcrs

@@ -40,6 +40,8 @@ pub enum EventKind {
     SectionContent,
     /// PCR 11: a boot phase was reached.
     Phase,
+    /// PCRs 0 to 7, 9, 12, 13, 14: the line that systemd 262 draws in the initrd.
+    OsSeparator,
     /// PCR 9: the command line that the kernel was given.
     CommandLine,
     /// PCR 9: the initial RAM disk that the kernel was given.

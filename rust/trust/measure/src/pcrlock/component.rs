@@ -44,9 +44,10 @@ pub(super) fn of_register(pcr: u32) -> impl Iterator<Item = Component> {
 /// The place of a measurement.
 pub(super) fn component(measurement: &Measurement) -> Place {
     match (measurement.pcr, measurement.kind) {
-        (4..=7, EventKind::Separator) | (4, EventKind::BootOption) | (11, EventKind::Phase) => {
-            Place::Systemds
-        }
+        (4..=7, EventKind::Separator)
+        | (4, EventKind::BootOption)
+        | (11, EventKind::Phase)
+        | (_, EventKind::OsSeparator) => Place::Systemds,
         (7, EventKind::Variable) => Place::Of(Component::SecureBootPolicy),
         (7, EventKind::Authority) => Place::Of(Component::SecureBootAuthority),
         (pcr @ (4 | 9 | 11..=14), _) => Place::Of(Component::Boot(pcr)),

@@ -83,7 +83,9 @@ fn without_phases(leaf: &Leaf, pcr: u32, value: Digest) -> Digest {
         .iter()
         .filter(of_register)
         .cloned()
-        .partition(|measurement| measurement.kind == EventKind::Phase);
+        .partition(|measurement| {
+            matches!(measurement.kind, EventKind::Phase | EventKind::OsSeparator)
+        });
     if phases.is_empty() {
         return value;
     }

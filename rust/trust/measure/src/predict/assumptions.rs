@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::Ask;
+use super::os_separator::REGISTERS;
 use crate::boot_path::BootPath;
 use crate::version::Release;
 
@@ -9,11 +11,36 @@ use crate::version::Release;
 type Assumption = (&'static [u32], bool, &'static str);
 
 /// The assumptions behind these registers' values, in sentences.
-pub(super) fn of(boot: &BootPath, pcrs: &BTreeSet<u32>) -> Vec<String> {
-    let all = [of_firmware(boot), of_shim(boot), of_stub(boot)].concat();
+pub(super) fn of(boot: &BootPath, ask: &Ask, pcrs: &BTreeSet<u32>) -> Vec<String> {
+    let all = [
+        of_firmware(boot),
+        of_shim(boot),
+        of_stub(boot),
+        of_initrd(ask),
+    ]
+    .concat();
     let relevant = |(of, holds, _): &Assumption| *holds && of.iter().any(|pcr| pcrs.contains(pcr));
     let relevant = all.into_iter().filter(relevant);
     relevant.map(|(_, _, text)| text.to_owned()).collect()
+}
+
+fn of_initrd(ask: &Ask) -> Vec<Assumption> {
+    let later = ask
+        .phases
+        .iter()
+        .any(|phase| phase.words().next().is_some());
+    vec![
+        (
+            &REGISTERS,
+            later && ask.os_separator == Some(true),
+            "The systemd in the initrd is 262 or newer, and has drawn its line (os-separator) at every moment after the start.",
+        ),
+        (
+            &REGISTERS,
+            later && ask.os_separator != Some(true),
+            "The systemd in the initrd is older than 262: newer ones extend PCRs 0 to 7, 9, 12, 13 and 14 by the word os-separator.",
+        ),
+    ]
 }
 
 fn of_firmware(boot: &BootPath) -> Vec<Assumption> {

@@ -110,6 +110,11 @@ pub enum PredictError {
     /// The section `.cmdline` is not what stub and kernel agree on.
     #[error("the UKI's section .cmdline cannot be predicted: {0}")]
     CommandLine(#[from] CommandLineError),
+    /// Nobody said whether the initrd draws the line of systemd 262.
+    #[error(
+        "with stub 262 the initrd may hold a systemd that extends PCRs 0 to 7, 9, 12, 13 and 14 by the word os-separator before anything is unlocked, so values after the first phase depend on it: say osSeparator true (systemd 262 or newer in the initrd) or false, or ask for the moment before the first phase alone"
+    )]
+    OsSeparator,
     /// Stub 262 appends a console.
     #[error(
         "stub 262 appends a console of its own choice to a command line that names none, so PCR 9 depends on the machine: add console=… to the command line"

@@ -7,6 +7,7 @@ mod command_line;
 mod error;
 mod firmware;
 mod initrd;
+mod os_separator;
 mod pcr11;
 mod pcr12;
 mod pcr13;
@@ -45,6 +46,11 @@ pub struct Ask {
     /// The moments at which PCR 11 is looked at; it changes with each phase, so each gives a leaf of its own.
     #[serde(default = "default_phases")]
     pub phases: Vec<PhasePath>,
+    /// Whether the initrd's systemd is 262 or newer: then it extends PCRs 0 to 7, 9, 12, 13 and 14 by the word `os-separator` before
+    /// anything is unlocked, so that they differ before the first phase and after it. To be said where the stub is 262 and later moments are
+    /// asked for.
+    #[serde(default)]
+    pub os_separator: Option<bool>,
 }
 
 fn default_pcrs() -> Vec<u32> {
@@ -66,6 +72,7 @@ impl Default for Ask {
             pcrs: default_pcrs(),
             banks: default_banks(),
             phases: default_phases(),
+            os_separator: None,
         }
     }
 }
@@ -145,8 +152,8 @@ fn predict_one(boot: &BootPath, ask: &Ask) -> Result<Prediction, PredictError> {
         events.extend(events_of(boot, ask, *pcr)?);
     }
     require_banks(&events, &ask.banks)?;
-    // Without PCR 11 in the question, all moments look the same.
-    let moments = if pcrs.contains(&11) {
+    // Else all moments look the same.
+    let moments = if pcrs.contains(&11) || os_separator::shows(ask) {
         ask.phases.as_slice()
     } else {
         &[]
@@ -160,7 +167,7 @@ fn predict_one(boot: &BootPath, ask: &Ask) -> Result<Prediction, PredictError> {
     };
     Ok(Prediction {
         leaves,
-        assumptions: assumptions::of(boot, &pcrs),
+        assumptions: assumptions::of(boot, ask, &pcrs),
     })
 }
 
@@ -187,6 +194,7 @@ fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
     }
     beside::check_names(boot)?;
     check_phases(boot, ask)?;
+    os_separator::check(boot, ask)?;
     Ok(ask.pcrs.iter().copied().collect())
 }
 
@@ -292,7 +300,10 @@ fn leaf_at(
     let mut path = boot.path.clone();
     path.push(phase.describe());
     let mut events = events.to_vec();
-    events.extend(measured::phase_events(&ask.banks, phase));
+    if pcrs.contains(&11) {
+        events.extend(measured::phase_events(&ask.banks, phase));
+    }
+    events.extend(os_separator::events(ask, pcrs.iter().copied(), phase));
     events.sort_by_key(|event| event.pcr);
     leaf(path, pcrs, &ask.banks, &events)
 }

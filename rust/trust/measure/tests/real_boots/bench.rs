@@ -232,6 +232,7 @@ pub(crate) fn ask(pcrs: &[u32]) -> Ask {
         pcrs: pcrs.to_vec(),
         banks: BANKS.to_vec(),
         phases: vec![PhasePath::none()],
+        os_separator: None,
     }
 }
 

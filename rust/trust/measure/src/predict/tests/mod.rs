@@ -15,6 +15,7 @@ use crate::version::{Component, Version};
 
 mod firmware;
 mod identity;
+mod os_separator;
 mod refusals;
 mod registers;
 
