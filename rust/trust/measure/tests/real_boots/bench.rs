@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use touchstone_harness::boot::{self, Firmware, Machine};
+use touchstone_harness::boot::{self, Machine};
 use touchstone_harness::{Inputs, inputs};
 use touchstone_measure::{
     Ask, Bank, BootPath, Companions, Loader, PhasePath, Prediction, Program, Smbios, Uki,
@@ -75,6 +75,10 @@ impl Bench {
 
     /// The probe as `/init` in an initrd, whose length is no multiple of four.
     pub(crate) fn initrd(&self) -> PathBuf {
+        let made = self.path("initrd.cpio");
+        if made.exists() {
+            return made;
+        }
         let out = self.path("initrd");
         let attributes = serde_json::json!({ "mode": "initrd", "outputs": { "out": out } });
         let attributes = self.file("attributes.json", attributes.to_string().as_bytes());
@@ -97,52 +101,44 @@ impl Bench {
 
     /// A signed UKI by ukify, with these options beside kernel, stub and initrd.
     pub(crate) fn uki(&self, suite: &str, options: &[(&str, PathBuf)]) -> PathBuf {
-        let (stub, kernel) = (
-            &self.inputs.stub[suite]["x64"],
-            &self.inputs.kernel["amd64"].vmlinuz,
-        );
-        let (initrd, output) = (self.initrd(), self.path("unsigned.efi"));
-        let root = self.inputs.trixie();
-        let visit = root
-            .visit()
-            .bind(self.folder.path())
-            .show(stub)
-            .show(kernel);
-        let mut command = visit.command("ukify").unwrap();
-        command.arg("build");
-        let given = [
-            ("--stub=", stub),
-            ("--linux=", kernel),
-            ("--initrd=", &initrd),
-            ("--output=", &output),
-        ];
-        for (option, path) in given
-            .into_iter()
-            .chain(options.iter().map(|(option, path)| (*option, path)))
-        {
-            command.arg(format!("{option}{}", path.display()));
-        }
-        let output_of = command.output().unwrap();
-        assert!(
-            output_of.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output_of.stderr)
-        );
-        self.sign(&output, "uki.efi")
+        let initrd = ("--initrd=", self.initrd());
+        self.uki_of(suite, &[&[initrd], options].concat())
     }
 
-    /// Predicts, boots, and compares every register in both banks; then replays the machine's own log.
-    pub(crate) fn compare(&self, suite: &str, secure_boot: bool, uki: &Path) {
-        let loader = self.sign(&self.inputs.boot[suite]["x64"], "loader.efi");
+    /// A signed UKI by ukify, with these options beside kernel and stub.
+    pub(crate) fn uki_of(&self, suite: &str, options: &[(&str, PathBuf)]) -> PathBuf {
+        let kernel = &self.inputs.kernel["amd64"].vmlinuz;
+        let options = [&[("--linux=", kernel.clone())], options].concat();
+        let stub = &self.inputs.stub[suite]["x64"];
+        let unsigned = self.ukify(stub, "unsigned.efi", &[kernel], &options);
+        self.sign(&unsigned, "uki.efi")
+    }
+
+    /// What ukify builds on a stub with these options, each of which names a file; `shown` are those outside of the folder.
+    pub(crate) fn ukify(
+        &self,
+        stub: &Path,
+        name: &str,
+        shown: &[&Path],
+        options: &[(&str, PathBuf)],
+    ) -> PathBuf {
+        let output = self.path(name);
         let root = self.inputs.trixie();
-        let machine = Machine::new(&root, Firmware::of_debian(root.path()))
-            .file("EFI/BOOT/BOOTX64.EFI", loader.as_path())
-            .file("EFI/Linux/generation-1.efi", uki)
-            .file("loader/boot-secret-mixin", vec![b'-'])
-            .variables(self.variables(secure_boot));
-        let path = self.path_through(secure_boot, &loader, uki);
-        let boot = check(&machine, &path, &[4, 7, 9, 11, 12, 13]);
-        assert_eq!(boot.report.secure_boot, Some(secure_boot));
+        let visit = root.visit().bind(self.folder.path()).show(stub);
+        let visit = shown.iter().fold(visit, |visit, path| visit.show(path));
+        let mut command = visit.command("ukify").unwrap();
+        command.arg("build");
+        let given = [("--stub=", stub.to_owned()), ("--output=", output.clone())];
+        for (option, path) in given.iter().chain(options) {
+            command.arg(format!("{option}{}", path.display()));
+        }
+        let done = command.output().unwrap();
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        output
     }
 
     /// The firmware's variables, with our key in all of them.

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "helpers of tests are tests"
 )]
 
@@ -11,3 +12,5 @@ mod bench;
 mod firmware;
 mod firmware_shim;
 mod stub;
+mod stub_parts;
+mod stub_setup;
