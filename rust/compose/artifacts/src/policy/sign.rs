@@ -10,7 +10,7 @@ use touchstone_measure::policy::{
     check_reference, policy_ref,
 };
 use touchstone_measure::{Bank, BootPathError, Digest, PhasePath, measure_uki};
-use touchstone_sign::SignError;
+use touchstone_sign::{PublicKey, SignError};
 
 use super::key::read_public;
 use super::{PolicyKey, read_json, refused};
@@ -111,6 +111,9 @@ impl SignPolicy {
     }
 
     fn sign_uki(&self, uki: &Path, proof: Proof<'_>) -> Result<PcrSignatures, Error> {
+        if !matches!(proof.public_key(), PublicKey::Rsa(_)) {
+            return Err(refused(None, PolicyError::NotRsa));
+        }
         let ask = AskSignatures::new(&self.phases, &self.banks, self.policy_ref.as_deref());
         let (mut file, image) = open_image("UKI", uki)?;
         let measured = measure_uki(&image, &mut file, &ask.banks)

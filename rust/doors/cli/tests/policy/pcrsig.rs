@@ -134,3 +134,26 @@ fn a_signature_that_is_shown_is_verified() {
     work.write("signatures", bytes);
     assert_eq!(show("pcr.pub").status.code(), Some(3));
 }
+
+#[test]
+fn a_uki_is_not_signed_by_a_key_that_systemd_cannot_use() {
+    let work = with_uki();
+    for (name, options) in [
+        ("curve", super::P256),
+        (
+            "long",
+            &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"][..],
+        ),
+    ] {
+        key_pair(&work, name, options);
+        let sign = format!("policy sign --uki uki.efi --key {name}.key --output refused");
+        let output = work.touchstone(sign.split(' '));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(
+            said.contains("RSA of 2048 or 3072 bits") && said.contains("[policy.refused]"),
+            "{name}: {said}"
+        );
+        assert!(!work.path("refused").exists());
+    }
+}

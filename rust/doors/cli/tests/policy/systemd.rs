@@ -6,7 +6,7 @@ use std::process::{Child, Output, Stdio};
 use serde_json::{Value, json};
 use touchstone_harness::Systemd;
 
-use super::{RSA_2048, both, bytes, extended, key_pair, sha256, with_tpm};
+use super::{P256, RSA_2048, both, bytes, extended, key_pair, sha256, with_tpm};
 use crate::support::{Work, noise};
 use crate::ukify::amd64;
 
@@ -94,11 +94,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The signatures of a set of predictions over four registers.
-#[test]
-fn a_signed_set_of_predictions_opens_what_systemd_sealed() {
+/// Signatures of a set of predictions over four registers, and the events of the machine that is among them.
+fn with_signed_set(algorithm: &[&str]) -> (Work, Vec<(u32, String)>) {
     let work = Work::new();
-    key_pair(&work, "pcr", RSA_2048);
+    key_pair(&work, "pcr", algorithm);
     work.write("secret", "of systemd");
     let events: Vec<(u32, String)> = [7, 11, 12, 13]
         .into_iter()
@@ -118,6 +117,12 @@ fn a_signed_set_of_predictions_opens_what_systemd_sealed() {
     work.write("machine.json", prediction.to_string());
     work.done("policy create machine.json --running machine --output policy.json".split(' '));
     work.done("policy sign --policy policy.json --key pcr.key --output signatures".split(' '));
+    (work, events)
+}
+
+#[test]
+fn a_signed_set_of_predictions_opens_what_systemd_sealed() {
+    let (work, events) = with_signed_set(RSA_2048);
     for systemd in both(&work) {
         let tpm = Tpm::new(&work, format!("set-{}", systemd.release));
         // systemd takes registers that were never extended for those of a firmware that measures nothing.
@@ -135,6 +140,20 @@ fn a_signed_set_of_predictions_opens_what_systemd_sealed() {
         let policy = signed["policy"].as_str().unwrap();
         assert!(hex(&sealed).contains(policy), "{}", systemd.release);
         tpm.extend(12, &events[0].1);
+        assert_eq!(tpm.unseal(&systemd), None, "{}", systemd.release);
+    }
+}
+
+/// Why a UKI is not signed by such a key: systemd seals to it and asks the TPM for an RSA signature then.
+#[test]
+fn nothing_opens_what_systemd_sealed_to_a_key_of_an_elliptic_curve() {
+    let (work, events) = with_signed_set(P256);
+    for systemd in both(&work) {
+        let tpm = Tpm::new(&work, format!("curve-{}", systemd.release));
+        for (pcr, event) in &events {
+            tpm.extend(*pcr, event);
+        }
+        tpm.seal(&systemd, "7+11+12+13");
         assert_eq!(tpm.unseal(&systemd), None, "{}", systemd.release);
     }
 }
