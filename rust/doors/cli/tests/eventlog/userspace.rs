@@ -19,12 +19,13 @@ for _ in {1..600}; do [ -e done ] && break; sleep 0.1; done
 tpm2_pcrread sha1:all+sha256:all+sha384:all+sha512:all > pcrs
 "#;
 
-/// What systemd measures: four phases, a file system, a word into one bank alone.
+/// What systemd measures: four phases, a file system, the machine's identity, a word into one bank alone.
 const MEASURE: &str = r#"
 extend() { /usr/lib/systemd/systemd-pcrextend --tpm2-device=swtpm:path="$PWD/tpm" "$@"; }
 export SYSTEMD_MEASURE_LOG_USERSPACE=$PWD/userspace.log SYSTEMD_FORCE_MEASURE=1
 for phase in enter-initrd leave-initrd sysinit ready; do extend --pcr=11 "$phase"; done
 extend --file-system=/
+extend --machine-id
 extend --pcr=15 --bank=sha256 word
 "#;
 
@@ -32,8 +33,10 @@ extend --pcr=15 --bank=sha256 word
 fn measured(by: &Root) -> Work {
     let work = with_log("ovmf-2025.02");
     work.write("extensions", extensions(&work));
+    std::fs::create_dir(work.path("etc")).unwrap();
+    work.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
     let inside = |root: &Root, script: &str| {
-        let visit = work.inside(root.visit());
+        let visit = work.inside(root.visit()).bind_at(work.path("etc"), "/etc");
         let mut command = visit.command("bash").unwrap();
         command.args(["-euc", script]);
         command
@@ -111,10 +114,7 @@ fn assert_measured_by(root: &Root) {
         ["enter-initrd", "leave-initrd", "sysinit", "ready"]
             .map(|phase| format!("the boot phase {phase}"))
     );
-    assert!(
-        says[4].starts_with("the file system file-system:/"),
-        "{says:?}"
-    );
+    assert!(says[4].starts_with("the file system /:"), "{says:?}");
     let banks = |record: &Value| {
         record["digests"]
             .as_object()
@@ -124,7 +124,8 @@ fn assert_measured_by(root: &Root) {
             .collect::<Vec<_>>()
     };
     assert_eq!(banks(&records[0]), super::BANKS);
-    assert_eq!(banks(&records[5]), ["sha256"]);
+    assert_eq!(says[5], "the machine ID 0123456789abcdef0123456789abcdef");
+    assert_eq!(banks(&records[6]), ["sha256"]);
     assert!(
         records
             .iter()

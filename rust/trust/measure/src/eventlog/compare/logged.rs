@@ -94,7 +94,7 @@ impl Class {
     fn of_record(record: &Record) -> Class {
         match record.kind.as_deref() {
             Some("phase") => Class::Phase,
-            Some("machine-id" | "product-id") => Class::Identity,
+            Some("machine-id" | "filesystem") => Class::Identity,
             _ => Class::Other,
         }
     }

@@ -50,8 +50,12 @@ impl Record {
         let text = match (&self.foreign, self.kind.as_deref(), &self.text) {
             (Some(writer), _, _) => format!("a record of {writer}"),
             (None, Some("phase"), Some(text)) => format!("the boot phase {text}"),
-            (None, Some("filesystem"), Some(text)) => format!("the file system {text}"),
-            (None, Some("machine-id"), Some(text)) => format!("the machine ID {text}"),
+            (None, Some("filesystem"), Some(text)) => {
+                format!("the file system {}", behind(text, "file-system:"))
+            }
+            (None, Some("machine-id"), Some(text)) => {
+                format!("the machine ID {}", behind(text, "machine-id:"))
+            }
             (None, Some("volume-key"), Some(text)) => format!("a volume key: {text}"),
             (None, Some(kind), Some(text)) => format!("{kind}: {text}"),
             (None, Some(kind), None) => kind.to_owned(),
@@ -61,11 +65,11 @@ impl Record {
         printable(&text)
     }
 
-    /// The banks whose digest is not that of the text, for kinds whose text is what systemd hashes: phases and file systems.
-    /// Of a volume key a keyed hash is measured, which nobody can check.
+    /// The banks whose digest is not that of the text, for kinds whose text is what systemd hashes: phases, file systems and
+    /// the machine's identity. Of a volume key a keyed hash is measured, which nobody can check.
     pub fn contradictions(&self) -> Vec<Bank> {
         let hashed = match (self.foreign.is_none(), self.kind.as_deref()) {
-            (true, Some("phase" | "filesystem")) => self.text.as_deref(),
+            (true, Some("phase" | "filesystem" | "machine-id")) => self.text.as_deref(),
             _ => None,
         };
         let Some(hashed) = hashed else {
@@ -75,6 +79,11 @@ impl Record {
         let lying = self.digests.iter().filter(lies);
         lying.map(|(bank, _)| *bank).collect()
     }
+}
+
+/// The text without the word that it begins with.
+fn behind<'a>(text: &'a str, word: &str) -> &'a str {
+    text.strip_prefix(word).unwrap_or(text)
 }
 
 /// A log of systemd's, read.
