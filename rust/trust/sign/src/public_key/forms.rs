@@ -81,3 +81,66 @@ impl PublicKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_keys;
+
+    #[test]
+    fn reads_what_it_writes_and_what_a_certificate_holds() {
+        for key in [test_keys::rsa(), &test_keys::p256(), &test_keys::p384()] {
+            let certificate = test_keys::certificate(key);
+            let public = PublicKey::of(&certificate).unwrap();
+            let pem = public.to_pem().unwrap();
+            let der = certificate::to_der(&certificate).unwrap();
+            let text = format!("what openssl says of it\n{pem}");
+            for form in [
+                pem.as_bytes(),
+                text.as_bytes(),
+                key.certificate_pem.as_bytes(),
+                &der,
+            ] {
+                assert_eq!(PublicKey::read(form).unwrap(), public);
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_a_file_without_a_public_key() {
+        let private = test_keys::rsa().key_pem.as_bytes();
+        for form in [
+            private,
+            b"",
+            b"text",
+            b"-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n",
+        ] {
+            assert!(PublicKey::read(form).is_err());
+        }
+    }
+
+    #[test]
+    fn a_point_is_its_coordinates_behind_a_four() {
+        for (key, len) in [(test_keys::p256(), 32), (test_keys::p384(), 48)] {
+            let public = PublicKey::of(&test_keys::certificate(&key)).unwrap();
+            let (x, y) = public.numbers();
+            assert_eq!((x.len(), y.len()), (len, len));
+            let point = public.to_inner_bytes().unwrap();
+            assert_eq!(point, [&[4], &x[..], &y].concat());
+            assert_eq!(PublicKey::point(&point).unwrap(), public);
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_is_its_numbers_without_leading_zeros() {
+        let public = PublicKey::of(&test_keys::certificate(test_keys::rsa())).unwrap();
+        let (modulus, exponent) = public.numbers();
+        assert_eq!((modulus.len(), &exponent[..]), (256, &[1, 0, 1][..]));
+        assert_eq!(PublicKey::rsa(&modulus, &exponent).unwrap(), public);
+        // PKCS#1: a sequence of two integers, the first with a zero before its highest bit.
+        let der = public.to_inner_bytes().unwrap();
+        assert_eq!(der[..9], [0x30, 0x82, 1, 0x0a, 2, 0x82, 1, 1, 0]);
+        assert_eq!(der[9..265], modulus);
+        assert_eq!(der[265..], [2, 3, 1, 0, 1]);
+    }
+}
