@@ -9,7 +9,7 @@ use touchstone_measure::eventlog::{self, LoggedEvent};
 use touchstone_measure::{Bank, Leaf, Prediction};
 
 /// The registers that are compared.
-const PCRS: [u32; 5] = [4, 7, 9, 11, 12];
+const PCRS: [u32; 6] = [4, 7, 9, 11, 12, 13];
 
 /// One boot of a UKI, with its prediction.
 pub struct Comparison {

@@ -24,7 +24,7 @@ use crate::source::{open, open_image, read_small};
 pub struct Measure {
     /// The firmware's Secure Boot variables. Without them, PCRs 4 and 7 are refused.
     pub secure_boot: Option<SecureBoot>,
-    /// The PCRs: 4, 7, 9, 11 and 12 when not given.
+    /// The PCRs: 4, 7, 9, 11, 12 and 13 when not given.
     pub pcrs: Option<Vec<u32>>,
     /// The banks: `sha256` when not given.
     pub banks: Option<Vec<Bank>>,

@@ -54,7 +54,7 @@ pub struct Ask {
 }
 
 fn default_pcrs() -> Vec<u32> {
-    vec![4, 7, 9, 11, 12]
+    vec![4, 7, 9, 11, 12, 13]
 }
 
 fn default_banks() -> Vec<Bank> {
@@ -66,7 +66,7 @@ fn default_phases() -> Vec<PhasePath> {
 }
 
 impl Default for Ask {
-    /// PCRs 4, 7, 9, 11 and 12 in the SHA-256 bank, before the first phase.
+    /// PCRs 4, 7, 9, 11, 12 and 13 in the SHA-256 bank, before the first phase.
     fn default() -> Ask {
         Ask {
             pcrs: default_pcrs(),
