@@ -210,6 +210,35 @@ mod tests {
     }
 
     #[test]
+    fn makes_parents_and_numbers_members_one_by_one() {
+        let mut bytes = Vec::new();
+        let mut sink = |piece: &[u8]| bytes.extend_from_slice(piece);
+        let mut archive = Archive::new(CREDENTIALS, &mut sink);
+        archive.file("a.cred", 1, &mut &b"1"[..]).unwrap();
+        archive.finish();
+        let text = String::from_utf8(bytes).unwrap();
+        let members: Vec<&str> = text.split("070701").skip(1).collect();
+        for (member, (start, name)) in members.iter().zip([
+            ("000000010000416d", ".extra\0"),
+            ("0000000200004140", ".extra/credentials\0"),
+            ("0000000300008100", ".extra/credentials/a.cred\0"),
+        ]) {
+            assert!(
+                member.starts_with(start) && member.contains(name),
+                "{member}"
+            );
+        }
+        assert_eq!(members.len(), 4);
+    }
+
+    #[test]
+    fn notices_a_file_that_changed_its_length() {
+        let mut sink = |_: &[u8]| {};
+        let mut archive = Archive::new(SYSEXT, &mut sink);
+        assert!(archive.file("a.raw", 2, &mut &b"1"[..]).is_err());
+    }
+
+    #[test]
     fn is_always_a_multiple_of_four_long() {
         for length in 0..9 {
             assert_eq!(extra_file("profile", &vec![7; length]).len() % 4, 0);

@@ -44,7 +44,6 @@ pub(super) fn used<'a>(
 ) -> Result<Vec<Used<'a>>, PredictError> {
     let mut used = Vec::new();
     for addon in loaded(boot) {
-        require_admission(boot, addon)?;
         let refused = |why: String| PredictError::Addon {
             name: addon.name.clone(),
             why,
@@ -58,16 +57,18 @@ pub(super) fn used<'a>(
     Ok(used)
 }
 
-/// An addon that the firmware does not let start is passed over by the stub, without a word to the user.
-fn require_admission(boot: &BootPath, addon: &Addon) -> Result<(), PredictError> {
+/// Refuses addons that the firmware does not let start: the stub passes them over without a word to the user.
+pub(super) fn check_admission(boot: &BootPath) -> Result<(), PredictError> {
     if !boot.variables.secure_boot {
         return Ok(());
     }
-    match &boot.shim {
-        None => authorities::of_firmware(&addon.image, &boot.variables),
-        Some(shim) => authorities::of_shim(&addon.image, &boot.variables, shim),
+    for addon in loaded(boot) {
+        match &boot.shim {
+            None => authorities::of_firmware(&addon.image, &boot.variables)?,
+            Some(shim) => authorities::of_shim(&addon.image, &boot.variables, shim)?,
+        };
     }
-    .map(|_| ())
+    Ok(())
 }
 
 /// Whether an addon for one kernel release goes with this UKI.

@@ -193,6 +193,9 @@ fn check(boot: &BootPath, ask: &Ask) -> Result<BTreeSet<u32>, PredictError> {
         }
     }
     beside::check_names(boot)?;
+    if ask.pcrs.iter().any(|pcr| [4, 9, 12].contains(pcr)) {
+        beside::check_admission(boot)?;
+    }
     check_phases(boot, ask)?;
     os_separator::check(boot, ask)?;
     Ok(ask.pcrs.iter().copied().collect())

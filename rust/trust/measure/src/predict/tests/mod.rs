@@ -13,6 +13,7 @@ use crate::uki::tests::show;
 use crate::utf16;
 use crate::version::{Component, Version};
 
+mod beside;
 mod firmware;
 mod identity;
 mod os_separator;
