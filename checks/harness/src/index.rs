@@ -34,6 +34,7 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         boot: BTreeMap::new(),
         efi: BTreeMap::new(),
         lief: unpacked.lief.clone(),
+        keylime: unpacked.keylime.clone(),
         ovmf: ovmf(trixie)?,
         newest_ovmf: None,
         touchstone: None,

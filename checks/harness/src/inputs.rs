@@ -32,6 +32,9 @@ pub struct Inputs {
     /// The folder with Python's `lief` for the trixie root, where it could be had.
     #[serde(default)]
     pub lief: Option<PathBuf>,
+    /// The same for `keylime`.
+    #[serde(default)]
+    pub keylime: Option<PathBuf>,
     /// Firmware for machines under emulation.
     pub ovmf: Ovmf,
     /// The same of Debian's rolling release, where it could be had.

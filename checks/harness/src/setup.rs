@@ -61,6 +61,8 @@ pub struct Unpacked {
     pub efi: BTreeMap<Suite, PathBuf>,
     /// The folder with Python's `lief`.
     pub lief: Option<PathBuf>,
+    /// The folder with Python's `keylime`.
+    pub keylime: Option<PathBuf>,
     /// What a person should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -121,23 +123,30 @@ impl<'a> Setup<'a> {
             }
         }
         if scope == Scope::Everything {
-            unpacked.lief = self.lief(unpacked.roots.get(&Suite::Trixie));
+            let trixie = unpacked.roots.get(&Suite::Trixie);
+            unpacked.lief = self.python("LIEF", python::lief, trixie);
+            unpacked.keylime = self.python("Keylime", python::keylime, trixie);
         }
         unpacked.notes = std::mem::take(&mut self.notes);
         Ok(unpacked)
     }
 
-    /// The folder with LIEF, or a note.
-    fn lief(&mut self, trixie: Option<&PathBuf>) -> Option<PathBuf> {
+    /// The folder with Python's packages of this title, or a note.
+    fn python(
+        &mut self,
+        title: &str,
+        fetch: fn(&Cache, &Root) -> Result<PathBuf>,
+        trixie: Option<&PathBuf>,
+    ) -> Option<PathBuf> {
         let root = trixie.context("there is no trixie root");
-        match root.and_then(|root| python::lief(self.cache, &Root::at(root))) {
+        match root.and_then(|root| fetch(self.cache, &Root::at(root))) {
             Ok(folder) => {
                 self.used.folder(&folder);
                 Some(folder)
             }
             Err(error) => {
                 self.notes.push(format!(
-                    "LIEF: not available, checks against it are left out: {error:#}"
+                    "{title}: not available, checks against it are left out: {error:#}"
                 ));
                 None
             }
