@@ -17,7 +17,8 @@
         default = touchstone;
       });
 
-      # Touchstone's Nix functions, by system: mkBootspec, mkUki, signPe, preparePe, unsignPe, predictPcrs, mkManifest, signManifest,
+      # Touchstone's Nix functions, by system: mkBootspec, mkUki, signPe, preparePe, unsignPe, predictPcrs,
+      # referenceDocument, pcrlockFiles, pcrsUnchanged, mkManifest, signManifest,
       # mkEsl, signUpdate, prepareUpdate, mkBootArtifacts, and for NixOS configurations bootspecOf and bootArtifactsOf.
       lib = forEachSystem (system:
         import ./nix-plugin/lib { inherit system; inherit (self.packages.${system}) touchstone; }

@@ -52,6 +52,9 @@ let
   pcrSigning = pcrSign:
     if pcrSign == null then null else pcrSign // { keys = map signing pcrSign.keys; };
 
+  # Generations by name, as requests list them.
+  named = generations: map (name: { inherit name; prediction = "${generations.${name}}"; }) (attrNames generations);
+
 in
 {
   # mkBootspec { toplevel, init, initrds, kernel, kernelParams, label, system ? …, specialisations ? { }, extensions ? { }, … }
@@ -104,13 +107,64 @@ in
       request = { inherit file signature checksum; };
     };
 
-  # predictPcrs { loader, uki, measure = { secureBoot = { PK, KEK, db }; pcrs ? …, banks ? …, phases ? …; } }
+  # predictPcrs { loader ? null, uki ? null, entries ? [ ], shared ? { }, measure = { secureBoot = { PK, KEK, db }; pcrs ? …, banks ? …, phases ? …; } }
   #   → a JSON file: { leaves = [ { path, pcrs, measurements } ]; assumptions }.
-  predictPcrs = { name ? "pcrs.json", ... }@request:
+  # Of one UKI, `uki`, or of all that the boot menu offers: `entries = [ { name; uki; extra = { "NAME on the ESP" = file; }; } ]`, and
+  # `{ name; linux = { kernel; initrds = [ { path; file; } ]; options; }; }`. `shared` are files below loader/ on the ESP.
+  # Of a whole generation: `artifacts` (made by mkBootArtifacts) and the names of its `specialisations`, which become the entries.
+  predictPcrs = { name ? "pcrs.json", artifacts ? null, specialisations ? [ ], ... }@request:
     perform {
       inherit name;
       operation = "measure.predict";
-      request = removeAttrs request [ "name" ];
+      request = (if artifacts == null then { } else {
+        loader = "${artifacts}/loader.efi";
+        entries = [{ name = "the generation"; uki = "${artifacts}/uki.efi"; }]
+          ++ map (inner: { name = "specialisation ${inner}"; uki = "${artifacts}/specialisation/${inner}/uki.efi"; }) specialisations;
+      }) // removeAttrs request [ "name" "artifacts" "specialisations" ];
+    };
+
+  # referenceDocument { generations, pcrs ? …, banks ? …, format ? "touchstone", measurements ? false, mixtures ? false, split ? false }
+  #   → what all kept generations will measure, as one document for verifiers (a file; with `split` a folder). docs/reference.md.
+  # `generations` maps names to predictions (predictPcrs) or to whole boot artifacts (mkBootArtifacts with `measure`), whose
+  # specialisations are then part of the document. `format` is "touchstone", "keylime" or "keylime-verifier".
+  referenceDocument = { name ? "reference.json", generations, ... }@request:
+    perform {
+      inherit name;
+      operation = "reference.create";
+      request = removeAttrs request [ "name" ] // { generations = named generations; };
+    };
+
+  # pcrlockFiles { generations } → a folder with component files of systemd-pcrlock, for /var/lib/pcrlock.d. docs/pcrlock.md.
+  pcrlockFiles = { name ? "pcrlock.d", generations }:
+    perform {
+      inherit name;
+      operation = "pcrlock.create";
+      request = { generations = named generations; };
+    };
+
+  # pcrsUnchanged { expected, actual ? null, generations ? null, pinned ? … }
+  #   → a check: it builds when the PCR values are those of the file `expected`, such as ./pcrs.json of your repository, and fails
+  #   otherwise, saying which component moved which PCR and how the new values are accepted. docs/reference.md.
+  # `actual` is a prediction (predictPcrs) or a document; or give `generations`, as referenceDocument takes them, of which a document with
+  # measurements is made. `pinned` is what the file is called in the advice: its own name.
+  pcrsUnchanged = { name ? "pcrs-unchanged", expected, actual ? null, generations ? null, pinned ? baseNameOf (toString expected) }:
+    perform {
+      inherit name;
+      operation = "measure.compare";
+      request = {
+        inherit expected pinned;
+        actual =
+          if (actual == null) == (generations == null) then
+            throw "touchstone: pcrsUnchanged needs either `actual` or `generations`"
+          else if generations == null then actual
+          else
+            perform {
+              name = "reference.json";
+              operation = "reference.create";
+              request = { generations = named generations; measurements = true; };
+            };
+        required = true;
+      };
     };
 
   # mkPolicy { variants = [ { name; prediction = predictPcrs …; } ]; running.variant = …; withoutRunning ? false; pcrs ? …, bank ? … }

@@ -154,6 +154,28 @@ pub enum Error {
         /// The reason.
         source: crate::policy::NoPolicy,
     },
+    /// Several predictions make no reference document, or one cannot be judged by.
+    #[error("{source}")]
+    Reference {
+        /// The file at fault, where one is.
+        file: Option<PathBuf>,
+        /// The reason.
+        source: touchstone_measure::reference::ReferenceError,
+    },
+    /// systemd-pcrlock cannot admit these predictions.
+    #[error("no component files of systemd-pcrlock can be made: {source}")]
+    Pcrlock {
+        /// The reason.
+        source: touchstone_measure::pcrlock::PcrlockError,
+    },
+    /// A prediction is not the one that is pinned.
+    #[error("the PCR values are not the pinned ones:\n  {fact}")]
+    Moved {
+        /// The pinned file.
+        file: PathBuf,
+        /// What moved, and how the new values are accepted.
+        fact: String,
+    },
     /// The manifest cannot be made.
     #[error("the manifest cannot be made: {source}")]
     Manifest {
@@ -203,6 +225,9 @@ impl Error {
             Self::EventLog { .. } | Self::UserspaceLog { .. } => "input.event-log",
             Self::Predict { .. } => "predict.refused",
             Self::Policy { .. } => "policy.refused",
+            Self::Reference { .. } => "reference.refused",
+            Self::Pcrlock { .. } => "pcrlock.refused",
+            Self::Moved { .. } => "pcrs.moved",
             Self::Manifest { .. } => "manifest.refused",
             Self::Bootspec { .. } => "bootspec.refused",
             Self::Request { .. } => "request.refused",
@@ -222,14 +247,16 @@ impl Error {
             | Self::Sign { file, .. }
             | Self::EventLog { file, .. }
             | Self::UserspaceLog { file, .. }
+            | Self::Moved { file, .. }
             | Self::Detached { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
             Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
             Self::Uki { file, .. }
             | Self::Predict { file, .. }
             | Self::Policy { file, .. }
+            | Self::Reference { file, .. }
             | Self::Manifest { file, .. } => file.as_deref(),
-            Self::Bootspec { .. } | Self::Request { .. } => None,
+            Self::Bootspec { .. } | Self::Pcrlock { .. } | Self::Request { .. } => None,
         }
     }
 
@@ -272,6 +299,13 @@ impl Error {
             }
             Self::Policy { .. } => {
                 "name what the policy is to admit: predictions of the running, the next and every kept generation; docs/policies.md says why each rule is there"
+            }
+            Self::Reference { .. } => {
+                "the predictions are what `measure.predict` and `boot.artifacts` write; docs/reference.md says what a document can hold"
+            }
+            Self::Pcrlock { .. } => "docs/pcrlock.md says what systemd-pcrlock can admit",
+            Self::Moved { .. } => {
+                "look at what moved: if you meant it, replace the pinned file; if not, find out who changed that component"
             }
             Self::Manifest { .. } => {
                 "pass the whole closure of the toplevel, as exportReferencesGraph lists it"

@@ -27,6 +27,7 @@ pub mod pcr11;
 pub mod policy;
 pub mod predict;
 pub mod progress;
+pub mod reference;
 pub mod sign;
 pub mod signing_key;
 pub mod source;

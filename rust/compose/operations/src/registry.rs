@@ -24,6 +24,10 @@ use touchstone_artifacts::policy::{
     CreatePolicy, PcrPolicy, ShowPolicy, ShownPolicy, SignPolicy, SignedPolicy,
 };
 use touchstone_artifacts::predict::{PredictPcrs, Prediction};
+use touchstone_artifacts::reference::{
+    Changes, CheckReference, ComparePredictions, CreatePcrlock, CreateReference, CreatedPcrlock,
+    CreatedReference, Reference, Verdict,
+};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
 use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
 use touchstone_artifacts::unsign::{UnsignPe, UnsignedPe};
@@ -40,6 +44,10 @@ pub trait Operation: DeserializeOwned + JsonSchema {
     const ABOUT: &'static str;
     /// The answer.
     type Answer: Serialize + JsonSchema;
+    /// JSON Schema of the document that the operation writes, where it has a form of Touchstone's own beside the answer's.
+    fn document() -> Option<Schema> {
+        None
+    }
     /// Performs the operation.
     ///
     /// # Errors
@@ -48,11 +56,14 @@ pub trait Operation: DeserializeOwned + JsonSchema {
 }
 
 macro_rules! operation {
-    ($name:literal, $request:ty => $answer:ty, $about:literal) => {
+    ($name:literal, $request:ty => $answer:ty, $about:literal $(, $document:ty)?) => {
         impl Operation for $request {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about;
             type Answer = $answer;
+            $(fn document() -> Option<Schema> {
+                Some(schema_for!($document))
+            })?
             fn run(&self, context: &Context<'_>) -> Result<$answer, Error> {
                 <$request>::run(self, context)
             }
@@ -84,6 +95,14 @@ operation!("measure.parts", MeasureParts => MeasuredParts,
     "the PCR 11 values of unified kernel images that are not built, from their parts");
 operation!("measure.predict", PredictPcrs => Prediction,
     "the PCR values that a machine will have when it boots the given files");
+operation!("measure.compare", ComparePredictions => Changes,
+    "whether a prediction is the pinned one, and which component moved which PCR");
+operation!("reference.create", CreateReference => CreatedReference,
+    "what all kept generations will measure, as one document for verifiers", Reference);
+operation!("reference.check", CheckReference => Verdict,
+    "whether a machine is in a state that a reference document admits");
+operation!("pcrlock.create", CreatePcrlock => CreatedPcrlock,
+    "component files of systemd-pcrlock from predictions");
 operation!("eventlog.show", ShowEventLog => ShownEventLog,
     "the events of a firmware's log, and what they say");
 operation!("eventlog.replay", ReplayEventLog => ReplayedPcrs,
@@ -121,6 +140,7 @@ pub struct Description {
     pub about: &'static str,
     request: fn() -> Schema,
     answer: fn() -> Schema,
+    document: fn() -> Option<Schema>,
     run: fn(Value, &Context<'_>) -> Result<Value, Failure>,
 }
 
@@ -131,6 +151,7 @@ impl Description {
             about: T::ABOUT,
             request: || named_request(T::NAME, T::ABOUT, schema_for!(T)),
             answer: || schema_for!(T::Answer),
+            document: T::document,
             run: |value, context| {
                 let request: T = serde_json::from_value(value)
                     .map_err(|error| Failure::malformed(format!("{}: {error}", T::NAME)))?;
@@ -149,6 +170,11 @@ impl Description {
     pub fn answer_schema(&self) -> Schema {
         (self.answer)()
     }
+
+    /// JSON Schema of the document that is written, see [`Operation::document`].
+    pub fn document_schema(&self) -> Option<Schema> {
+        (self.document)()
+    }
 }
 
 /// Every operation, in the order of a generation's making.
@@ -166,6 +192,10 @@ pub fn operations() -> Vec<Description> {
         Description::of::<MeasureUki>(),
         Description::of::<MeasureParts>(),
         Description::of::<PredictPcrs>(),
+        Description::of::<ComparePredictions>(),
+        Description::of::<CreateReference>(),
+        Description::of::<CheckReference>(),
+        Description::of::<CreatePcrlock>(),
         Description::of::<ShowEventLog>(),
         Description::of::<ReplayEventLog>(),
         Description::of::<CompareEventLog>(),

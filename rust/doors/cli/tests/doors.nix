@@ -1,13 +1,14 @@
 # One derivation for each operation that a builder performs, made by the library's functions from real inputs.
 #   checkout    this repository
 #   inputs      the arguments of checks/generations.nix, and more files: addonStub, osRelease, splash, devices and firmware (folders),
-#               realKey, realCertificate, and signedData with its detachedSignature
+#               realKey, realCertificate, pinned, and signedData with its detachedSignature
 { checkout, inputs }:
 
 let
   generations = import (checkout + "/checks/generations.nix")
-    (removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" ]);
+    (removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" "pinned" ]);
   inherit (generations) lib;
+  made = generations;
   generation = generations.bootspecs.generation2;
 
   file = name: path: builtins.path { inherit name path; };
@@ -64,6 +65,8 @@ let
     revocationTime = "2026-01-31T12:00:00Z";
   };
 
+  prediction = derivations."measure.predict";
+
   derivations = {
     "bootspec.emit" = lib.mkBootspec generation;
     "uki.assemble" = whole;
@@ -82,6 +85,13 @@ let
         phases = [ "" "enter-initrd" ];
       };
     };
+    "measure.compare" = lib.pcrsUnchanged { expected = prediction; actual = prediction; pinned = "pcrs.json"; };
+    "reference.create" = lib.referenceDocument {
+      generations = { "2" = derivations."boot.artifacts"; other = prediction; };
+      pcrs = [ 4 7 11 ];
+      banks = [ "sha256" ];
+    };
+    "pcrlock.create" = lib.pcrlockFiles { generations."2" = derivations."boot.artifacts"; };
     "policy.create" = policy;
     "policy.sign" = lib.signPolicy { inherit policy; publicKey = sign.certificate; policyRef = "door"; };
     "manifest.create" = manifest;
@@ -113,6 +123,30 @@ in
         signedData = file "signed-data" inputs.signedData;
         signature = file "signature" inputs.detachedSignature;
       };
+    };
+  };
+
+  # A pinned file, and generations that are or are not what it says.
+  unchanged = rec {
+    generations.generation = made.artifacts.generation2;
+    document = lib.referenceDocument { inherit generations; measurements = true; };
+    expected = inputs.pinned;
+    same = lib.pcrsUnchanged { inherit expected generations; };
+    other = lib.pcrsUnchanged {
+      inherit expected;
+      generations.generation = made.artifacts.generation1;
+    };
+    neither = lib.pcrsUnchanged { inherit expected; };
+    generation = lib.predictPcrs {
+      artifacts = generations.generation;
+      specialisations = [ "rescue" ];
+      measure = { inherit (generations.generation.request.measure) secureBoot withoutBootSecret; };
+    };
+    keylime = lib.referenceDocument {
+      inherit generations;
+      pcrs = [ 4 11 ];
+      format = "keylime-verifier";
+      mixtures = true;
     };
   };
 

@@ -37,4 +37,17 @@ pub enum Measure {
         #[arg(long)]
         json: bool,
     },
+    /// Compare a prediction with the pinned one, and say which component moved which PCR; exit status 3 when one did
+    Compare {
+        /// What is expected: a prediction, or a reference document
+        expected: PathBuf,
+        /// What is there now
+        actual: PathBuf,
+        /// Where the answer is written as well
+        #[arg(long)]
+        output: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }

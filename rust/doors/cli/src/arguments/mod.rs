@@ -6,6 +6,7 @@ mod keys;
 mod measure;
 mod pe;
 mod policy;
+mod reference;
 mod text;
 mod uki;
 mod verify;
@@ -20,6 +21,7 @@ pub use keys::Keys;
 pub use measure::Measure;
 pub use pe::{Pe, Request};
 pub use policy::Policy;
+pub use reference::{Pcrlock, Reference};
 pub use uki::{Uki, UkiBuild};
 pub use verify::VerifyArguments;
 
@@ -60,6 +62,12 @@ pub enum Command {
     /// TPM policies: what a secret is sealed to
     #[command(subcommand)]
     Policy(Policy),
+    /// What all kept generations will measure, for verifiers
+    #[command(subcommand)]
+    Reference(Reference),
+    /// Component files of systemd-pcrlock
+    #[command(subcommand)]
+    Pcrlock(Pcrlock),
     /// Secure Boot keys
     #[command(subcommand)]
     Keys(Keys),

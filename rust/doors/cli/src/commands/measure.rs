@@ -8,17 +8,33 @@ use touchstone_artifacts::Context;
 use touchstone_artifacts::inspect::MeasureUki;
 use touchstone_artifacts::measure_parts::MeasuredParts;
 use touchstone_artifacts::predict::Prediction;
+use touchstone_artifacts::reference::ComparePredictions;
 use touchstone_operations::{Failure, dispatch, perform};
 
-use super::{print, read_request};
+use super::{Verdict, print, read_request};
 use crate::arguments::Measure;
 
 /// Prints PCR values.
 ///
 /// # Errors
 /// [`Failure`].
-pub fn run(measure: Measure, context: &Context<'_>) -> Result<(), Failure> {
+pub fn run(measure: Measure, context: &Context<'_>) -> Result<Verdict, Failure> {
     match measure {
+        Measure::Compare {
+            expected,
+            actual,
+            output,
+            json,
+        } => {
+            let request = ComparePredictions {
+                expected,
+                actual,
+                required: false,
+                pinned: None,
+                output,
+            };
+            return compare(&request, json, context);
+        }
         Measure::Uki {
             file,
             phase,
@@ -34,32 +50,49 @@ pub fn run(measure: Measure, context: &Context<'_>) -> Result<(), Failure> {
                 context,
             )?;
             if json {
-                return print::json(&answer);
+                print::json(&answer)?;
+            } else {
+                print::pcrs(&answer)?;
             }
-            print::pcrs(&answer)
         }
         Measure::Parts { request, json } => {
             let answer: MeasuredParts = answer_of("measure.parts", &request, context)?;
             if json {
-                return print::json(&answer);
+                print::json(&answer)?;
+            } else {
+                print_parts(&answer)?;
             }
-            for (name, profiles) in &answer.ukis {
-                for (number, values) in profiles.iter().enumerate() {
-                    print::line(&format!("{name}, profile {number}"))?;
-                    print::pcrs(values)?;
-                }
-            }
-            Ok(())
         }
         Measure::Predict { request, json } => {
             let answer: Prediction = answer_of("measure.predict", &request, context)?;
             if json {
-                print::json(&answer)
+                print::json(&answer)?;
             } else {
-                print_prediction(&answer)
+                print_prediction(&answer)?;
             }
         }
     }
+    Ok(Verdict::Done)
+}
+
+fn compare(
+    request: &ComparePredictions,
+    json: bool,
+    context: &Context<'_>,
+) -> Result<Verdict, Failure> {
+    let answer = perform(request, context)?;
+    if json {
+        print::json(&answer)?;
+    } else if answer.unchanged {
+        print::line("unchanged")?;
+    } else {
+        let lines = answer.lines();
+        lines.iter().try_for_each(|line| print::line(line))?;
+    }
+    Ok(match answer.unchanged {
+        true => Verdict::Done,
+        false => Verdict::Negative,
+    })
 }
 
 /// The answer to the request in a file, which need not name its operation.
@@ -74,6 +107,16 @@ fn answer_of<A: DeserializeOwned>(
     }
     serde_json::from_value(dispatch(request, context)?)
         .map_err(|error| Failure::malformed(format!("{operation}: {error}")))
+}
+
+fn print_parts(parts: &MeasuredParts) -> Result<(), Failure> {
+    for (name, profiles) in &parts.ukis {
+        for (number, values) in profiles.iter().enumerate() {
+            print::line(&format!("{name}, profile {number}"))?;
+            print::pcrs(values)?;
+        }
+    }
+    Ok(())
 }
 
 fn print_prediction(prediction: &Prediction) -> Result<(), Failure> {

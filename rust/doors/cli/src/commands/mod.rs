@@ -6,6 +6,7 @@ mod measure;
 mod pe;
 mod policy;
 mod print;
+mod reference;
 mod uki;
 mod verify;
 
@@ -48,9 +49,11 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Schema { operation } => schema(operation.as_deref())?,
         Command::Uki(uki) => return uki::run(uki, &context),
         Command::Pe(pe) => return pe::run(pe, &context),
-        Command::Measure(measure) => measure::run(measure, &context)?,
+        Command::Measure(measure) => return measure::run(measure, &context),
         Command::EventLog(words) => return eventlog::run(words, &context),
         Command::Policy(words) => return policy::run(words, &context),
+        Command::Reference(words) => return reference::run(words, &context),
+        Command::Pcrlock(words) => reference::pcrlock(words, &context)?,
         Command::Keys(keys) => return keys::run(keys, &context),
     }
     Ok(Verdict::Done)
@@ -85,7 +88,11 @@ fn schema(operation: Option<&str>) -> Result<(), Failure> {
             "there is no operation `{wanted}`"
         )));
     };
-    print::json(&json!({ "request": found.request_schema(), "answer": found.answer_schema() }))
+    let mut schemas = json!({ "request": found.request_schema(), "answer": found.answer_schema() });
+    if let (Some(schema), Some(schemas)) = (found.document_schema(), schemas.as_object_mut()) {
+        schemas.insert("document".to_owned(), schema.into());
+    }
+    print::json(&schemas)
 }
 
 fn read_request(path: &Path) -> Result<Value, Failure> {

@@ -10,6 +10,8 @@ use crate::measurement::{EventKind, Measurement};
 pub(super) enum Component {
     /// PCR 7 before the separator: the Secure Boot variables.
     SecureBootPolicy,
+    /// PCR 5 behind the separator: the partition table of the disk that is booted.
+    PartitionTable,
     /// PCR 7 behind the separator: who vouches for the images.
     SecureBootAuthority,
     /// Everything of one register from the boot loader to the kernel.
@@ -27,30 +29,35 @@ pub(super) enum Place {
 }
 
 /// Registers that hold what only the machine itself knows: `systemd-pcrlock lock-firmware-code`, `lock-firmware-config`,
-/// `lock-machine-id` and `lock-file-system` describe them.
+/// `lock-machine-id` and `lock-file-system` describe them; PCR 6 is not among those that it admits.
 pub(super) fn is_of_the_machine(pcr: u32) -> bool {
-    matches!(pcr, 0..=3 | 15)
+    matches!(pcr, 0..=3 | 6 | 15)
 }
 
 /// The components that a register's measurements may belong to.
 pub(super) fn of_register(pcr: u32) -> impl Iterator<Item = Component> {
     let components = match pcr {
+        5 => vec![Component::PartitionTable, Component::Boot(5)],
         7 => vec![Component::SecureBootPolicy, Component::SecureBootAuthority],
         pcr => vec![Component::Boot(pcr)],
     };
     components.into_iter()
 }
 
-/// The place of a measurement.
-pub(super) fn component(measurement: &Measurement) -> Place {
+/// The place of a measurement, which stands behind its register's separator or not.
+pub(super) fn component(measurement: &Measurement, behind_separator: bool) -> Place {
     match (measurement.pcr, measurement.kind) {
         (4..=7, EventKind::Separator)
         | (4, EventKind::BootOption)
+        | (5, EventKind::ExitBootServices)
         | (11, EventKind::Phase)
         | (_, EventKind::OsSeparator) => Place::Systemds,
-        (7, EventKind::Variable) => Place::Of(Component::SecureBootPolicy),
-        (7, EventKind::Authority) => Place::Of(Component::SecureBootAuthority),
-        (pcr @ (4 | 9 | 11..=14), _) => Place::Of(Component::Boot(pcr)),
+        (5, EventKind::PartitionTable) => Place::Of(Component::PartitionTable),
+        // Also what a shim or a firmware of its own mind adds: the separator alone divides them.
+        (7, _) if behind_separator => Place::Of(Component::SecureBootAuthority),
+        (7, _) => Place::Of(Component::SecureBootPolicy),
+        (4 | 5, EventKind::Firmware) => Place::None,
+        (pcr @ (4 | 5 | 9 | 11..=14), _) => Place::Of(Component::Boot(pcr)),
         _ => Place::None,
     }
 }
@@ -59,6 +66,7 @@ impl Component {
     pub(super) fn pcr(self) -> u32 {
         match self {
             Component::SecureBootPolicy | Component::SecureBootAuthority => 7,
+            Component::PartitionTable => 5,
             Component::Boot(pcr) => pcr,
         }
     }
@@ -66,6 +74,7 @@ impl Component {
     fn name(self) -> String {
         match self {
             Component::SecureBootPolicy => "240-secureboot-policy".to_owned(),
+            Component::PartitionTable => "600-gpt".to_owned(),
             Component::SecureBootAuthority => "620-secureboot-authority".to_owned(),
             Component::Boot(pcr) => format!("650-uki-pcr{pcr:02}"),
         }

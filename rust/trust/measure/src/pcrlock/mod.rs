@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::bank::{Bank, Digest};
-use crate::measurement::Measurement;
+use crate::measurement::{EventKind, Measurement};
 use crate::reference::{Named, ReferenceError, check_names, check_values};
 use component::{Component, component};
 
@@ -239,17 +239,23 @@ fn by_component(
     let mut records: BTreeMap<Component, Vec<Record>> = component::of_register(pcr)
         .map(|component| (component, Vec::new()))
         .collect();
+    let homeless = |measurement: &Measurement| PcrlockError::NoComponent {
+        pcr,
+        why: measurement.why.clone(),
+    };
+    let (mut behind_separator, mut exits) = (false, 0);
     for (measurement, record) in events {
-        match component(measurement) {
+        exits += usize::from(measurement.kind == EventKind::ExitBootServices);
+        // systemd knows of one attempt, which succeeds; it takes the first of several for that one.
+        if exits > 2 {
+            return Err(homeless(measurement));
+        }
+        match component(measurement, behind_separator) {
             component::Place::Of(component) => records.entry(component).or_default().push(record),
             component::Place::Systemds => {}
-            component::Place::None => {
-                return Err(PcrlockError::NoComponent {
-                    pcr,
-                    why: measurement.why.clone(),
-                });
-            }
+            component::Place::None => return Err(homeless(measurement)),
         }
+        behind_separator |= measurement.kind == EventKind::Separator;
     }
     Ok(records)
 }

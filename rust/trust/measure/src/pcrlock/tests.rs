@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::bank::Bank;
-use crate::measurement::{EventKind, replay};
+use crate::measurement::replay;
 use crate::predict::{Leaf, Prediction};
 
 const BANK: Bank = Bank::Sha256;
@@ -146,6 +146,28 @@ fn leaves_out_what_only_the_machine_knows_and_refuses_what_has_no_component() {
     assert!(matches!(
         files(&[named("42", vec![leaf(measurements)])]),
         Err(PcrlockError::NoComponent { pcr: 16, .. })
+    ));
+}
+
+#[test]
+fn what_the_loader_and_the_disk_add_to_pcr_5_stands_between_systemds_own_components() {
+    let exit = |what| measured(5, EventKind::ExitBootServices, what);
+    let mut measurements = boot("42");
+    measurements.extend([
+        measured(5, EventKind::Separator, "separator"),
+        measured(5, EventKind::PartitionTable, "disk"),
+        measured(5, EventKind::LoaderConfiguration, "loader.conf"),
+        exit("invocation"),
+        exit("success"),
+    ]);
+    let pcrlock = files(&[named("42", vec![leaf(measurements.clone())])]).unwrap();
+    assert!(names(&pcrlock).contains(&"600-gpt.pcrlock.d/generated.pcrlock"));
+    assert!(names(&pcrlock).contains(&"650-uki-pcr05.pcrlock.d/42.pcrlock"));
+    // A firmware whose first attempt fails: systemd would take that one for the only one.
+    measurements.push(exit("success after a failure"));
+    assert!(matches!(
+        files(&[named("42", vec![leaf(measurements)])]),
+        Err(PcrlockError::NoComponent { pcr: 5, .. })
     ));
 }
 

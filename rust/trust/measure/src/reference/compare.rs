@@ -35,7 +35,7 @@ impl From<&Reference> for Side {
 
 /// What differs between an expected prediction and the actual one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Comparison {
+pub struct Changes {
     /// Whether every leaf has the values that were expected.
     pub unchanged: bool,
     /// The registers whose values are others, with what moved them.
@@ -80,8 +80,8 @@ pub struct Place {
 }
 
 /// Compares two predictions, or two reference documents.
-pub fn compare(expected: &Side, actual: &Side) -> Comparison {
-    let mut comparison = Comparison {
+pub fn compare(expected: &Side, actual: &Side) -> Changes {
+    let mut comparison = Changes {
         unchanged: true,
         moved: Vec::new(),
         gone: Vec::new(),
@@ -92,14 +92,14 @@ pub fn compare(expected: &Side, actual: &Side) -> Comparison {
         let of = |side: &'_ Side| side.0.get(name).cloned().unwrap_or_default();
         comparison.generation(name, &of(expected), &of(actual));
     }
-    let Comparison {
+    let Changes {
         moved, gone, new, ..
     } = &comparison;
     comparison.unchanged = moved.is_empty() && gone.is_empty() && new.is_empty();
     comparison
 }
 
-impl Comparison {
+impl Changes {
     /// One generation: leaves of the same path belong together; of the others the first to the first, and so on.
     fn generation(
         &mut self,
@@ -169,7 +169,7 @@ impl Comparison {
                 .filter(|place| !place.is_empty())
                 .collect();
             if !places.is_empty() {
-                lines.push(format!("  in {}", places.join("; ")));
+                lines.push(format!("  for {}", places.join("; ")));
             }
         }
         let gone = self.gone.iter();
@@ -237,7 +237,12 @@ fn causes(pcr: u32, expected: Register<'_>, actual: Register<'_>) -> Vec<String>
             "{from} → {to}; a document without measurements does not say why"
         )];
     }
-    align::changes(&one, &other)
+    match align::changes(&one, &other) {
+        changes if changes.is_empty() => vec![format!(
+            "{from} → {to}, although the same is measured: one of the documents was changed by hand"
+        )],
+        changes => changes,
+    }
 }
 
 fn measurements(leaf: &ReferenceLeaf, pcr: u32, bank: Bank) -> Vec<&Measurement> {

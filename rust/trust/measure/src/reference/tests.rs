@@ -282,7 +282,7 @@ fn documents_are_compared_generation_by_generation() {
         comparison.lines(),
         [
             "PCR 11: y → z",
-            "  in 42",
+            "  for 42",
             "no longer there: 41",
             "not expected: 43"
         ]
