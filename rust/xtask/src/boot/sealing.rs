@@ -10,9 +10,11 @@ use super::each::each;
 
 mod bench;
 mod generation;
+mod separator;
 mod signed;
 mod systemd;
 mod updates;
+mod user_space;
 mod vault;
 
 use bench::{Asked, Bench};
@@ -40,6 +42,7 @@ pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
     if all {
         updates::claims(&bench, outcome)?;
         systemd::claims(&bench, outcome)?;
+        separator::claims(&bench, outcome)?;
     }
     Ok(())
 }

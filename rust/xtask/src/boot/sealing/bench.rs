@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use touchstone_harness::boot::{Firmware, Machine, Variables};
 use touchstone_harness::nix::output;
 use touchstone_harness::{Inputs, Root, guest};
@@ -27,6 +27,8 @@ pub struct Asked<'a> {
     pub bank: Bank,
     /// The content of `dbx` after an update that is pending.
     pub dbx: Option<&'a Path>,
+    /// Whether the initrd's systemd draws the line of release 262.
+    pub os_separator: bool,
 }
 
 impl Asked<'_> {
@@ -36,6 +38,7 @@ impl Asked<'_> {
             phase,
             bank: Bank::Sha256,
             dbx: None,
+            os_separator: false,
         }
     }
 }
@@ -114,11 +117,23 @@ impl<'a> Bench<'a> {
     pub fn predict(&self, generations: &[Generation], asked: &Asked<'_>) -> Result<Prediction> {
         let first = generations.first().context("no generation")?;
         let name = format!("generation {}", first.number);
-        let entries = generations.iter().map(|generation| {
-            let uki = self.uki(*generation)?;
-            Ok(json!({ "name": generation.to_string(), "uki": uki }))
-        });
-        let entries = entries.collect::<Result<Vec<_>>>()?;
+        let ukis = generations
+            .iter()
+            .map(|generation| Ok((generation.to_string(), self.uki(*generation)?)));
+        self.predict_ukis(&name, &ukis.collect::<Result<Vec<_>>>()?, asked)
+    }
+
+    /// The same of any UKIs, each with its name.
+    pub fn predict_ukis(
+        &self,
+        name: &str,
+        ukis: &[(String, PathBuf)],
+        asked: &Asked<'_>,
+    ) -> Result<Prediction> {
+        let entries = ukis
+            .iter()
+            .map(|(name, uki)| json!({ "name": name, "uki": uki }));
+        let entries: Vec<Value> = entries.collect();
         let list = |name: &str| self.keys.path(&format!("{name}.esl"));
         let updates = asked.dbx.map(|dbx| json!({ "of dbx": { "dbx": dbx } }));
         let request = json!({
@@ -132,6 +147,7 @@ impl<'a> Bench<'a> {
                 "pcrs": PCRS,
                 "banks": [asked.bank],
                 "phases": [asked.phase],
+                "osSeparator": asked.os_separator,
             },
         });
         let Asked { phase, bank, .. } = asked;
@@ -147,7 +163,7 @@ impl<'a> Bench<'a> {
         Ok(Prediction {
             file: file("answer"),
             bank: *bank,
-            name,
+            name: name.to_owned(),
         })
     }
 

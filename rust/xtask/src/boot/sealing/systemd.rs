@@ -8,12 +8,12 @@ use tempfile::TempDir;
 use touchstone_harness::Root;
 use touchstone_harness::boot::SoftTpm;
 use touchstone_harness::guest;
-use touchstone_harness::initrd::Initrd;
 use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
 
 use super::bench::Bench;
 use super::generation::Generation;
+use super::user_space::{self, END};
 use crate::boot::Outcome;
 
 /// What systemd is given to keep, and the name under which it does.
@@ -21,36 +21,8 @@ const SECRET: &str = "what systemd keeps";
 const NAME: &str = "--name=check";
 /// The phase whose values are signed.
 const PHASE: &str = "enter-initrd";
-/// The guest's last line.
-const END: &str = "systemd: end";
-
-/// The programs of the guest: where they are in the root, and where they are put.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("usr/bin/bash", "bin/bash"),
-    ("usr/bin/systemd-creds", "bin/systemd-creds"),
-    ("usr/lib/systemd/systemd-pcrextend", "bin/systemd-pcrextend"),
-];
-/// One that not every root has.
-const MOUNT: &str = "usr/bin/mount";
-/// What systemd loads by name to speak to a TPM.
-const LOADED: [&str; 5] = [
-    "libcrypto.so.3",
-    "libtss2-esys.so.0",
-    "libtss2-mu.so.0",
-    "libtss2-rc.so.0",
-    "libtss2-tcti-device.so.0",
-];
-const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
-
-/// Without the firmware's variables, systemd does not know that it was started from a UKI, and would not measure.
-const INIT: &str = "#!/bin/bash
-export PATH=/bin LC_ALL=C SYSTEMD_FORCE_MEASURE=1
-mount -t devtmpfs devtmpfs /dev
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t tmpfs tmpfs /run
-echo '1 4 1 1' >/proc/sys/kernel/printk
-exec </dev/null >/dev/console 2>&1
+/// What the guest does.
+const SCRIPT: &str = "
 signature=/.extra/tpm2-pcr-signature.json
 decrypt() { systemd-creds decrypt --name=check --tpm2-signature=$signature /credential -; echo; }
 echo \"before: $(decrypt)\"
@@ -58,9 +30,6 @@ systemd-pcrextend enter-initrd
 echo \"at: $(decrypt)\"
 systemd-pcrextend leave-initrd
 echo \"after: $(decrypt)\"
-echo 'systemd: end'
-echo o >/proc/sysrq-trigger
-read -r _ </dev/console
 ";
 
 /// A key, what systemd sealed to it, and a TPM that opens it.
@@ -94,7 +63,8 @@ impl Credential {
         output(command)?;
         drop(tpm);
         let initrd = folder.path().join("initrd");
-        let content = first_user_space(bench, systemd, Path::new(&path("credential")))?;
+        let credential = fs::read(path("credential"))?;
+        let content = user_space::initrd(bench, systemd, SCRIPT, &[("credential", credential)])?;
         fs::write(&initrd, content)?;
         Ok(Credential {
             suite,
@@ -152,27 +122,6 @@ impl Credential {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-}
-
-/// An initrd with systemd's tools and what was sealed.
-fn first_user_space(bench: &Bench<'_>, systemd: &Root, credential: &Path) -> Result<Vec<u8>> {
-    let mut initrd = Initrd::new(systemd);
-    let mount = bench.root.path().join(MOUNT);
-    let visit = systemd.visit().show(&mount);
-    initrd.libraries(&visit, &mount.display().to_string())?;
-    initrd.add("bin/mount", 0o100_755, fs::read(&mount)?);
-    for (from, to) in PROGRAMS {
-        initrd.program(from, to)?;
-    }
-    for library in LOADED {
-        initrd.library(&format!("{LIBRARIES}/{library}"))?;
-    }
-    for folder in ["dev", "proc", "run", "sys", "tmp"] {
-        initrd.folder(folder);
-    }
-    initrd.add("credential", 0o100_400, fs::read(credential)?);
-    initrd.add("init", 0o100_755, INIT);
-    Ok(initrd.archive())
 }
 
 /// Boots what our signatures are for, and what they are not for, with systemd 257 and with the newest one.

@@ -19,9 +19,9 @@ pub fn claims(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<()> {
     let generation = Generation::plain(1);
     let (predicted, other) = (forbidding(bench, "11")?, forbidding(bench, "22")?);
     let asked = Asked {
-        phase: "",
         bank: Bank::Sha384,
         dbx: Some(&predicted),
+        ..Asked::at("")
     };
     let policy = bench.policy(&[bench.predict(&[generation], &asked)?])?;
     let branches = policy.branches.len();
