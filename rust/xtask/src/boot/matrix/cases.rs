@@ -46,7 +46,7 @@ pub enum Variant {
     Addons,
     /// Credentials for every UKI, and for this one.
     Credentials,
-    /// System and configuration extensions.
+    /// System and configuration extensions for every UKI, and for this one.
     Extensions,
     /// A UKI with two profiles; the first boots.
     FirstProfile,
@@ -87,7 +87,7 @@ impl Variant {
             Variant::Sections => "microcode, splash, pcrpkey, pcrsig",
             Variant::Addons => "addons, global and own",
             Variant::Credentials => "credentials, global and own",
-            Variant::Extensions => "system and configuration extensions",
+            Variant::Extensions => "extensions, global and own",
             Variant::FirstProfile => "two profiles, the first",
             Variant::SecondProfile => "two profiles, the second",
             Variant::Kernel => "Type #1 entry",

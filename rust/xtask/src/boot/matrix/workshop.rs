@@ -204,6 +204,9 @@ impl<'a> Workshop<'a> {
         if variant.has_extensions() {
             extra.insert("tools.sysext.raw".to_owned(), self.file("tools.raw"));
             extra.insert("settings.confext.raw".to_owned(), self.file("settings.raw"));
+            for (kind, name) in [("sysext", "tools.raw"), ("confext", "settings.raw")] {
+                shared.insert(format!("extensions/all.{kind}.raw"), self.file(name));
+            }
         }
         Ok((extra, shared))
     }
