@@ -33,10 +33,10 @@ mod window;
 pub use bank::{Bank, Digest, DigestError, UnknownBank};
 pub use boot_path::{
     Addon, Authority, AuthorityError, BootPath, BootPathError, BootTree, Branch, Companion,
-    Companions, Content, DeviceTree, FirmwareLog, FirmwareLogError, Identity, Linux, Loader,
-    MachineId, Medium, MediumError, NoMachineId, Presented, Program, Registers, Shim, ShimError,
-    ShimVariables, Smbios, StartedImage, Uki, Variables, Vouching, authenticode_digests,
-    measure_uki,
+    Companions, Content, DeviceTree, FileSystem, FirmwareLog, FirmwareLogError, Identity, Linux,
+    Loader, MachineId, Medium, MediumError, NoMachineId, Partition, Presented, Program, Registers,
+    Shim, ShimError, ShimVariables, Smbios, StartedImage, Uki, Variables, Vouching,
+    authenticode_digests, measure_uki,
 };
 pub use hash::Digests;
 pub use measured::MeasuredUki;

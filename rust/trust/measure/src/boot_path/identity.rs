@@ -24,8 +24,29 @@ pub struct Identity {
 pub struct FileSystem {
     /// Where it is mounted.
     pub path: String,
-    /// Whether it is on a block device of its own; else (tmpfs, overlay) nothing but the path is measured.
-    pub on_block_device: bool,
+    /// The partition that it is on. Without one (tmpfs, overlay) nothing but the path is measured.
+    pub partition: Option<Partition>,
+}
+
+/// A partition with a file system, as `blkid --probe` describes it; what is not there is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Partition {
+    /// `TYPE`: of the file system, such as `ext4`.
+    pub file_system: String,
+    /// `UUID`: the file system's identifier.
+    #[serde(default)]
+    pub identifier: String,
+    /// `LABEL`: the file system's label.
+    #[serde(default)]
+    pub label: String,
+    /// `PART_ENTRY_UUID`: the partition's own GUID, in lower case.
+    pub guid: String,
+    /// `PART_ENTRY_TYPE`: the GUID of the partition's type, in lower case.
+    pub kind: String,
+    /// `PART_ENTRY_NAME`: the partition's name.
+    #[serde(default)]
+    pub name: String,
 }
 
 /// A machine id: 32 hexadecimal digits in lower case, not all zero (`machine-id(5)`).

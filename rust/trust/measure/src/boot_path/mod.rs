@@ -22,7 +22,7 @@ use touchstone_pe::ReadError;
 
 pub use companions::{Addon, Companion, Companions, Content};
 pub use firmware_log::{FirmwareLog, FirmwareLogError, Registers};
-pub use identity::{FileSystem, Identity, MachineId, NoMachineId};
+pub use identity::{FileSystem, Identity, MachineId, NoMachineId, Partition};
 pub use image::{StartedImage, authenticode_digests};
 pub use linux::Linux;
 pub use loader::Loader;

@@ -92,11 +92,6 @@ fn of_firmware(boot: &BootPath) -> Vec<Assumption> {
             "The firmware looks for signatures, certificates and digests in the order of EDK II.",
         ),
         (&[4, 7], !on, "Secure Boot is off."),
-        (
-            &[4, 5, 7, 9, 12, 13, 14],
-            true,
-            "The values are those before the initrd's systemd, which from 262 on extends these registers with `os-separator`.",
-        ),
     ]
 }
 

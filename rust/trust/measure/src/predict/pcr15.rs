@@ -32,18 +32,37 @@ pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Pred
     Ok(words.iter().map(event).collect())
 }
 
-/// Mount point, then type, identifier, label of the file system and identifier, type, label of its partition, which a file
-/// system without a block device has not.
+/// Mount point, then type, identifier and label of the file system, GUID, type and name of its partition: all empty where
+/// there is no block device.
 fn word(file_system: &FileSystem) -> Result<String, PredictError> {
-    if file_system.on_block_device {
-        return Err(not_compared(15, "a file system on a block device"));
-    }
+    let FileSystem { path, partition } = file_system;
+    let of = partition.clone().unwrap_or_default();
+    let fields = [
+        path,
+        &of.file_system,
+        &of.identifier,
+        &of.label,
+        &of.guid,
+        &of.kind,
+        &of.name,
+    ];
+    // systemd writes others otherwise than they are.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.+@".contains(&byte);
-    if !file_system.path.starts_with('/') || !file_system.path.bytes().all(plain) {
+    if !fields.iter().all(|field| field.bytes().all(plain)) || !path.starts_with('/') {
         return Err(not_compared(
             15,
-            "a mount point with other characters than letters, digits and /-_.+@",
+            "a file system with other characters than letters, digits and /-_.+@ in its path or names",
         ));
     }
-    Ok(format!("file-system:{}::::::", file_system.path))
+    let whole = [&of.file_system, &of.guid, &of.kind]
+        .into_iter()
+        .all(|field| !field.is_empty());
+    if partition.is_some() && !whole {
+        return Err(not_compared(
+            15,
+            "a file system on a disk without partitions",
+        ));
+    }
+    let fields = fields.map(String::as_str);
+    Ok(format!("file-system:{}", fields.join(":")))
 }

@@ -11,6 +11,7 @@
 mod bench;
 mod firmware;
 mod firmware_shim;
+mod identity;
 mod stub;
 mod stub_parts;
 mod stub_setup;

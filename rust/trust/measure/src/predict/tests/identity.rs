@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use touchstone_harness::{Inputs, Systemd, inputs, systemds};
 
 use super::*;
-use crate::boot_path::{FileSystem, Identity, Linux};
+use crate::boot_path::{FileSystem, Identity, Linux, Partition};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -103,19 +103,19 @@ fn pcr15() -> Ask {
     }
 }
 
-fn identity(path: &str, on_block_device: bool) -> Identity {
+fn identity(path: &str, partition: Option<Partition>) -> Identity {
     Identity {
         machine_id: ID.parse().unwrap(),
         file_systems: vec![FileSystem {
             path: path.into(),
-            on_block_device,
+            partition,
         }],
     }
 }
 
 #[test]
 fn pcr_15_is_that_of_systemd_in_every_bank() {
-    let predicted = predict(&machine(Some(identity("/proc", false))), &pcr15()).unwrap();
+    let predicted = predict(&machine(Some(identity("/proc", None))), &pcr15()).unwrap();
     for systemd in systemds(&inputs()) {
         let tpm = Tpm::new();
         tpm.identity(&systemd);
@@ -127,11 +127,11 @@ fn pcr_15_is_that_of_systemd_in_every_bank() {
 }
 
 #[test]
-fn pcr_15_is_refused_where_systemd_reads_the_disk_or_the_path_could_be_written_otherwise() {
+fn pcr_15_is_refused_of_what_systemd_might_write_otherwise() {
     for unlike in [
-        identity("/", true),
-        identity("/a b", false),
-        identity("etc", false),
+        identity("/", Some(Partition::default())),
+        identity("/a b", None),
+        identity("etc", None),
     ] {
         let refused = predict(&machine(Some(unlike)), &pcr15()).unwrap_err();
         assert!(
@@ -139,7 +139,7 @@ fn pcr_15_is_refused_where_systemd_reads_the_disk_or_the_path_could_be_written_o
             "{refused}"
         );
     }
-    let mut without_uki = machine(Some(identity("/", false)));
+    let mut without_uki = machine(Some(identity("/", None)));
     without_uki.program = Program::Linux(Box::new(Linux {
         image: uki(&mut without_uki).image.clone(),
         initrds: Vec::new(),
