@@ -10,6 +10,9 @@ use crate::bank::{Bank, Digest};
 use crate::eventlog::describe::printable;
 use crate::measurement::Measurement;
 
+/// More differences of one register than these are counted, and not told.
+const TOLD: usize = 100;
+
 /// In which way a register is otherwise than predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +27,8 @@ pub enum DifferenceKind {
     Changed,
     /// The same measurements, and another value.
     Value,
+    /// How many more there are.
+    More,
 }
 
 /// One difference.
@@ -76,9 +81,22 @@ pub(super) fn between(
     let theirs: Vec<Digest> = logged.iter().map(|one| one.digest).collect();
     let gaps = gaps(&ours, &theirs);
     let mut moved = Moved::of(&gaps, &ours, &theirs);
-    gaps.iter()
-        .flat_map(|gap| in_gap(question, predicted, logged, gap, &mut moved))
-        .collect()
+    let found = gaps
+        .iter()
+        .flat_map(|gap| in_gap(question, predicted, logged, gap, &mut moved));
+    let mut told: Vec<Difference> = Vec::new();
+    let mut more: usize = 0;
+    for difference in found {
+        match told.len() < TOLD {
+            true => told.push(difference),
+            false => more = more.saturating_add(1),
+        }
+    }
+    if more > 0 {
+        let says = format!("{more} more differences are not listed");
+        told.push(Difference::new(DifferenceKind::More, &says, None, None));
+    }
+    told
 }
 
 /// Digests that are missing at one place and additional at another.

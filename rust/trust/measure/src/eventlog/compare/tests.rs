@@ -325,6 +325,20 @@ fn a_value_may_differ_although_no_measurement_does() {
 }
 
 #[test]
+fn tells_a_hundred_differences_of_a_register_and_counts_the_others() {
+    let many: Vec<Entry> = (0..150)
+        .map(|number| started(&number.to_string()))
+        .collect();
+    let found = differences(&log(&many), &[image("a")], &Known::default());
+    assert_eq!(found.len(), 101);
+    let last = (
+        DifferenceKind::More,
+        "50 more differences are not listed".to_owned(),
+    );
+    assert_eq!(found[100], last);
+}
+
+#[test]
 fn refuses_where_nothing_can_be_compared() {
     let log = log(&[started("a")]);
     let known = Known::default();
