@@ -231,17 +231,18 @@ in
       request = removeAttrs update [ "name" ];
     };
 
-  # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, measure ? null, manifestKey ? null, … }
+  # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, pcrSign ? null, measure ? null, manifestKey ? null, … }
   #   → a folder with all boot artifacts of a generation (docs/boot-artifacts.md):
   #     boot.json, uki.efi, specialisation/<name>/uki.efi, loader.efi, pcrs.json, manifest.json.
   # `bootspec` has the fields of mkBootspec.
-  mkBootArtifacts = { name ? "boot-artifacts", bootspec, sign ? null, manifestKey ? null, ... }@generation:
+  mkBootArtifacts = { name ? "boot-artifacts", bootspec, sign ? null, pcrSign ? null, manifestKey ? null, ... }@generation:
     perform {
       inherit name;
       operation = "boot.artifacts";
       request = removeAttrs generation [ "name" ] // {
         bootspec = { inherit system; } // bootspec;
         sign = signing sign;
+        pcrSign = pcrSigning pcrSign;
         manifestKey = if manifestKey == null then null else keyString "manifestKey" manifestKey;
         inherit closure;
       };

@@ -19,11 +19,12 @@ use crate::firmware::{Firmware, Measure};
 use crate::input::Input;
 use crate::inspect::DigestPe;
 use crate::manifest::{self, ManifestSummary};
+use crate::policy::{PcrKeys, PcrSign};
 use crate::predict::NoPrediction;
 use crate::sign::{Seal, copy_signed};
 use crate::signing_key::{OpenKey, SigningKey};
 use crate::source::{Text, open};
-use crate::uki::{AssembledUki, Parts, Ukify, assemble};
+use crate::uki::{AssembledUki, Parts, Signers, Ukify, assemble};
 use crate::{Context, Error, output, predict};
 
 /// The request of `boot.artifacts`.
@@ -50,6 +51,8 @@ pub struct BootArtifacts {
     pub compat: Ukify,
     /// Who signs the UKIs and the loader; unsigned without it.
     pub sign: Option<SigningKey>,
+    /// Who signs the UKIs' values of PCR 11 (`.pcrsig`); nobody without it.
+    pub pcr_sign: Option<PcrSign>,
     /// What is predicted; nothing without it. Needs `loader`.
     pub measure: Option<Measure>,
     /// The list that Nix' `exportReferencesGraph` gives for the toplevel; no manifest without it.
@@ -90,6 +93,11 @@ impl BootArtifacts {
                 .as_ref()
                 .map(|key| key.open(context))
                 .transpose()?,
+            pcr_keys: self
+                .pcr_sign
+                .as_ref()
+                .map(|sign| sign.open(context))
+                .transpose()?,
             firmware: self.measure.as_ref().map(Measure::open).transpose()?,
             context,
         };
@@ -105,6 +113,7 @@ const LOADER: &str = "loader.efi";
 struct Maker<'a> {
     request: &'a BootArtifacts,
     key: Option<OpenKey>,
+    pcr_keys: Option<PcrKeys>,
     firmware: Option<Firmware>,
     context: &'a Context<'a>,
 }
@@ -187,17 +196,14 @@ impl Maker<'_> {
     fn uki(&self, core: &V2, folder: &Path, inner: &Path) -> Result<AssembledUki, Error> {
         let parts = self.parts(core);
         let target = folder.join(inner).join("uki.efi");
+        let pcr_signer = self.pcr_keys.as_ref().map(PcrKeys::signer);
+        let signers = Signers {
+            image: self.key.as_ref(),
+            pcrs: pcr_signer.as_ref(),
+        };
         let Some(firmware) = &self.firmware else {
             return output::file(&target, |out| {
-                Ok(assemble(
-                    &parts,
-                    self.key.as_ref(),
-                    &target,
-                    out,
-                    &mut [],
-                    self.context,
-                )?
-                .1)
+                Ok(assemble(&parts, signers, &target, out, &mut [], self.context)?.1)
             });
         };
         let mut measurer = UkiMeasurer::new(&firmware.ask.banks);
@@ -213,7 +219,7 @@ impl Maker<'_> {
         let (answer, authenticode) = output::file(&target, |out| {
             let (written, answer) = assemble(
                 &parts,
-                self.key.as_ref(),
+                signers,
                 &target,
                 out,
                 &mut [&mut measurer],

@@ -82,10 +82,13 @@ impl AssembleUki {
             if let Some(measurer) = &mut measurer {
                 observers.push(measurer);
             }
-            let (_, uki) = assemble_signing_pcrs(
+            let signers = Signers {
+                image: key.as_ref(),
+                pcrs: pcr_signer.as_ref(),
+            };
+            let (_, uki) = assemble(
                 &self.parts,
-                key.as_ref(),
-                pcr_signer.as_ref(),
+                signers,
                 &self.output,
                 out,
                 &mut observers,
@@ -116,7 +119,7 @@ impl AssembleUki {
                 "sign the UKI to which this addon or profile belongs",
             ));
         }
-        sign.open(context).map(Some)
+        Ok(Some(sign.open(context)?.signer()))
     }
 
     fn pcrs(&self, measurer: Option<UkiMeasurer>) -> Result<Option<UkiPcrs>, Error> {
@@ -132,19 +135,13 @@ impl AssembleUki {
     }
 }
 
-/// As [`assemble_signing_pcrs`], with nobody who signs PCR 11.
-///
-/// # Errors
-/// See [`Error`].
-pub(crate) fn assemble(
-    parts: &Parts,
-    key: Option<&OpenKey>,
-    shown: &Path,
-    out: &mut File,
-    observers: &mut [&mut dyn SectionObserver],
-    context: &Context<'_>,
-) -> Result<(Written, AssembledUki), Error> {
-    assemble_signing_pcrs(parts, key, None, shown, out, observers, context)
+/// Who signs what of an image.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Signers<'a> {
+    /// The image itself.
+    pub(crate) image: Option<&'a OpenKey>,
+    /// Its values of PCR 11. A signer is for one image.
+    pub(crate) pcrs: Option<&'a PcrSigner>,
 }
 
 /// Writes the image of `parts` into `out` in one pass, showing its sections to `observers`, and signs it. `shown` is the output's
@@ -152,10 +149,9 @@ pub(crate) fn assemble(
 ///
 /// # Errors
 /// See [`Error`].
-fn assemble_signing_pcrs(
+pub(crate) fn assemble(
     parts: &Parts,
-    key: Option<&OpenKey>,
-    pcr_signer: Option<&PcrSigner>,
+    signers: Signers<'_>,
     shown: &Path,
     out: &mut File,
     observers: &mut [&mut dyn SectionObserver],
@@ -168,9 +164,9 @@ fn assemble_signing_pcrs(
     };
     let mut stub_file = Input::open("stub", &parts.stub)?;
     let stub = read_stub(&mut stub_file).map_err(refused)?;
-    let layout = plan(&stub, &mut stub_file, parts.opened_for(pcr_signer)?).map_err(refused)?;
+    let layout = plan(&stub, &mut stub_file, parts.opened_for(signers.pcrs)?).map_err(refused)?;
     let total = layout.len();
-    let mut passing = pcr_signer.map(PcrSigner::observer);
+    let mut passing = signers.pcrs.map(PcrSigner::observer);
     let mut observers: Vec<&mut dyn SectionObserver> = observers
         .iter_mut()
         .map(|observer| &mut **observer as &mut dyn SectionObserver)
@@ -186,10 +182,10 @@ fn assemble_signing_pcrs(
         })
         .map_err(|error| {
             let failed = write_failed(error, ("stub", &parts.stub), shown);
-            let why = pcr_signer.and_then(|signer| signer.failure(&parts.stub));
+            let why = signers.pcrs.and_then(|signer| signer.failure(&parts.stub));
             why.unwrap_or(failed)
         })?;
-    let Some(key) = key else {
+    let Some(key) = signers.image else {
         let answer = AssembledUki {
             authenticode_sha256: crate::hex(&written.authenticode_sha256),
             size: total,

@@ -12,7 +12,7 @@ use std::path::Path;
 pub use create::{CreatePolicy, Running, Variant};
 pub use key::PolicyKey;
 pub use machine::MachineState;
-pub(crate) use pcrsig::PcrSigner;
+pub(crate) use pcrsig::{PcrKeys, PcrSigner};
 pub use pcrsig::{PcrSign, PcrSigningKey};
 pub use show::{PolicyKind, ShowPolicy, ShownPolicy, ShownSignature};
 pub use sign::{SignPolicy, SignedPolicy};

@@ -65,26 +65,33 @@ impl PcrSign {
     ///
     /// # Errors
     /// [`Error::Request`] without a key, [`Error::Policy`] for a key or reference that systemd does not know, else as [`PolicyKey::open`].
-    pub(crate) fn open(&self, context: &Context<'_>) -> Result<PcrSigner, Error> {
+    pub(crate) fn open(&self, context: &Context<'_>) -> Result<PcrKeys, Error> {
         if self.keys.is_empty() {
             return Err(Error::Request {
                 fact: "PCR 11 is to be signed, and by no key".to_owned(),
                 help: "name a key in `keys`, or leave `pcrSign` out",
             });
         }
-        let groups: Vec<Group> = self
-            .keys
-            .iter()
-            .map(|key| Group::open(key, &self.banks, context))
-            .collect::<Result<_, _>>()?;
-        let banks = groups.first().map(|group| group.banks.clone());
-        Ok(PcrSigner {
+        let open = |key| Group::open(key, &self.banks, context);
+        let groups: Vec<Group> = self.keys.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(PcrKeys(groups.into()))
+    }
+}
+
+/// The open keys of a [`PcrSign`].
+pub(crate) struct PcrKeys(Rc<[Group]>);
+
+impl PcrKeys {
+    /// What signs one image.
+    pub(crate) fn signer(&self) -> PcrSigner {
+        let banks = self.0.first().map(|group| group.banks.as_slice());
+        PcrSigner {
             shared: Rc::new(Shared {
-                groups,
-                passed: RefCell::new(Passed::new(&banks.unwrap_or_default())),
+                groups: Rc::clone(&self.0),
+                passed: RefCell::new(Passed::new(banks.unwrap_or_default())),
                 failure: RefCell::new(None),
             }),
-        })
+        }
     }
 }
 
@@ -157,7 +164,7 @@ pub(crate) struct PcrSigner {
 
 /// What the observer fills and each `.pcrsig` reads, on the thread of the writer.
 struct Shared {
-    groups: Vec<Group>,
+    groups: Rc<[Group]>,
     passed: RefCell<Passed>,
     /// Why there is no text: a reader can only say that something failed.
     failure: RefCell<Option<NotMade>>,
@@ -172,7 +179,7 @@ enum NotMade {
 impl PcrSigner {
     /// What becomes `.pcrpkey`, where one key signs.
     pub(crate) fn public_key(&self) -> Option<Content<'static>> {
-        match self.shared.groups.as_slice() {
+        match &*self.shared.groups {
             [only] => Some(Content::bytes(only.public.clone())),
             _ => None,
         }
@@ -215,7 +222,7 @@ impl Shared {
     /// The length that the text will have: signatures of an RSA key are as long as its modulus.
     fn planned(&self) -> Result<u64, NotSigned> {
         let mut signatures = PcrSignatures::default();
-        for group in &self.groups {
+        for group in self.groups.iter() {
             let key = group.signer.public_key();
             let pkfp = fingerprint(key)?.to_string();
             let blank = BASE64.encode(&vec![0; key.bits().div_ceil(8) as usize]);
@@ -244,7 +251,7 @@ impl Shared {
             .last_profile()
             .map_err(NotMade::Measured)?;
         let mut signatures = PcrSignatures::default();
-        for group in &self.groups {
+        for group in self.groups.iter() {
             let value = |bank: Bank, phase: &PhasePath| {
                 let start = values.pcr11(bank)?;
                 let words = phase.words().map(|word| bank.hash(word.as_bytes()));
