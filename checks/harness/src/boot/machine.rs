@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::orders::Order;
-use super::outcome::{Boot, Outcome};
+use super::outcome::Boot;
 use super::watch::Answer;
 use super::{BootVariable, Programs, Variables};
 
@@ -258,14 +258,14 @@ impl<'a> Machine<'a> {
         self
     }
 
-    /// Boots once from a fresh state; a crash or time-out gets one more attempt, unless a refusal is expected.
+    /// Boots once from a fresh state; what the machine it is emulated on may be the cause of gets one more attempt, unless a refusal is
+    /// expected.
     ///
     /// # Errors
     /// When the machine cannot be made or started. A machine that started and did not come up is an [`Outcome`], no error.
     pub fn boot(&self) -> Result<Boot> {
         let first = self.prepare()?.boot()?;
-        let chance = matches!(first.outcome, Outcome::Crashed { .. } | Outcome::TimedOut);
-        if !chance || self.refusal_expected {
+        if !first.outcome.may_be_chance() || self.refusal_expected {
             return Ok(first);
         }
         let mut second = self.prepare()?.boot()?;
