@@ -1,5 +1,5 @@
 # What `nix flake check` builds: the generations of ./generations.nix, from nixpkgs' kernel and systemd, unsigned (a private key must
-# not enter a build) and with the PCRs that can be predicted without Secure Boot variables.
+# not enter a build) and with the PCRs that can be predicted without Secure Boot variables; and that these are the ones of the files.
 { self, nixpkgs, system }:
 
 let
@@ -12,7 +12,19 @@ let
     stub = "${pkgs.systemd}/lib/systemd/boot/efi/linux${efi}.efi.stub";
     loader = "${pkgs.systemd}/lib/systemd/boot/efi/systemd-boot${efi}.efi";
   };
+  inherit (generations.artifacts) generation1;
 in
 {
   inherit (generations.artifacts) generation1 generation2;
+
+  # What was predicted while the UKI was written is what the finished files say.
+  pcrs-unchanged = generations.lib.pcrsUnchanged {
+    expected = "${generation1}/pcrs.json";
+    actual = generations.lib.predictPcrs {
+      loader = "${generation1}/loader.efi";
+      uki = "${generation1}/uki.efi";
+      inherit (generation1.request) measure;
+    };
+    pinned = "pcrs.json";
+  };
 }

@@ -66,7 +66,10 @@ fn the_flake_passes_its_check_and_shows_what_it_has() {
                 "packages",
                 vec!["default", "probe", "touchstone", "touchstone-full"],
             ),
-            ("checks", vec!["generation1", "generation2"]),
+            (
+                "checks",
+                vec!["generation1", "generation2", "pcrs-unchanged"],
+            ),
             ("apps", vec!["demo"]),
         ] {
             let found: Vec<&String> = shown[output][system].as_object().unwrap().keys().collect();
@@ -110,27 +113,54 @@ fn features_of_the_program() -> Vec<String> {
     features.keys().cloned().collect()
 }
 
-#[test]
-fn the_example_of_the_readme_evaluates() {
-    let flake = Flake::new();
-    let readme = fs::read_to_string(flake.touchstone.join("README.md")).unwrap();
-    let (_, example) = readme.split_once("\n```nix\n").unwrap();
+/// The flake of a page, in a folder of its own with the files that it names.
+fn example(flake: &Flake, page: &str) -> PathBuf {
+    let page = fs::read_to_string(flake.touchstone.join(page)).unwrap();
+    let (_, example) = page.split_once("\n```nix\n").unwrap();
     let (example, _) = example.split_once("\n```\n").unwrap();
     let folder = flake.work.path("example");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("flake.nix"), example).unwrap();
     fs::write(folder.join("configuration.nix"), CONFIGURATION).unwrap();
-    for name in ["PK.esl", "KEK.esl", "db.esl", "db.pem"] {
+    for name in ["PK.esl", "KEK.esl", "db.esl", "db.pem", "pcrs.json"] {
         fs::write(folder.join(name), name).unwrap();
     }
+    folder
+}
+
+impl Flake {
+    /// Evaluates an attribute of an example.
+    fn evaluate(&self, folder: &Path, kind: &str, attribute: &str) -> String {
+        let inputs = [
+            ("nixpkgs", self.nixpkgs.as_path()),
+            ("touchstone", &self.touchstone),
+        ];
+        let flake_and_attribute = format!("{}#{attribute}", folder.display());
+        self.nix(&["eval", kind], &inputs, &flake_and_attribute)
+    }
+}
+
+#[test]
+fn the_example_of_the_reference_page_evaluates() {
+    let flake = Flake::new();
+    let folder = example(&flake, "docs/reference.md");
+    let check = "checks.x86_64-linux.pcrs-unchanged.request";
+    let request = flake.evaluate(&folder, "--json", check);
+    let request: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(request["operation"], "measure.compare");
+    assert_eq!(request["required"], true);
+    assert_eq!(request["pinned"], "pcrs.json");
+    let document = flake.evaluate(&folder, "--raw", "packages.x86_64-linux.pcrs.outPath");
+    assert_eq!(request["actual"], document.trim());
+}
+
+#[test]
+fn the_example_of_the_readme_evaluates() {
+    let flake = Flake::new();
+    let folder = example(&flake, "README.md");
     let evaluate = |kind: &str, attribute: &str| {
         let package = "packages.x86_64-linux.boot-artifacts";
-        let inputs = [
-            ("nixpkgs", flake.nixpkgs.as_path()),
-            ("touchstone", &flake.touchstone),
-        ];
-        let flake_and_attribute = format!("{}#{package}.{attribute}", folder.display());
-        flake.nix(&["eval", kind], &inputs, &flake_and_attribute)
+        flake.evaluate(&folder, kind, &format!("{package}.{attribute}"))
     };
     let derivation = evaluate("--raw", "drvPath");
     assert!(

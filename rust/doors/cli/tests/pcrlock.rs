@@ -10,7 +10,7 @@ use crate::reference::{BANKS, Kept};
 use machine::{Pcrlock, Tpm};
 
 /// The registers of the predictions.
-const PCRS: [u32; 5] = [4, 7, 9, 11, 12];
+const PCRS: [u32; 6] = [4, 7, 9, 11, 12, 13];
 
 /// What systemd measures until the moment at which secrets are unsealed in the initrd, by the release that does.
 const WORDS_257: [(&str, &[u32]); 1] = [("enter-initrd", &[11])];
@@ -145,6 +145,25 @@ fn each_generation_is_a_variant_of_the_components_that_differ() {
             "650-uki-pcr11.pcrlock.d/2.pcrlock",
         ]
     );
+}
+
+/// The page shows the command's own words.
+#[test]
+fn the_documentation_shows_what_is_printed() {
+    let kept = Kept::new(2, &[""]);
+    let create = [
+        "pcrlock",
+        "create",
+        "--generation",
+        "41=1.json",
+        "--generation",
+        "42=2.json",
+        "--output",
+        "files",
+    ];
+    let printed = kept.work.done(create);
+    let page = include_str!("../../../../docs/pcrlock.md");
+    assert!(page.contains(&printed), "{printed}");
 }
 
 #[test]

@@ -92,7 +92,9 @@ impl Tpm {
         work.write("events", events);
         let visit = work.inside(work.inputs.trixie().visit());
         let mut command = visit.command("bash").unwrap();
-        command.args(["with-tpm.sh", state, SCRIPT]);
+        command
+            .env("LC_ALL", "C")
+            .args(["with-tpm.sh", state, SCRIPT]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();

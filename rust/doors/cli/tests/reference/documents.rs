@@ -146,3 +146,19 @@ fn what_contradicts_itself_or_is_no_prediction_is_refused() {
         assert!(!work.path("document").exists());
     }
 }
+
+#[test]
+fn the_commands_of_the_documentation_do_what_it_says() {
+    let kept = Kept::new(2, &[""]);
+    let work = &kept.work;
+    for (name, file) in [("1", "41.json"), ("2", "42.json")] {
+        work.write(file, work.read(&format!("{name}.json")));
+    }
+    let machine = json!({ "pcrs": kept.leaf("2")["pcrs"] });
+    work.write("machine.json", machine.to_string());
+    work.follow(include_str!("../../../../../docs/reference.md"));
+    for policy in ["policy.json", "policies/41.json", "policies/42.json"] {
+        let policy: Value = serde_json::from_slice(&work.read(policy)).unwrap();
+        assert!(policy["11"].is_array(), "{policy}");
+    }
+}

@@ -134,7 +134,7 @@ fn keylime_admits_the_quote_of_a_tpm_that_measured_the_prediction() {
     script.push_str(
         "tpm2_createek --quiet -c ek.ctx -G rsa; flush
          tpm2_createak --quiet -C ek.ctx -c ak.ctx -G rsa -g sha256 -s rsassa -u ak.pub >/dev/null; flush
-         tpm2_quote --quiet -c ak.ctx -l sha256:4,7,9,11,12 -q $(printf nonce | od -An -tx1 | tr -d ' \\n') -g sha256 -m message -s signature -o registers",
+         tpm2_quote --quiet -c ak.ctx -l sha256:4,7,9,11,12,13 -q $(printf nonce | od -An -tx1 | tr -d ' \\n') -g sha256 -m message -s signature -o registers",
     );
     let visit = work.inside(work.inputs.trixie().visit());
     let mut command = visit.command("bash").unwrap();
