@@ -30,7 +30,7 @@ extend --pcr=15 --bank=sha256 word
 "#;
 
 /// A folder with systemd's log, `userspace.log`, the firmware's, and what a TPM holds that was extended with both, `pcrs`.
-fn measured(by: &Root) -> Work {
+fn measured(by: &Root, more: &str) -> Work {
     let work = with_log("ovmf-2025.02");
     work.write("extensions", extensions(&work));
     std::fs::create_dir(work.path("etc")).unwrap();
@@ -47,7 +47,7 @@ fn measured(by: &Root) -> Work {
         assert!(tpm.try_wait().unwrap().is_none(), "the TPM ended early");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    let Output { status, stderr, .. } = inside(by, MEASURE).output().unwrap();
+    let Output { status, stderr, .. } = inside(by, &format!("{MEASURE}{more}")).output().unwrap();
     work.write("done", "");
     assert!(tpm.wait().unwrap().success());
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
@@ -86,8 +86,9 @@ fn held(work: &Work, pcrs: &[&str]) -> Values {
     values
 }
 
-fn assert_measured_by(root: &Root) {
-    let work = measured(root);
+/// systemd of this root measures that, and this in addition, which the last records say in these words.
+fn assert_measured_by(root: &Root, more: &str, words: &[&str]) {
+    let work = measured(root, more);
     let log = ["--userspace", "userspace.log"];
     let both = [&["eventlog", "replay", "--json", "machine.log"], &log[..]].concat();
     let together: Values = serde_json::from_value(work.json(both)["pcrs"].take()).unwrap();
@@ -98,7 +99,7 @@ fn assert_measured_by(root: &Root) {
     // Alone, it begins at zero: right for PCR 15, which firmware leaves alone.
     let alone = [&["eventlog", "replay", "--json"], &log[..]].concat();
     let alone: Values = serde_json::from_value(work.json(alone)["pcrs"].take()).unwrap();
-    assert!(alone.keys().eq(["11", "15"]));
+    assert!(alone.contains_key("11") && alone.contains_key("15"));
     assert_eq!(alone["15"], together["15"]);
     assert_ne!(alone["11"], together["11"]);
     assert_ne!(alone["15"]["sha256"], alone["15"]["sha1"]);
@@ -126,6 +127,7 @@ fn assert_measured_by(root: &Root) {
     assert_eq!(banks(&records[0]), super::BANKS);
     assert_eq!(says[5], "the machine ID 0123456789abcdef0123456789abcdef");
     assert_eq!(banks(&records[6]), ["sha256"]);
+    assert_eq!(says[7..], *words);
     assert!(
         records
             .iter()
@@ -135,13 +137,25 @@ fn assert_measured_by(root: &Root) {
 
 #[test]
 fn what_systemd_257_measures_adds_up_to_what_the_tpm_holds() {
-    assert_measured_by(&Work::new().inputs.trixie());
+    assert_measured_by(&Work::new().inputs.trixie(), "", &[]);
 }
 
 #[test]
 fn what_systemd_262_measures_adds_up_to_what_the_tpm_holds() {
     let sid = Work::new().inputs.sid();
-    assert_measured_by(&sid.expect("the rolling release's root is needed here"));
+    let sid = sid.expect("the rolling release's root is needed here");
+    let lines = "extend --pcr=4 --pcr=12 --event-type=os-separator os-separator
+extend --pcr=9 --event-type=nvpcr-separator nvpcr-separator
+";
+    let words = ["os-separator", "os-separator", "nvpcr-separator"];
+    assert_measured_by(
+        &sid,
+        lines,
+        &words
+            .map(|word| format!("systemd's line {word}"))
+            .each_ref()
+            .map(String::as_str),
+    );
 }
 
 /// A record of a boot phase as systemd writes it, in the SHA-256 bank.

@@ -151,8 +151,9 @@ fn not_replayed(question: &Question<'_>, values: &Values) -> BTreeMap<u32, Strin
         let has_a_log = matches!(pcr, 0..=9 | 11..=14) || values.contains_key(pcr);
         let banks = machine.iter().filter(|(bank, _)| question.log.has(**bank));
         let mut others = banks.filter(|(bank, holds)| value(values, *pcr, **bank) != **holds);
-        if let Some((bank, _)) = others.next().filter(|_| has_a_log) {
-            let later = matches!(pcr, 11 | 15) && question.userspace.is_none();
+        if let Some((bank, holds)) = others.next().filter(|_| has_a_log) {
+            let later = question.userspace.is_none()
+                && is_extended_later(*pcr, value(values, *pcr, *bank), *holds);
             let hint = match later {
                 true => "systemd extends it later: give its log as well",
                 false => "the log is not of this boot, or not whole",
@@ -163,6 +164,25 @@ fn not_replayed(question: &Question<'_>, values: &Values) -> BTreeMap<u32, Strin
         }
     }
     found
+}
+
+/// Whether systemd made the one value of the other: by phases and identities in PCRs 11 and 15, by the lines that systemd 262
+/// draws in others.
+fn is_extended_later(pcr: u32, logged: Digest, holds: Digest) -> bool {
+    let lines: [&[&str]; 4] = [
+        &["os-separator"],
+        &["nvpcr-separator"],
+        &["os-separator", "nvpcr-separator"],
+        &["nvpcr-separator", "os-separator"],
+    ];
+    let extended = |words: &[&str]| {
+        let hash = |word: &&str| logged.bank().hash(word.as_bytes());
+        words
+            .iter()
+            .map(hash)
+            .fold(logged, |value, digest| value.extended(&digest))
+    };
+    matches!(pcr, 11 | 15) || lines.into_iter().any(|words| extended(words) == holds)
 }
 
 /// A log beside one outcome.

@@ -305,7 +305,14 @@ fn says_where_the_log_is_not_the_machines() {
     assert!(!comparison.fits);
     assert!(comparison.registers[&4].is_empty());
     assert!(comparison.not_replayed.keys().eq(&[4]));
-    let right = Values::from([(4, BTreeMap::from([(BANK, log.replay(BANK).unwrap()[&4])]))]);
+    assert!(comparison.not_replayed[&4].contains("not of this boot"));
+    let logged = log.replay(BANK).unwrap()[&4];
+    let lined = logged.extended(&BANK.hash(b"os-separator"));
+    let lined = Values::from([(4, BTreeMap::from([(BANK, lined)]))]);
+    question.machine = &lined;
+    let comparison = compare(&question).unwrap();
+    assert!(comparison.not_replayed[&4].contains("systemd extends it later"));
+    let right = Values::from([(4, BTreeMap::from([(BANK, logged)]))]);
     question.machine = &right;
     assert!(compare(&question).unwrap().fits);
 }

@@ -56,6 +56,9 @@ impl Record {
             (None, Some("machine-id"), Some(text)) => {
                 format!("the machine ID {}", behind(text, "machine-id:"))
             }
+            (None, Some("os-separator" | "nvpcr-separator"), Some(text)) => {
+                format!("systemd's line {text}")
+            }
             (None, Some("volume-key"), Some(text)) => format!("a volume key: {text}"),
             (None, Some(kind), Some(text)) => format!("{kind}: {text}"),
             (None, Some(kind), None) => kind.to_owned(),
@@ -65,11 +68,14 @@ impl Record {
         printable(&text)
     }
 
-    /// The banks whose digest is not that of the text, for kinds whose text is what systemd hashes: phases, file systems and
-    /// the machine's identity. Of a volume key a keyed hash is measured, which nobody can check.
+    /// The banks whose digest is not that of the text, for kinds whose text is what systemd hashes: phases, separators, file
+    /// systems and the machine's identity. Of a volume key a keyed hash is measured, which nobody can check.
     pub fn contradictions(&self) -> Vec<Bank> {
         let hashed = match (self.foreign.is_none(), self.kind.as_deref()) {
-            (true, Some("phase" | "filesystem" | "machine-id")) => self.text.as_deref(),
+            (
+                true,
+                Some("phase" | "filesystem" | "machine-id" | "os-separator" | "nvpcr-separator"),
+            ) => self.text.as_deref(),
             _ => None,
         };
         let Some(hashed) = hashed else {
