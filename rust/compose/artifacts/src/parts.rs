@@ -1,6 +1,6 @@
 //! What a UKI is made of, as it stands in a request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,20 +124,22 @@ impl From<Ukify> for Compat {
 }
 
 impl Parts {
-    /// The parts with their files open, and a place for the signatures of each profile's PCR 11.
+    /// The parts with their files open, and a place for the signatures of each profile's PCR 11. `shown` is the image's
+    /// name in messages.
     pub(crate) fn opened_for(
         &self,
         signer: Option<&PcrSigner>,
+        shown: &Path,
     ) -> Result<UkiParts<'static>, Error> {
         let mut parts = self.opened()?;
         let Some(signer) = signer else {
             return Ok(parts);
         };
         parts.pcrpkey = parts.pcrpkey.or_else(|| signer.public_key());
-        parts.pcrsig = Some(signer.section()?);
+        parts.pcrsig = Some(signer.section(shown)?);
         let joined = parts.joined.into_iter();
         parts.joined = joined
-            .map(|profile| Ok(profile.with_pcrsig(signer.section()?)))
+            .map(|profile| Ok(profile.with_pcrsig(signer.section(shown)?)))
             .collect::<Result<_, Error>>()?;
         Ok(parts)
     }

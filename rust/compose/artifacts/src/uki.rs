@@ -164,7 +164,12 @@ pub(crate) fn assemble(
     };
     let mut stub_file = Input::open("stub", &parts.stub)?;
     let stub = read_stub(&mut stub_file).map_err(refused)?;
-    let layout = plan(&stub, &mut stub_file, parts.opened_for(signers.pcrs)?).map_err(refused)?;
+    let layout = plan(
+        &stub,
+        &mut stub_file,
+        parts.opened_for(signers.pcrs, shown)?,
+    )
+    .map_err(refused)?;
     let total = layout.len();
     let mut passing = signers.pcrs.map(PcrSigner::observer);
     let mut observers: Vec<&mut dyn SectionObserver> = observers
@@ -182,7 +187,9 @@ pub(crate) fn assemble(
         })
         .map_err(|error| {
             let failed = write_failed(error, ("stub", &parts.stub), shown);
-            let why = signers.pcrs.and_then(|signer| signer.failure(&parts.stub));
+            let why = signers
+                .pcrs
+                .and_then(|signer| signer.failure(&parts.stub, shown));
             why.unwrap_or(failed)
         })?;
     let Some(key) = signers.image else {

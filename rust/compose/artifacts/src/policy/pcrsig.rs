@@ -185,15 +185,12 @@ impl PcrSigner {
         }
     }
 
-    /// A `.pcrsig` about the profile that ends where it stands.
+    /// A `.pcrsig` about the profile that ends where it stands. `uki` is the image's name in messages.
     ///
     /// # Errors
     /// [`Error::Policy`].
-    pub(crate) fn section(&self) -> Result<Content<'static>, Error> {
-        let len = self
-            .shared
-            .planned()
-            .map_err(|source| source.of(Path::new("the signatures of PCR 11")))?;
+    pub(crate) fn section(&self, uki: &Path) -> Result<Content<'static>, Error> {
+        let len = self.shared.planned().map_err(|source| source.of(uki))?;
         let reader = SectionText {
             shared: Rc::clone(&self.shared),
             text: None,
@@ -207,9 +204,9 @@ impl PcrSigner {
     }
 
     /// Why a section's text could not be made: the writer knows only that it could not.
-    pub(crate) fn failure(&self, stub: &Path) -> Option<Error> {
+    pub(crate) fn failure(&self, stub: &Path, uki: &Path) -> Option<Error> {
         Some(match self.shared.failure.take()? {
-            NotMade::Signed(source) => source.of(Path::new("the signatures of PCR 11")),
+            NotMade::Signed(source) => source.of(uki),
             NotMade::Measured(source) => Error::Predict {
                 file: Some(stub.to_owned()),
                 source: NoPrediction::BootPath(source),

@@ -87,11 +87,11 @@ impl SignPolicy {
         let name = KeyName::of(proof.public_key()).map_err(by_no_file)?;
         let sealed_to = PolicyDigest::authorize(Bank::Sha256, &name, &policy_ref(reference))
             .map_err(by_no_file)?;
-        let signatures = match (&self.policy, &self.uki) {
+        let (subject, signatures) = match (&self.policy, &self.uki) {
             (Some(policy), None) if self.phases.is_empty() && self.banks.is_empty() => {
-                sign_branches(policy, reference, proof)?
+                (policy, sign_branches(policy, reference, proof)?)
             }
-            (None, Some(uki)) => self.sign_uki(uki, proof)?,
+            (None, Some(uki)) => (uki, self.sign_uki(uki, proof)?),
             _ => return Err(one_of("`policy` (without phases and banks) and `uki`")),
         };
         if let Some(path) = &self.output {
@@ -102,7 +102,7 @@ impl SignPolicy {
             public_key: proof
                 .public_key()
                 .to_pem()
-                .map_err(|source| signing_failed(path_of(&self.output), source))?,
+                .map_err(|source| signing_failed(subject, source))?,
             public_area: crate::hex(name.public_area()),
             key_name: crate::hex(name.as_bytes()),
             policy_ref: crate::hex(&policy_ref(reference)),
@@ -249,10 +249,6 @@ fn signing_failed(file: &Path, source: SignError) -> Error {
         file: file.to_owned(),
         source,
     }
-}
-
-fn path_of(output: &Option<PathBuf>) -> &Path {
-    output.as_deref().unwrap_or(Path::new("the public key"))
 }
 
 fn one_of(what: &'static str) -> Error {
