@@ -15,7 +15,7 @@ use touchstone_sign::{Certificate, certificate, esl};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::machine::{BootMedium, MachineLog};
+use crate::machine::{self, BootMedium, MachineLog};
 use crate::source::{open, open_image, read_small};
 
 /// What is to be predicted, and for which firmware settings.
@@ -148,7 +148,7 @@ impl Measure {
             variables: None,
             branches: vec![Branch::only(Variables::default())],
             medium: self.medium.as_ref().map(BootMedium::open).transpose()?,
-            configuration: self.read_configuration()?,
+            configuration: machine::loader_conf(self.loader_conf.as_deref())?,
             log: self
                 .firmware_log
                 .as_ref()
@@ -170,14 +170,6 @@ impl Measure {
                 ..firmware
             }),
         }
-    }
-}
-
-impl Measure {
-    fn read_configuration(&self) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.loader_conf.as_deref();
-        path.map(|path| read_small("loader.conf", path, VARIABLE_LIMIT))
-            .transpose()
     }
 }
 

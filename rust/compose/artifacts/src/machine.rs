@@ -47,8 +47,8 @@ pub struct ShimFiles {
     pub sbat_level: Option<PathBuf>,
 }
 
-/// Larger than any variable.
-const LEVEL_LIMIT: u64 = 1 << 20;
+/// Larger than any variable, and any sensible `loader.conf`.
+const FILE_LIMIT: u64 = 1 << 20;
 
 impl BootMedium {
     /// Reads the partition table.
@@ -89,7 +89,7 @@ impl ShimFiles {
         let level = self
             .sbat_level
             .as_deref()
-            .map(|path| read_small("variable SbatLevel", path, LEVEL_LIMIT));
+            .map(|path| read_small("variable SbatLevel", path, FILE_LIMIT));
         let variables = ShimVariables {
             mok_list: list("variable MokList", &self.mok_list)?,
             mok_list_x: list("variable MokListX", &self.mok_list_x)?,
@@ -99,6 +99,15 @@ impl ShimFiles {
         Shim::from_file(&mut open(role, &self.image)?, banks, promised, variables)
             .map_err(|source| boot_path(role, &self.image, source))
     }
+}
+
+/// The content of `loader/loader.conf`, where there is one.
+///
+/// # Errors
+/// [`Error::Open`].
+pub(crate) fn loader_conf(path: Option<&Path>) -> Result<Option<Vec<u8>>, Error> {
+    path.map(|path| read_small("loader.conf", path, FILE_LIMIT))
+        .transpose()
 }
 
 fn no_prediction(file: &Path, source: impl Into<NoPrediction>) -> Error {

@@ -173,6 +173,16 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn reads_any_bytes_without_panicking(bytes: Vec<u8>, at in 0..1536_usize) {
+            let mut disk = disk(512);
+            let place = at..(at + bytes.len()).min(disk.len());
+            disk.splice(place, bytes);
+            let _ = of(&disk);
+        }
+    }
+
     #[test]
     fn refuses_a_table_that_firmware_would_not_take_as_it_is() {
         let mut spoiled = [disk(512), disk(512), disk(512)];

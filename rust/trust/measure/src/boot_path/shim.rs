@@ -252,6 +252,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn reads_any_bytes_without_panicking(bytes: Vec<u8>) {
+            let _ = (version(&bytes), vendor_lists(&bytes), automatic_level(&bytes));
+            let _ = is_kept(&bytes, OWN);
+        }
+    }
+
     #[test]
     fn reads_the_version_and_refuses_unknown_ones() {
         assert_eq!(

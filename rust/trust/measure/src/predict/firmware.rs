@@ -127,3 +127,17 @@ pub(super) fn variable(data: &[u8]) -> Option<LoggedVariable<'_>> {
         content: content.get(..number(length)?)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn reads_a_variable_of_any_bytes_without_panicking(bytes: Vec<u8>, name in 0..9_u64, content: u64) {
+            let lengths = [name.to_le_bytes(), content.to_le_bytes()];
+            let data = [&[0; 16], lengths.as_flattened(), &bytes].concat();
+            let _ = (variable(&data), variable(&bytes));
+        }
+    }
+}
