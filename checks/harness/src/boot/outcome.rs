@@ -58,7 +58,7 @@ pub enum RefusedBy {
 }
 
 /// The kernel's last words when a busy machine gave its emulated processor no time between two ticks (seen once in sixty boots).
-const STARVED: &str = "IO-APIC + timer does not work";
+const STARVED: &str = "IO-APIC + timer doesn't work";
 
 impl Outcome {
     /// Whether the machine under the emulated one may be the cause: a crash, a time-out, or a kernel that got no time.
@@ -152,7 +152,7 @@ mod tests {
         let panic = |words: &str| Outcome::Panicked {
             line: format!("Kernel panic - not syncing: {words}"),
         };
-        assert!(panic("IO-APIC + timer does not work!  Boot with apic=debug").may_be_chance());
+        assert!(panic("IO-APIC + timer doesn't work!  Boot with apic=debug").may_be_chance());
         assert!(!panic("VFS: Unable to mount root fs").may_be_chance());
         assert!(Outcome::TimedOut.may_be_chance());
         assert!(!Outcome::NothingToStart.may_be_chance());

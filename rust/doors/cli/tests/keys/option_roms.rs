@@ -1,8 +1,7 @@
 //! The option ROM of a machine that really booted.
 
-use std::process::Command;
-
 use touchstone_harness::boot::{Firmware, Machine};
+use touchstone_harness::guest;
 
 use super::*;
 
@@ -10,18 +9,7 @@ use super::*;
 fn ready() -> Work {
     let work = Work::with_kernel("amd64");
     work.stub("trixie", "x64", "stub");
-    let attributes =
-        serde_json::json!({ "mode": "initrd", "outputs": { "out": work.path("probe") } });
-    work.write("attributes.json", attributes.to_string());
-    let probe = work
-        .inputs
-        .probe
-        .clone()
-        .expect("no probe: run `cargo xtask test`");
-    let made = Command::new(probe)
-        .env("NIX_ATTRS_JSON_FILE", work.path("attributes.json"))
-        .status();
-    assert!(made.unwrap().success());
+    guest::initrd(&work.inputs, &work.path("probe"), None).unwrap();
     let parts = [
         "uki",
         "build",
@@ -32,7 +20,7 @@ fn ready() -> Work {
         "--initrd",
         "probe/initrd",
     ];
-    let cmdline = ["--cmdline", "console=ttyS0 panic=-1 oops=panic"];
+    let cmdline = ["--cmdline", guest::COMMAND_LINE];
     let output = ["--output", "uki.efi"];
     work.done([&parts[..], &cmdline, &output].concat());
     work

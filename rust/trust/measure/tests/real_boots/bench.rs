@@ -2,10 +2,9 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use touchstone_harness::boot::{self, Machine};
-use touchstone_harness::{Inputs, inputs};
+use touchstone_harness::{Inputs, guest, inputs};
 use touchstone_measure::{
     Ask, Bank, BootPath, Companions, Loader, PhasePath, Prediction, Program, Smbios, Uki,
     Variables, eventlog, predict,
@@ -79,22 +78,8 @@ impl Bench {
         if made.exists() {
             return made;
         }
-        let out = self.path("initrd");
-        let attributes = serde_json::json!({ "mode": "initrd", "outputs": { "out": out } });
-        let attributes = self.file("attributes.json", attributes.to_string().as_bytes());
-        let probe = self
-            .inputs
-            .probe
-            .as_ref()
-            .expect("the index names no probe: run `cargo xtask test`");
-        assert!(
-            Command::new(probe)
-                .env("NIX_ATTRS_JSON_FILE", attributes)
-                .status()
-                .unwrap()
-                .success()
-        );
-        let mut initrd = fs::read(out.join("initrd")).unwrap();
+        let initrd = guest::initrd(&self.inputs, &self.path("initrd"), None).unwrap();
+        let mut initrd = fs::read(initrd).unwrap();
         initrd.push(0);
         self.file("initrd.cpio", &initrd)
     }
