@@ -1,6 +1,5 @@
 //! The firmware's side of a prediction: its Secure Boot variables, and through which entry of `db` it accepts an image.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -15,7 +14,9 @@ use touchstone_sign::{Certificate, certificate, esl};
 use uuid::Uuid;
 
 use crate::Error;
+use crate::host_options::HostOptions;
 use crate::machine::{self, BootMedium, MachineLog};
+pub use crate::secure_boot::{SecureBoot, VariableUpdate};
 use crate::source::{open, open_image, read_small};
 
 /// What is to be predicted, and for which firmware settings.
@@ -37,6 +38,9 @@ pub struct Measure {
     /// its own making; without it, PCR 9 is refused with that stub.
     #[serde(default)]
     pub without_boot_secret: bool,
+    /// What the machine's host adds to the command line; nothing when not given.
+    #[serde(default)]
+    pub smbios: HostOptions,
     /// What the firmware boots from; needed for PCR 5.
     pub medium: Option<BootMedium>,
     /// `loader/loader.conf` of the ESP, which is measured into PCR 5; there is none when not given.
@@ -49,53 +53,6 @@ pub struct Measure {
     pub firmware_log: Option<MachineLog>,
     /// What systemd measures of the machine at run time; needed for PCR 15.
     pub identity: Option<Identity>,
-}
-
-/// The Secure Boot variables: files that hold a variable's value, a sequence of EFI signature lists (ESL).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SecureBoot {
-    /// `PK`.
-    #[serde(rename = "PK")]
-    pub pk: PathBuf,
-    /// `KEK`.
-    #[serde(rename = "KEK")]
-    pub kek: PathBuf,
-    /// `db`.
-    pub db: PathBuf,
-    /// `dbx`; empty when not given.
-    pub dbx: Option<PathBuf>,
-    /// `dbt`; not there when not given.
-    pub dbt: Option<PathBuf>,
-    /// The certificate by which images that are not signed yet will be signed: an entry of `db`.
-    pub certificate: Option<PathBuf>,
-    /// Whether the firmware enforces signatures.
-    #[serde(default = "enforced")]
-    pub enabled: bool,
-    /// Updates of the variables that are pending, by name: the machine may boot before or after each of them, so each gives leaves of
-    /// its own.
-    #[serde(default)]
-    pub updates: BTreeMap<String, VariableUpdate>,
-}
-
-/// Contents of the variables after an update; those that are not given stay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct VariableUpdate {
-    /// `PK`.
-    #[serde(rename = "PK")]
-    pub pk: Option<PathBuf>,
-    /// `KEK`.
-    #[serde(rename = "KEK")]
-    pub kek: Option<PathBuf>,
-    /// `db`.
-    pub db: Option<PathBuf>,
-    /// `dbx`.
-    pub dbx: Option<PathBuf>,
-}
-
-fn enforced() -> bool {
-    true
 }
 
 /// A [`Measure`] whose files are read.
@@ -113,6 +70,7 @@ pub(crate) struct Firmware {
     certificate: Option<Certificate>,
     db: Option<PathBuf>,
     without_boot_secret: bool,
+    smbios: Smbios,
 }
 
 const VARIABLE_LIMIT: u64 = 1 << 20;
@@ -159,6 +117,7 @@ impl Measure {
             certificate: None,
             db: None,
             without_boot_secret: self.without_boot_secret,
+            smbios: self.smbios.clone().into(),
         };
         match &self.secure_boot {
             None => Ok(firmware),
@@ -280,7 +239,7 @@ impl Firmware {
             loader,
             entries,
             shared,
-            smbios: Smbios::default(),
+            smbios: self.smbios.clone(),
             no_boot_secret: self.without_boot_secret,
         };
         predict_tree(&tree, &self.ask).map_err(|source| Error::Predict {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
-    Addon, BootPathError, Branch, Companion, Companions, FirmwareLogError, Linux, MediumError,
-    PredictError, Program, StartedImage, Uki, UkiError,
+    Addon, BootPathError, Branch, Companion, Companions, DeviceTree, FirmwareLogError, Linux,
+    MediumError, PredictError, Program, StartedImage, Uki, UkiError,
 };
 
 pub use touchstone_measure::Prediction;
@@ -52,11 +52,32 @@ pub struct Entry {
     pub uki: Option<PathBuf>,
     /// The only profile of the UKI that is looked at, counted from 0; each gives leaves of its own when not given.
     pub profile: Option<usize>,
+    /// Which of the UKI's sections `.dtbauto` the machine takes; needed for PCR 11 where there are some.
+    pub device_tree: Option<TakenDeviceTree>,
     /// Files in the folder `<UKI>.extra.d` on the ESP: their names there, such as `debug.addon.efi`, and where they are read.
     #[serde(default)]
     pub extra: BTreeMap<String, PathBuf>,
     /// A kernel that the boot loader starts by itself (a Type #1 entry), in the place of a UKI.
     pub linux: Option<LinuxEntry>,
+}
+
+/// What the stub chooses by the machine's hardware, among the sections `.dtbauto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub enum TakenDeviceTree {
+    /// None is the machine's.
+    Nothing,
+    /// This one, counted from 0 in the order of the section table.
+    Numbered(usize),
+}
+
+impl From<TakenDeviceTree> for DeviceTree {
+    fn from(taken: TakenDeviceTree) -> DeviceTree {
+        match taken {
+            TakenDeviceTree::Nothing => DeviceTree::Nothing,
+            TakenDeviceTree::Numbered(number) => DeviceTree::Numbered(number),
+        }
+    }
 }
 
 /// A Type #1 entry of the Boot Loader Specification.
@@ -132,7 +153,11 @@ impl Entry {
     fn open(&self, firmware: &Firmware) -> Result<Branch<Program>, Error> {
         let program = match (&self.uki, &self.linux) {
             (Some(path), None) => Program::Uki(Box::new(self.open_uki(path, firmware)?)),
-            (None, Some(linux)) if self.extra.is_empty() && self.profile.is_none() => {
+            (None, Some(linux))
+                if self.extra.is_empty()
+                    && self.profile.is_none()
+                    && self.device_tree.is_none() =>
+            {
                 Program::Linux(Box::new(linux.open(firmware)?))
             }
             _ => {
@@ -160,6 +185,7 @@ impl Entry {
         Ok(Uki {
             extra: companions(firmware, &self.extra, of_extra_folder)?,
             profile: self.profile,
+            device_tree: self.device_tree.map(DeviceTree::from),
             content: Some(Arc::new(FileContent::new("UKI", path)?)),
             ..uki
         })

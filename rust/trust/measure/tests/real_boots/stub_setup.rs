@@ -20,8 +20,8 @@ const PCRS: [u32; 6] = [4, 7, 9, 11, 12, 13];
 pub(crate) struct Setup<'a> {
     bench: &'a Bench,
     esp: Vec<(String, PathBuf)>,
-    /// The folder of the UKI's own files.
-    extra: String,
+    /// The files in the UKI's own folder.
+    own: Vec<(String, PathBuf)>,
     smbios: Vec<String>,
     path: BootPath,
 }
@@ -39,7 +39,7 @@ impl<'a> Setup<'a> {
                 ("EFI/Linux/generation-1.efi".into(), uki.into()),
                 ("loader/boot-secret-mixin".into(), bench.file("mixin", b"-")),
             ],
-            extra: "EFI/Linux/generation-1.efi.extra.d".into(),
+            own: Vec::new(),
             smbios: Vec::new(),
             path,
         }
@@ -50,7 +50,6 @@ impl<'a> Setup<'a> {
         self.path.loader = None;
         let (_, uki) = self.esp.remove(1);
         self.esp[0].1 = uki;
-        self.extra = "EFI/BOOT/BOOTX64.EFI.extra.d".into();
         self
     }
 
@@ -86,8 +85,7 @@ impl<'a> Setup<'a> {
     /// A file in the UKI's own folder.
     pub(crate) fn own(mut self, name: &str, file: &Path) -> Self {
         add(&mut as_uki(&mut self.path).extra, name, file);
-        self.esp
-            .push((format!("{}/{name}", self.extra), file.into()));
+        self.own.push((name.into(), file.into()));
         self
     }
 
@@ -146,6 +144,13 @@ impl<'a> Setup<'a> {
             .variables(self.bench.variables(self.path.variables.secure_boot));
         for (path, file) in &self.esp {
             machine = machine.file(path, file.as_path());
+        }
+        let beside = match &self.path.loader {
+            Some(_) => "EFI/Linux/generation-1.efi.extra.d",
+            None => "EFI/BOOT/BOOTX64.EFI.extra.d",
+        };
+        for (name, file) in &self.own {
+            machine = machine.file(&format!("{beside}/{name}"), file.as_path());
         }
         for value in &self.smbios {
             machine = machine.smbios(value);
