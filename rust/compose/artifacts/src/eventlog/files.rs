@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use touchstone_measure::eventlog::compare::{Known, Values};
-use touchstone_measure::{Bank, Digest, Prediction, authenticode_digests};
+use touchstone_measure::{Bank, Digest, Prediction, Uki, authenticode_digests};
 use touchstone_pe::Image;
 use touchstone_sign::esl;
 
@@ -51,6 +51,12 @@ pub(super) fn image(path: &Path, known: &mut Known) -> Result<(), Error> {
     let digests = authenticode_digests(&image, &mut file, &Bank::ALL).map_err(failed)?;
     for digest in Bank::ALL.into_iter().filter_map(|bank| digests.get(bank)) {
         known.add(digest, name.clone());
+    }
+    if image.section(".linux").is_some() {
+        // A UKI whose stub is not known can be called by its name all the same.
+        if let Ok(uki) = Uki::from_file(name.clone(), &mut file, &Bank::ALL, None) {
+            known.add_uki(&name, &uki);
+        }
     }
     Ok(())
 }

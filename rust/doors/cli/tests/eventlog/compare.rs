@@ -230,10 +230,23 @@ fn boots_a_machine_that_is_otherwise_and_each_difference_has_its_words() {
     let sections = says(&answer, "11");
     assert_eq!(sections.len(), 1, "{sections:?}");
     assert!(
-        sections[0].starts_with("the UKI's section .cmdline is the content of"),
+        sections[0]
+            .starts_with("the UKI's section .cmdline is the section .cmdline of other-uki.efi"),
         "{sections:?}"
     );
     assert_eq!(says(&answer, "12"), [""; 0]);
+
+    // The other UKI's file alone tells what is in it.
+    let (_, answer) = bench.compare(&["predicted.json", "--known-image", "other-uki.efi"]);
+    let known = &says(&answer, "9")[0];
+    assert!(
+        known.starts_with("the kernel's command line has in addition `debug`"),
+        "{known}"
+    );
+    let known = &says(&answer, "11")[0];
+    let begins =
+        "the UKI's section .cmdline is the section .cmdline of other-uki.efi (systemd-stub 257";
+    assert!(known.starts_with(begins), "{known}");
 
     // Without anything known: the facts alone, and what would tell more.
     let (status, answer) = bench.compare(&["predicted.json"]);

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::bank::Digest;
+use crate::boot_path::Uki;
+use crate::hash::Digests;
 use crate::predict::Prediction;
+use crate::utf16;
 
 /// Digests with names, and signature lists: from files, and from other predictions.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,27 @@ impl Known {
         for leaf in &prediction.leaves {
             for measurement in &leaf.measurements {
                 self.add(measurement.digest, measurement.why.clone());
+            }
+        }
+    }
+
+    /// Knows what the stub of a UKI and the kernel in it measure, by this name of the UKI: the kernel's image, the sections, and
+    /// the command line.
+    pub fn add_uki(&mut self, name: &str, uki: &Uki) {
+        for digest in uki.kernel.iter().flat_map(Digests::iter) {
+            self.add(digest, format!("the kernel inside {name}"));
+        }
+        for section in uki.measured.sections() {
+            for digest in section.digests.iter() {
+                self.add(digest, format!("the section {} of {name}", section.name));
+            }
+        }
+        let release = uki.measured.stub().release;
+        let section = uki.measured.text(".cmdline").unwrap_or_default();
+        if let Ok(line) = utf16::command_line(release, section) {
+            for bank in uki.measured.banks() {
+                let digest = bank.hash(&utf16::with_nul(&line));
+                self.add(digest, format!("the command line of {name}: {line:?}"));
             }
         }
     }
