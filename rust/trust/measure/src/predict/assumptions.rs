@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Ask;
 use super::os_separator::REGISTERS;
+use super::{Ask, beside};
 use crate::boot_path::BootPath;
 use crate::version::Release;
 
@@ -124,6 +124,7 @@ fn of_shim(boot: &BootPath) -> Vec<Assumption> {
 fn of_stub(boot: &BootPath) -> Vec<Assumption> {
     let uki = boot.program.uki();
     let stub = uki.map(|uki| uki.measured.stub().release);
+    let addons = !beside::loaded(boot).is_empty();
     let hosted = boot.smbios.stub.is_some() || boot.smbios.boot.is_some();
     vec![
         (
@@ -150,6 +151,11 @@ fn of_stub(boot: &BootPath) -> Vec<Assumption> {
             &[4, 7, 9, 12, 13],
             uki.is_some(),
             "No addon, credential or extension but those that were given lies beside the UKI or in loader/addons, loader/credentials and loader/extensions.",
+        ),
+        (
+            &[9, 12],
+            addons && !boot.variables.secure_boot,
+            "Secure Boot is off, or the firmware lets every addon start.",
         ),
         (
             &[9, 12],
