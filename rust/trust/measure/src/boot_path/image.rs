@@ -40,11 +40,12 @@ impl StartedImage {
         banks: &[Bank],
         promised: Option<Authority>,
     ) -> Result<StartedImage, BootPathError> {
-        let vouching = Vouching::of(image, source, promised)?;
-        let authenticode = match vouching.stays_unsigned() {
-            true => stored_digests(image, source, banks)?,
-            false => authenticode_digests(image, source, banks)?,
+        let signed = promised.is_some() || image.certificate_table().is_some();
+        let authenticode = match signed {
+            true => authenticode_digests(image, source, banks)?,
+            false => stored_digests(image, source, banks)?,
         };
+        let vouching = Vouching::of(image, source, promised, &authenticode)?;
         Ok(StartedImage {
             name,
             authenticode,

@@ -10,6 +10,8 @@ use touchstone_sign::firmware::table::{self, Table};
 use touchstone_sign::firmware::{Database, DigestKind, ImageDigests, digests_needed};
 
 use super::Authority;
+use crate::bank::Bank;
+use crate::hash::Digests;
 
 /// What speaks for an image when the firmware decides whether it may start.
 ///
@@ -40,26 +42,23 @@ pub struct Presented {
 const TABLE_LIMIT: u64 = 16 << 20;
 
 impl Vouching {
-    /// What the file itself says, or, when it is not signed, what was promised of it.
+    /// What the file itself says, or, when it is not signed, what was promised of it. `known` are its digests as signers
+    /// compute them, where they are known: a UKI is large.
     pub(super) fn of<S: Read + Seek>(
         image: &Image,
         source: &mut S,
         promised: Option<Authority>,
+        known: &Digests,
     ) -> Result<Vouching, ReadError> {
         let table = read_table(image, source)?.map(|bytes| table::walk(&bytes));
         match (table, promised) {
             (None, Some(authority)) => Ok(Vouching::Promised(authority)),
             (table, _) => Ok(Vouching::Stored(Presented {
-                digests: read_digests(image, source, table.as_ref())?,
+                digests: read_digests(image, source, table.as_ref(), known)?,
                 padded: authenticode::is_padded(image),
                 table,
             })),
         }
-    }
-
-    /// Whether the file will stay as it is, without a signature.
-    pub(super) fn stays_unsigned(&self) -> bool {
-        matches!(self, Vouching::Stored(presented) if presented.table.is_none())
     }
 }
 
@@ -82,22 +81,38 @@ fn read_table<S: Read + Seek>(image: &Image, source: &mut S) -> Result<Option<Ve
 }
 
 /// The digests that lists may name: of an image without signatures any, of a signed one those of its signatures, and
-/// those that shim computes.
+/// the one that shim looks up.
 fn read_digests<S: Read + Seek>(
     image: &Image,
     source: &mut S,
     table: Option<&Table>,
+    known: &Digests,
 ) -> Result<ImageDigests, ReadError> {
     let none = Database::default();
-    let mut kinds: BTreeSet<DigestKind> = match table {
+    let kinds: BTreeSet<DigestKind> = match table {
         None => DigestKind::ALL.into(),
         Some(table) => digests_needed(Some(table), &none, &none),
     };
-    kinds.insert(DigestKind::Sha1);
+    let known = |kind| match authenticode::is_padded(image) {
+        true => None,
+        false => known.get(bank(kind)),
+    };
     kinds
         .into_iter()
-        .map(|kind| Ok((kind, digest(kind, image, source)?)))
+        .map(|kind| match known(kind) {
+            Some(digest) => Ok((kind, digest.as_bytes().to_vec())),
+            None => Ok((kind, digest(kind, image, source)?)),
+        })
         .collect()
+}
+
+fn bank(kind: DigestKind) -> Bank {
+    match kind {
+        DigestKind::Sha1 => Bank::Sha1,
+        DigestKind::Sha256 => Bank::Sha256,
+        DigestKind::Sha384 => Bank::Sha384,
+        DigestKind::Sha512 => Bank::Sha512,
+    }
 }
 
 fn digest<S: Read + Seek>(

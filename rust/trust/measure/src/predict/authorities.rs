@@ -117,6 +117,14 @@ pub(super) fn of_shim(
             "an image without a signature that signers and firmware hash differently, behind shim",
         ));
     }
+    let by_sha1 = |list: &SignatureList| DigestKind::of_images(list.kind) == Some(DigestKind::Sha1);
+    let named = admitted_by.iter().chain(&denied).any(by_sha1);
+    if named && !presented.digests.contains_key(&DigestKind::Sha1) {
+        return Err(super::not_compared(
+            7,
+            "an image behind shim with SHA-1 digests in db, dbx or shim's lists",
+        ));
+    }
     let verdict = admitted(image, presented, &admitted_by, &denied)?;
     let by_digest = digest(presented, DigestKind::Sha256, &db)
         .or_else(|| digest(presented, DigestKind::Sha1, &db))
