@@ -136,6 +136,16 @@ in
       inherit expected;
       generations.generation = made.artifacts.generation1;
     };
+    # What was predicted while the UKI was written is what the finished files say (checks/flake-checks.nix).
+    finished = lib.pcrsUnchanged {
+      expected = "${generations.generation}/pcrs.json";
+      actual = lib.predictPcrs {
+        loader = "${generations.generation}/loader.efi";
+        uki = "${generations.generation}/uki.efi";
+        inherit (generations.generation.request) measure;
+      };
+      pinned = "pcrs.json";
+    };
     neither = lib.pcrsUnchanged { inherit expected; };
     generation = lib.predictPcrs {
       artifacts = generations.generation;

@@ -10,7 +10,7 @@ use crate::reference::{BANKS, Kept};
 use machine::{Pcrlock, Tpm};
 
 /// The registers of the predictions.
-const PCRS: [u32; 6] = [4, 7, 9, 11, 12, 13];
+const PCRS: [u32; 7] = [4, 5, 7, 9, 11, 12, 13];
 
 /// What systemd measures until the moment at which secrets are unsealed in the initrd, by the release that does.
 const WORDS_257: [(&str, &[u32]); 1] = [("enter-initrd", &[11])];
@@ -19,12 +19,10 @@ const WORDS_262: [(&str, &[u32]); 2] = [
     ("os-separator", &[0, 1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 14]),
 ];
 
-/// `pcrlock.d` of so many generations.
-fn with_files(count: usize) -> Kept {
-    let kept = Kept::new(count, &[""]);
+/// Makes `pcrlock.d` of so many generations.
+fn lock(kept: &Kept, count: usize) {
     let create = ["pcrlock", "create", "--output", "pcrlock.d"].map(str::to_owned);
     kept.work.done([&create[..], &kept.options(count)].concat());
-    kept
 }
 
 /// A leaf's value, extended with the words that systemd measures into that register.
@@ -79,8 +77,16 @@ fn predicts_the_same(kept: &Kept, pcrlock: &Pcrlock<'_>, count: usize, words: &[
 #[test]
 fn systemd_pcrlock_recognizes_the_boot_and_predicts_what_we_predict() {
     let count = 3;
-    let kept = with_files(count);
-    let boot = kept.boot("2");
+    let kept = Kept::new(count, &[""]);
+    kept.work.write("loader.conf", "timeout 1\n");
+    let boot = kept.boot("2", |disk| {
+        for number in 1..=count {
+            let measure =
+                json!({ "pcrs": PCRS, "medium": { "disk": disk }, "loaderConf": "loader.conf" });
+            kept.predict(&number.to_string(), measure);
+        }
+    });
+    lock(&kept, count);
     let inputs = &kept.work.inputs;
     for (suite, words) in [("trixie", &WORDS_257[..]), ("sid", &WORDS_262[..])] {
         let root = match suite {
@@ -106,7 +112,8 @@ fn systemd_pcrlock_recognizes_the_boot_and_predicts_what_we_predict() {
 
 #[test]
 fn each_generation_is_a_variant_of_the_components_that_differ() {
-    let kept = with_files(2);
+    let kept = Kept::new(2, &[""]);
+    lock(&kept, 2);
     let listed = kept.work.inside(kept.work.inputs.trixie().visit());
     let mut command = listed.command("/usr/lib/systemd/systemd-pcrlock").unwrap();
     let folder = kept.work.path("pcrlock.d").display().to_string();

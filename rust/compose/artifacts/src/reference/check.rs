@@ -1,7 +1,7 @@
 //! `reference.check`: whether a machine is in a state that a reference document admits.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,14 +17,29 @@ use crate::{Context, Error};
 pub struct CheckReference {
     /// The document, of Touchstone's own form.
     pub document: PathBuf,
-    /// The machine's values: `{"pcrs":{"4":{"sha256":"…"},…}}`, as `eventlog.replay` answers.
+    /// The machine's values: `{"pcrs":{"4":{"sha256":"…"},…}}`, as `eventlog.replay` answers, or `{"4":"…",…}`, of the bank that the
+    /// digests' length tells.
     pub values: PathBuf,
 }
 
-/// A machine's values. Other fields are passed over.
-#[derive(Deserialize)]
-struct Values {
-    pcrs: BTreeMap<u32, BTreeMap<Bank, Digest>>,
+/// PCR → bank → value.
+type Values = BTreeMap<u32, BTreeMap<Bank, Digest>>;
+
+/// Reads a machine's values in either form. Other fields beside `pcrs` are passed over.
+fn values_of(file: &Path) -> Result<Values, Error> {
+    let role = "file of PCR values";
+    let mut json: serde_json::Value = read(role, file)?;
+    let malformed = |error: serde_json::Error| Error::Text {
+        role,
+        file: file.to_owned(),
+        fact: error.to_string(),
+    };
+    if let Some(pcrs) = json.get_mut("pcrs") {
+        return serde_json::from_value(pcrs.take()).map_err(malformed);
+    }
+    let flat: BTreeMap<u32, Digest> = serde_json::from_value(json).map_err(malformed)?;
+    let value = |(pcr, value): (u32, Digest)| (pcr, BTreeMap::from([(value.bank(), value)]));
+    Ok(flat.into_iter().map(value).collect())
 }
 
 impl CheckReference {
@@ -36,12 +51,12 @@ impl CheckReference {
     pub fn run(&self, context: &Context<'_>) -> Result<Verdict, Error> {
         context.progress.phase("comparing");
         let reference: Reference = read("reference document", &self.document)?;
-        let values: Values = read("file of PCR values", &self.values)?;
+        let values = values_of(&self.values)?;
         let refused = |file: &PathBuf| {
             let file = Some(file.clone());
             |source| Error::Reference { file, source }
         };
         reference.validate().map_err(refused(&self.document))?;
-        reference.check(&values.pcrs).map_err(refused(&self.values))
+        reference.check(&values).map_err(refused(&self.values))
     }
 }

@@ -1,6 +1,7 @@
 //! A machine for systemd-pcrlock: a software TPM that holds what a real boot measured, and the log of that boot.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -12,8 +13,9 @@ use crate::reference::Kept;
 use crate::support::Work;
 
 impl Kept {
-    /// Boots the generation of this name under Secure Boot, with the keys of this folder in the firmware.
-    pub fn boot(&self, name: &str) -> Boot {
+    /// Boots the generation of this name under Secure Boot, with the keys of this folder in the firmware; `before` is done with the
+    /// machine's disk.
+    pub fn boot(&self, name: &str, before: impl FnOnce(&Path)) -> Boot {
         let list = |name: &str| self.work.read(&format!("keys/{name}.esl"));
         let root = self.work.inputs.trixie();
         let machine = Machine::new(&root, Firmware::of_debian(root.path()))
@@ -22,6 +24,7 @@ impl Kept {
                 "EFI/Linux/generation.efi",
                 self.work.path(&format!("uki-{name}.efi")),
             )
+            .file("loader/loader.conf", self.work.path("loader.conf"))
             .variables(Variables {
                 pk: list("PK"),
                 kek: list("KEK"),
@@ -29,7 +32,9 @@ impl Kept {
                 dbx: Vec::new(),
                 secure_boot: true,
             });
-        let boot = machine.boot().unwrap();
+        let mut prepared = machine.prepare().unwrap();
+        before(&prepared.disk());
+        let boot = prepared.boot().unwrap();
         boot.reached().unwrap();
         boot
     }

@@ -66,6 +66,7 @@ fn a_pinned_file_lets_the_same_values_build_and_refuses_others_with_the_cause() 
     let pinned = nix.store("store").on_host(&predicted[0]);
     std::fs::copy(pinned, nix.work.path("pcrs.json")).unwrap();
     check(&nix, "same").unwrap();
+    check(&nix, "finished").unwrap();
     let said = check(&nix, "other").unwrap_err();
     for fact in [
         "[pcrs.moved]",

@@ -104,13 +104,7 @@ impl Component {
 pub(super) fn separators(banks: &[Bank]) -> [PcrlockFile; 2] {
     let record = |pcr| Record {
         pcr,
-        digests: banks
-            .iter()
-            .map(|bank| RecordDigest {
-                hash_alg: *bank,
-                digest: bank.hash(&[0; 4]),
-            })
-            .collect(),
+        digests: digests(banks, &[0; 4]),
     };
     let instead = |component, records| PcrlockFile {
         name: file(component, "600-0xffffffff"),
@@ -121,6 +115,30 @@ pub(super) fn separators(banks: &[Bank]) -> [PcrlockFile; 2] {
         instead("400-secureboot-separator", vec![record(7)]),
         instead("500-separator", (0..=6).map(record).collect()),
     ]
+}
+
+/// The end of the boot services, in the place of systemd's second variant, which says that the firmware does not measure it.
+pub(super) fn exit(banks: &[Bank]) -> PcrlockFile {
+    let action = |text: &str| Record {
+        pcr: 5,
+        digests: digests(banks, text.as_bytes()),
+    };
+    PcrlockFile {
+        name: file("700-action-efi-exit-boot-services", "600-absent"),
+        generations: Vec::new(),
+        records: vec![
+            action("Exit Boot Services Invocation"),
+            action("Exit Boot Services Returned with Success"),
+        ],
+    }
+}
+
+fn digests(banks: &[Bank], data: &[u8]) -> Vec<RecordDigest> {
+    let digest = |bank: &Bank| RecordDigest {
+        hash_alg: *bank,
+        digest: bank.hash(data),
+    };
+    banks.iter().map(digest).collect()
 }
 
 fn file(component: &str, variant: &str) -> String {

@@ -152,7 +152,11 @@ pub fn files(generations: &[Named]) -> Result<Pcrlock, PcrlockError> {
         .filter(|(_, variants)| variants.iter().any(|variant| !variant.records.is_empty()))
         .flat_map(|(component, variants)| component.files(generations.len(), variants))
         .collect();
-    files.extend(component::separators(&banks_of(generations)));
+    let banks = banks_of(generations);
+    files.extend(component::separators(&banks));
+    if values.contains_key(&5) {
+        files.push(component::exit(&banks));
+    }
     files.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Pcrlock {
         files,

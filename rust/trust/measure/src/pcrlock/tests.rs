@@ -163,6 +163,9 @@ fn what_the_loader_and_the_disk_add_to_pcr_5_stands_between_systemds_own_compone
     let pcrlock = files(&[named("42", vec![leaf(measurements.clone())])]).unwrap();
     assert!(names(&pcrlock).contains(&"600-gpt.pcrlock.d/generated.pcrlock"));
     assert!(names(&pcrlock).contains(&"650-uki-pcr05.pcrlock.d/42.pcrlock"));
+    assert!(
+        names(&pcrlock).contains(&"700-action-efi-exit-boot-services.pcrlock.d/600-absent.pcrlock")
+    );
     // A firmware whose first attempt fails: systemd would take that one for the only one.
     measurements.push(exit("success after a failure"));
     assert!(matches!(
