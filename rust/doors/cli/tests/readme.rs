@@ -12,6 +12,16 @@ fn the_commands_of_the_readme_do_what_it_says() {
         "request.json",
         r#"{ "operation": "pe.digest", "file": "signed.efi" }"#,
     );
+    std::fs::copy(&work.inputs.boot["trixie"]["x64"], work.path("loader.efi")).unwrap();
+    work.write(
+        "machine.json",
+        r#"{
+            "loader": "loader.efi", "uki": "signed.efi", "output": "pcrs.json",
+            "measure": { "secureBoot": {
+                "PK": "keys/PK.esl", "KEK": "keys/KEK.esl", "db": "keys/db.esl", "certificate": "keys/db.pem"
+            } }
+        }"#,
+    );
 
     let commands: Vec<&str> = readme
         .lines()
