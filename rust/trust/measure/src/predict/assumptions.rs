@@ -69,7 +69,7 @@ fn of_firmware(boot: &BootPath) -> Vec<Assumption> {
         (
             &[5],
             !by_log,
-            "The firmware measures into PCR 5 the separator, the partition table and the end of the boot services alone, and refuses to end them as often as was said.",
+            "The firmware measures into PCR 5 the separator, the partition table and the end of the boot services alone, in this order (no driver comes from the disk before the boot option), and refuses to end them as often as was said.",
         ),
         (
             &[5],
