@@ -109,27 +109,41 @@ fn carry_out(orders: &[Order], report: &mut Report<&File>) -> anyhow::Result<()>
     let mut device = Tpm::new(device.context(DEVICE)?);
     for (number, order) in orders.iter().enumerate() {
         match order {
-            Order::Extend(extend) => {
-                device.extend(extend.pcr, extend.word.as_bytes())?;
-                report.line(
-                    "extended",
-                    &format!("{number} {} {}", extend.pcr, extend.word),
-                );
-                for (bank, folder) in banks()? {
-                    let what = format!("pcr-after {number} {bank} {}", extend.pcr);
-                    report.fact(&what, pcr(&folder, extend.pcr));
-                }
-            }
-            Order::Unseal(unseal) => {
-                let secret = orders::unseal(&mut device, unseal, |refusal| {
-                    report.line("unseal-refused", &format!("{number} {refusal}"));
-                })?;
-                if let Some(secret) = secret {
-                    let secret = data_encoding::HEXLOWER.encode(&secret);
-                    report.line("unsealed", &format!("{number} {secret}"));
-                }
-            }
+            Order::Extend(order) => extend(&mut device, number, order, report)?,
+            Order::Unseal(order) => unseal(&mut device, number, order, report)?,
         }
+    }
+    Ok(())
+}
+
+fn extend(
+    device: &mut Tpm<File>,
+    number: usize,
+    order: &orders::Extend,
+    report: &mut Report<&File>,
+) -> anyhow::Result<()> {
+    let orders::Extend { pcr: index, word } = order;
+    device.extend(*index, word.as_bytes())?;
+    report.line("extended", &format!("{number} {index} {word}"));
+    for (bank, folder) in banks()? {
+        let what = format!("pcr-after {number} {bank} {index}");
+        report.fact(&what, pcr(&folder, *index));
+    }
+    Ok(())
+}
+
+fn unseal(
+    device: &mut Tpm<File>,
+    number: usize,
+    order: &orders::Unseal,
+    report: &mut Report<&File>,
+) -> anyhow::Result<()> {
+    let secret = orders::unseal(device, order, |refusal| {
+        report.line("unseal-refused", &format!("{number} {refusal}"));
+    })?;
+    if let Some(secret) = secret {
+        let secret = data_encoding::HEXLOWER.encode(&secret);
+        report.line("unsealed", &format!("{number} {secret}"));
     }
     Ok(())
 }
