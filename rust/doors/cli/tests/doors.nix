@@ -15,6 +15,9 @@ let
   sign = { inherit (inputs) key; certificate = file "db.pem" inputs.certificate; };
   stub = file "stub.efi" inputs.stub;
 
+  # A build signs with test keys only: the certificate says that it is one.
+  pcrKey = { inherit (inputs) key; publicKey = sign.certificate; };
+
   uki = lib.mkUki {
     inherit stub sign;
     linux = generation.kernel;
@@ -26,6 +29,7 @@ let
     splash = file "splash.bmp" inputs.splash;
     sections = [{ name = ".mine"; content = "some text"; }];
     compat = 257;
+    pcrSign.keys = [ (pcrKey // { phases = [ "enter-initrd" ]; }) ];
   };
   # Every part; nobody predicts what it measures, for the machine chooses among its device trees.
   whole = lib.mkUki {
@@ -168,6 +172,16 @@ in
     };
     keyAsPath = lib.signPe { file = stub; sign = sign // { key = inputs.certificate; }; };
     passphraseAsPath = lib.signPe { file = stub; sign = sign // { passphraseFile = inputs.certificate; }; };
+    pcrKeyWithoutCertificate = lib.mkUki {
+      inherit stub;
+      linux = generation.kernel;
+      pcrSign.keys = [{ inherit (inputs) key; }];
+    };
+    pcrKeyAsPath = lib.mkUki {
+      inherit stub;
+      linux = generation.kernel;
+      pcrSign.keys = [{ key = inputs.certificate; }];
+    };
     unknownAttribute = lib.mkUki { inherit stub; linux = generation.kernel; cmdlien = "quiet"; };
     missingInitrd = lib.mkUki { inherit stub; linux = generation.kernel; initrds = [ "/missing-initrd" ]; };
   };

@@ -41,6 +41,14 @@ fn the_builder_refuses_as_the_command_line_does() {
             "passphraseAsPath",
             ["sign.passphraseFile is a Nix path", "as a string"],
         ),
+        (
+            "pcrKeyWithoutCertificate",
+            [
+                "no certificate says that this one is a test key",
+                "[key.refused]",
+            ],
+        ),
+        ("pcrKeyAsPath", ["sign.key is a Nix path", "as a string"]),
         ("unknownAttribute", ["cmdlien", "[request.malformed]"]),
         (
             "missingInitrd",
