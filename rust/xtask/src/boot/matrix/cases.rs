@@ -145,10 +145,10 @@ impl Case {
         let mut cases = Vec::new();
         for systemd in Systemd::ALL {
             for secure_boot in [true, false] {
-                // systemd 252 knows no profiles: it would start the second like the first.
-                let variants = Variant::ALL.into_iter().filter(|variant| {
-                    systemd != Systemd::V252 || *variant != Variant::SecondProfile
-                });
+                // systemd 252 knows no profiles, and its stub has no room for their sections.
+                let variants = Variant::ALL
+                    .into_iter()
+                    .filter(|variant| systemd != Systemd::V252 || variant.profile().is_none());
                 cases.extend(variants.map(|variant| Case {
                     systemd,
                     secure_boot,
@@ -201,6 +201,6 @@ mod tests {
     fn the_few_are_among_all() {
         let all = Case::all();
         assert!(Case::few().iter().all(|few| all.contains(few)));
-        assert_eq!(all.len(), 70);
+        assert_eq!(all.len(), 68);
     }
 }
