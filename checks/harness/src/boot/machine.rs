@@ -262,7 +262,7 @@ impl<'a> Machine<'a> {
     /// expected.
     ///
     /// # Errors
-    /// When the machine cannot be made or started. A machine that started and did not come up is an [`Outcome`], no error.
+    /// When the machine cannot be made or started. A machine that started and did not come up is an [`Outcome`](super::Outcome), no error.
     pub fn boot(&self) -> Result<Boot> {
         let first = self.prepare()?.boot()?;
         if !first.outcome.may_be_chance() || self.refusal_expected {

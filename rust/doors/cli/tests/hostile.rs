@@ -231,12 +231,12 @@ fn a_uki_that_cannot_be_measured_is_not_written_if_that_was_asked() {
     let work = ready();
     let parts = [
         "--section",
-        ".hwids:some",
+        ".dtbauto:some",
         "--measure",
         "--output",
         "out.efi",
     ];
     let output = work.touchstone(build(&parts));
-    assert_one_error(&output, &Refusal::new("predict.refused", "", &[".hwids"]));
+    assert_one_error(&output, &Refusal::new("predict.refused", "", &[".dtbauto"]));
     assert!(!work.path("out.efi").exists());
 }

@@ -55,7 +55,7 @@ impl PolicyDigest {
 
     /// After `TPM2_PolicyOR` (part 3, section 23.6) of these alternatives: `H(0…0 ‖ TPM_CC_PolicyOR ‖ digests)`.
     ///
-    /// Their order counts. [`PolicyTree`] takes any number.
+    /// Their order counts. [`PolicyTree`](super::PolicyTree) takes any number.
     ///
     /// # Errors
     /// [`PolicyError::Alternatives`] unless there are 2 to 8, [`PolicyError::OtherHash`] when they are not of one hash.
