@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
     Ask, Bank, Component, Digest, Digests, ProfileMeasurement, SectionDigests, Version,
-    VersionError, measure_profiles, profile_sections,
+    measure_profiles, profile_sections,
 };
 use touchstone_pe::sbat::{Metadata, SbatError};
 use touchstone_pe::{
@@ -237,7 +237,7 @@ fn profiles(
     if image.section(".linux").is_none() {
         return Ok(Vec::new());
     }
-    let measured = stub(file, image)?
+    let measured = Version::of_image(Component::Stub, image, file)?
         .map_err(|error| error.to_string())
         .and_then(|stub| {
             measure_profiles(image.sections(), digests, &stub).map_err(|error| error.to_string())
@@ -262,14 +262,6 @@ fn profiles(
     };
     let all = profile_sections(image.sections()).into_iter();
     Ok(all.enumerate().map(described).collect())
-}
-
-fn stub(file: &mut File, image: &Image) -> Result<Result<Version, VersionError>, ReadError> {
-    let Some(section) = image.section(".sdmagic") else {
-        return Ok(Err(VersionError::Missing(Component::Stub)));
-    };
-    let magic = image.section_bytes(file, section, u64::from(TEXT_LIMIT))?;
-    Ok(Version::of_sdmagic(Component::Stub, &magic))
 }
 
 fn contributions(profile: &ProfileMeasurement) -> Vec<Measured> {

@@ -141,17 +141,13 @@ fn big(parts: &Parts) -> [(&'static str, Files); 2] {
 
 /// The version of the stub: what is measured depends on it.
 fn version(stub: &Image, file: &mut Input, parts: &Parts) -> Result<Version, Error> {
-    let magic = match stub.section(".sdmagic").cloned() {
-        Some(section) => stub.section_bytes(file, &section, 4096),
-        None => Ok(Vec::new()),
-    };
-    let magic = magic.map_err(|source| Error::Pe {
+    let version = Version::of_image(Component::Stub, stub, file);
+    let version = version.map_err(|source| Error::Pe {
         role: "stub",
         file: parts.stub.clone(),
         source,
     })?;
-    Version::of_sdmagic(Component::Stub, &magic)
-        .map_err(|source| not_measured(parts, source.into()))
+    version.map_err(|source| not_measured(parts, source.into()))
 }
 
 fn not_measured(parts: &Parts, source: touchstone_measure::UkiError) -> Error {

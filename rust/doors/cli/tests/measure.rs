@@ -251,3 +251,18 @@ fn parts_with_profiles_give_the_values_of_each_profile() {
         );
     }
 }
+
+#[test]
+fn parts_with_a_stub_that_names_no_version_are_refused() {
+    let work = Work::with_kernel("amd64");
+    work.stub("trixie", "x64", "stub");
+    let request = serde_json::json!({ "ukis": { "1": { "stub": "vmlinuz", "linux": "vmlinuz" } } });
+    work.write("request.json", request.to_string());
+    let output = work.touchstone(["measure", "parts", "request.json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("error: ") && said.contains("vmlinuz"),
+        "{said}"
+    );
+}

@@ -1,6 +1,9 @@
 //! Which systemd-stub and which systemd-boot: what is measured depends on it.
 
 use std::fmt;
+use std::io::{Read, Seek};
+
+use touchstone_pe::{Image, ReadError};
 
 /// The systemd versions whose measurements were compared with real boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +104,26 @@ pub enum VersionError {
     },
 }
 
+/// More than any text that systemd writes there.
+const SDMAGIC_LIMIT: u64 = 64 * 1024;
+
 impl Version {
+    /// The version that an image names in its section `.sdmagic`.
+    ///
+    /// # Errors
+    /// The outer one when the file cannot be read, the inner one when it names no version, or none that is known.
+    pub fn of_image<S: Read + Seek>(
+        component: Component,
+        image: &Image,
+        source: &mut S,
+    ) -> Result<Result<Version, VersionError>, ReadError> {
+        let Some(section) = image.section(".sdmagic") else {
+            return Ok(Err(VersionError::Missing(component)));
+        };
+        let magic = image.section_bytes(source, section, SDMAGIC_LIMIT)?;
+        Ok(Version::of_sdmagic(component, &magic))
+    }
+
     /// Reads the content of a section `.sdmagic`: `#### LoaderInfo: systemd-stub 257.13-1~deb13u1 ####`.
     pub fn of_sdmagic(component: Component, section: &[u8]) -> Result<Version, VersionError> {
         let malformed = || VersionError::Malformed {

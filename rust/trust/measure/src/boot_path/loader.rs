@@ -6,7 +6,7 @@ use touchstone_pe::Image;
 
 use super::{Authority, BootPathError, StartedImage};
 use crate::bank::Bank;
-use crate::version::{Component, Version, VersionError};
+use crate::version::{Component, Version};
 
 /// The boot loader that the firmware starts: systemd-boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +27,7 @@ impl Loader {
         authority: Option<Authority>,
     ) -> Result<Loader, BootPathError> {
         let image = Image::read(source)?;
-        let section = image
-            .section(".sdmagic")
-            .cloned()
-            .ok_or(VersionError::Missing(Component::Boot))?;
-        let magic = image.section_bytes(source, &section, 4096)?;
-        let version = Version::of_sdmagic(Component::Boot, &magic)?;
+        let version = Version::of_image(Component::Boot, &image, source)??;
         let name = format!("systemd-boot {version}");
         Ok(Loader {
             image: StartedImage::of(name, &image, source, banks, authority)?,

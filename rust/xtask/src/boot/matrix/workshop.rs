@@ -22,6 +22,9 @@ pub struct Workshop<'a> {
     initrd: PathBuf,
 }
 
+/// Files by the names that they have on the ESP.
+type Named = BTreeMap<String, PathBuf>;
+
 /// The files of one machine, by their paths on the ESP.
 pub struct Scene {
     /// shim.
@@ -31,9 +34,9 @@ pub struct Scene {
     /// What is started at last.
     pub program: Program,
     /// Files in the UKI's own folder, by name.
-    pub extra: BTreeMap<String, PathBuf>,
+    pub extra: Named,
     /// Files below `loader/`, by path.
-    pub shared: BTreeMap<String, PathBuf>,
+    pub shared: Named,
     /// The boot loader's settings.
     pub loader_conf: PathBuf,
 }
@@ -178,13 +181,8 @@ impl<'a> Workshop<'a> {
     }
 
     /// The files beside the UKI: in its own folder, and below `loader/`.
-    #[allow(clippy::type_complexity, reason = "two maps of the same kind")]
-    fn beside(
-        &self,
-        variant: Variant,
-        into: &Path,
-    ) -> Result<(BTreeMap<String, PathBuf>, BTreeMap<String, PathBuf>)> {
-        let (mut extra, mut shared) = (BTreeMap::new(), BTreeMap::new());
+    fn beside(&self, variant: Variant, into: &Path) -> Result<(Named, Named)> {
+        let (mut extra, mut shared) = (Named::new(), Named::new());
         if variant.has_addons() {
             for name in ["b", "a"] {
                 extra.insert(
