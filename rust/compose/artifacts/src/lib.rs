@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bootspec;
+mod companions;
 pub mod detached;
 pub mod diff;
 mod efifw;

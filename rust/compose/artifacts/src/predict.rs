@@ -7,12 +7,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{
-    Addon, BootPathError, Branch, Companion, Companions, DeviceTree, FirmwareLogError, Linux,
-    MediumError, PredictError, Program, StartedImage, Uki, UkiError,
+    BootPathError, Branch, Companion, DeviceTree, FirmwareLogError, Linux, MediumError,
+    PredictError, Program, StartedImage, Uki, UkiError,
 };
 
 pub use touchstone_measure::Prediction;
 
+use crate::companions::{self, companions};
 use crate::firmware::{Firmware, Measure, boot_path};
 use crate::machine::ShimFiles;
 use crate::source::{FileContent, open};
@@ -121,7 +122,7 @@ impl PredictPcrs {
             .loader
             .as_ref()
             .map(|path| firmware.loader(path, path, firmware.promised()?));
-        let shared = companions(&firmware, &self.shared, of_loader_folder)?;
+        let shared = companions(&firmware, &self.shared, companions::of_loader_folder)?;
         let shim = self.shim.as_ref().map(|shim| shim.open(&firmware));
         let prediction =
             firmware.predict(shim.transpose()?, loader.transpose()?, entries, shared)?;
@@ -183,7 +184,7 @@ impl Entry {
         let uki = Uki::from_file(name, &mut file, &firmware.ask.banks, promised)
             .map_err(|source| boot_path("UKI", path, source))?;
         Ok(Uki {
-            extra: companions(firmware, &self.extra, of_extra_folder)?,
+            extra: companions(firmware, &self.extra, companions::of_extra_folder)?,
             profile: self.profile,
             device_tree: self.device_tree.map(DeviceTree::from),
             content: Some(Arc::new(FileContent::new("UKI", path)?)),
@@ -213,7 +214,7 @@ impl LinuxEntry {
 }
 
 /// A PE image with its digests and with what speaks for it.
-fn image(
+pub(crate) fn image(
     firmware: &Firmware,
     role: &'static str,
     name: &str,
@@ -222,74 +223,6 @@ fn image(
     let promised = firmware.promised()?;
     StartedImage::from_file(name, &mut open(role, path)?, &firmware.ask.banks, promised)
         .map_err(|source| boot_path(role, path, source))
-}
-
-/// What a file on the ESP is to a stub.
-#[derive(Clone, Copy)]
-enum Kind {
-    Addon,
-    Credential,
-    SystemExtension,
-    ConfigurationExtension,
-}
-
-/// By the ends of the names in `<UKI>.extra.d`.
-fn of_extra_folder(name: &str) -> Option<Kind> {
-    match name {
-        _ if name.contains('/') => None,
-        _ if name.ends_with(".addon.efi") => Some(Kind::Addon),
-        _ if name.ends_with(".cred") => Some(Kind::Credential),
-        _ if name.ends_with(".confext.raw") => Some(Kind::ConfigurationExtension),
-        _ if name.ends_with(".raw") => Some(Kind::SystemExtension),
-        _ => None,
-    }
-}
-
-/// By folder and end below `loader/`.
-fn of_loader_folder(path: &str) -> Option<Kind> {
-    let (folder, name) = path.split_once('/')?;
-    let kind = of_extra_folder(name)?;
-    let right = match kind {
-        Kind::Addon => "addons",
-        Kind::Credential => "credentials",
-        Kind::SystemExtension | Kind::ConfigurationExtension => "extensions",
-    };
-    (folder == right).then_some(kind)
-}
-
-/// Sorts files beside a UKI into what they are.
-fn companions(
-    firmware: &Firmware,
-    files: &BTreeMap<String, PathBuf>,
-    kind: fn(&str) -> Option<Kind>,
-) -> Result<Companions, Error> {
-    let mut companions = Companions::default();
-    for (path, file) in files {
-        let kind = kind(path).ok_or_else(|| Error::Request {
-            fact: format!("{path:?} is no name by which a stub finds an addon, a credential or an extension"),
-            help: "give the file its name on the ESP: NAME.addon.efi, NAME.cred, NAME.sysext.raw or NAME.confext.raw; below `loader/` in addons/, credentials/ or extensions/",
-        })?;
-        let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-        let content: Arc<dyn touchstone_measure::Content> =
-            Arc::new(FileContent::new("file beside the UKI", file)?);
-        match kind {
-            Kind::Addon => companions.addons.push(Addon {
-                image: image(firmware, "addon", &name, file)?,
-                name,
-                content,
-            }),
-            Kind::Credential => companions.credentials.push(Companion { name, content }),
-            Kind::SystemExtension => companions
-                .system_extensions
-                .push(Companion { name, content }),
-            Kind::ConfigurationExtension => {
-                companions
-                    .configuration_extensions
-                    .push(Companion { name, content });
-            }
-        }
-    }
-    Ok(companions)
 }
 
 /// Writes a prediction, if a place is given.
