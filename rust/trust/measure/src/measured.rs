@@ -9,7 +9,7 @@ use crate::initrd::ServedInitrd;
 use crate::measurement::{Event, EventKind};
 use crate::phase::PhasePath;
 use crate::profiles::{PROFILE, profile_sections};
-use crate::uki::{DTBAUTO, MACHINES_CHOICE, MEASURED, MeasuredSection, UNKNOWN_TO_252, UkiError};
+use crate::uki::{DTBAUTO, MACHINES_CHOICE, MeasuredSection, UkiError, measured_by};
 use crate::version::{Release, Version};
 
 /// The front of what the kernel will be served as its initrd, hashed while the UKI passed.
@@ -104,7 +104,7 @@ impl MeasuredUki {
     pub(crate) fn has_alternatives(&self) -> bool {
         let mut seen = BTreeSet::new();
         let known = |name: &&str| {
-            *name == ".pcrsig" || MEASURED.contains(name) && !UNKNOWN_TO_252.contains(name)
+            *name == ".pcrsig" || measured_by(Release::V252).any(|measured| measured == *name)
         };
         let names = self.sections.iter().map(|section| section.name.as_str());
         let mut names = names.filter(known);
@@ -166,11 +166,8 @@ impl<'a> Profile<'a> {
     ///
     /// Of several device trees in sections `.dtbauto` the machine takes the one in this row, or none.
     pub(crate) fn section_events(&self, device_tree: Option<usize>) -> Vec<Event> {
-        let known = |name: &&&str| {
-            !(self.uki.stub.release == Release::V252 && UNKNOWN_TO_252.contains(name))
-        };
-        let measured = MEASURED.iter().filter(known);
-        let measured = measured.filter_map(|name| match *name {
+        let measured = measured_by(self.uki.stub.release);
+        let measured = measured.filter_map(|name| match name {
             DTBAUTO => self.uki.sections.get(device_tree?),
             name => self.section(name).map(|(_, section)| section),
         });

@@ -10,8 +10,8 @@ use touchstone_pe::{Section, SectionObserver};
 
 use crate::bank::{Bank, Digest};
 use crate::hash::{Digests, Hashers};
-use crate::uki::{MACHINES_CHOICE, MEASURED, UNKNOWN_TO_252, UkiError};
-use crate::version::{Release, Version};
+use crate::uki::{MACHINES_CHOICE, UkiError, measured_by};
+use crate::version::Version;
 
 /// Where the bytes of a section are: sections with the same place have the same digests.
 type Place = (u32, u32, u32);
@@ -187,10 +187,8 @@ fn contributions(
     if named(".linux").is_empty() {
         return Err(UkiError::NoKernel);
     }
-    let known_to_stub =
-        |name: &&str| !(stub.release == Release::V252 && UNKNOWN_TO_252.contains(name));
     let mut contributions = Vec::new();
-    for name in MEASURED.into_iter().filter(known_to_stub) {
+    for name in measured_by(stub.release) {
         let found = named(name);
         let [(index, section)] = found.as_slice() else {
             if found.is_empty() {
@@ -211,6 +209,7 @@ fn contributions(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::version::Release;
 
     fn sections(names: &[&str]) -> Vec<Section> {
         let named = |(index, name): (usize, &&str)| Section {

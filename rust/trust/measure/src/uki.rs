@@ -10,13 +10,13 @@ use crate::hash::{Digests, Hashers};
 use crate::initrd::ServedInitrd;
 use crate::measured::{Begun, MeasuredUki};
 use crate::profiles::{PROFILE, profile_sections};
-use crate::version::{Component, Version, VersionError};
+use crate::version::{Component, Release, Version, VersionError};
 
 /// The sections that a stub measures into PCR 11, in the order in which it does.
 ///
 /// `.pcrsig` is never measured: it signs the outcome. Of several sections `.dtbauto` the machine takes one; `.efifw` was
 /// never seen.
-pub(crate) const MEASURED: [&str; 13] = [
+const MEASURED: [&str; 13] = [
     ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
     ".pcrpkey", ".profile", DTBAUTO, ".hwids",
 ];
@@ -25,8 +25,13 @@ pub(crate) const MEASURED: [&str; 13] = [
 pub(crate) const DTBAUTO: &str = ".dtbauto";
 
 /// Sections whose content a stub knows how to use, but which no stub of this release measures.
-pub(crate) const UNKNOWN_TO_252: [&str; 6] =
-    [".ucode", ".uname", ".sbat", ".profile", DTBAUTO, ".hwids"];
+const UNKNOWN_TO_252: [&str; 6] = [".ucode", ".uname", ".sbat", ".profile", DTBAUTO, ".hwids"];
+
+/// The sections that the stub of this release measures into PCR 11, in its order.
+pub(crate) fn measured_by(release: Release) -> impl Iterator<Item = &'static str> {
+    let known = move |name: &&str| release != Release::V252 || !UNKNOWN_TO_252.contains(name);
+    MEASURED.into_iter().filter(known)
+}
 
 /// Sections that stand for a choice which the machine makes at boot.
 pub(crate) const MACHINES_CHOICE: [&str; 2] = [DTBAUTO, ".efifw"];
