@@ -11,6 +11,7 @@ mod core;
 mod document;
 mod emit;
 mod error;
+pub mod touchstone;
 
 pub use crate::core::{Core, V1, V2};
 pub use document::{Document, Extensions, Generation, Specialisation};

@@ -1,0 +1,98 @@
+//! `org.touchstone.v1` and the answer: what was made, as it is told.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use touchstone_bootspec::touchstone::{
+    Image, KEY, NamedFile, RelativePath, Sha256, Specialisation, Touchstone, ValueError,
+};
+
+use super::MadeBootArtifacts;
+use super::files::{MadeFile, MadeImage};
+use super::maker::{MadeUki, Places};
+use crate::Error;
+use crate::manifest::ManifestSummary;
+
+/// Everything that was made.
+pub(super) struct Described {
+    pub(super) uki: MadeUki,
+    pub(super) specialisations: BTreeMap<String, MadeUki>,
+    pub(super) loader: Option<MadeImage>,
+    pub(super) manifest: Option<(ManifestSummary, MadeFile)>,
+}
+
+impl Described {
+    /// The extension, with its name.
+    ///
+    /// # Errors
+    /// [`Error::Request`] when a specialisation's name makes no path.
+    pub(super) fn extension(&self, places: &Places<'_>) -> Result<(String, Value), Error> {
+        let extension = self.touchstone(places).map_err(|error| Error::Request {
+            fact: format!("boot.json cannot name a file: {error}"),
+            help: "give specialisations names of letters, digits and dashes",
+        })?;
+        Ok((KEY.to_owned(), extension.to_value()))
+    }
+
+    fn touchstone(&self, places: &Places<'_>) -> Result<Touchstone, ValueError> {
+        let in_place = InPlace(places.prefix);
+        let made = self.specialisations.iter().map(|(name, made)| {
+            let one = Specialisation {
+                uki: in_place.image(&made.image)?,
+                profile: None,
+                pcrs: in_place.optional(made.pcrs.as_ref())?,
+            };
+            Ok((name.clone(), one))
+        });
+        let mut specialisations = places.elsewhere.clone();
+        specialisations.extend(made.collect::<Result<BTreeMap<_, _>, ValueError>>()?);
+        let (loader, manifest) = (self.loader.as_ref(), self.manifest.as_ref());
+        Ok(Touchstone {
+            uki: in_place.image(&self.uki.image)?,
+            loader: loader.map(|image| in_place.image(image)).transpose()?,
+            shim: None,
+            pcrs: in_place.optional(self.uki.pcrs.as_ref())?,
+            manifest: in_place.optional(manifest.map(|(_, file)| file))?,
+            specialisations,
+            sealed: places.sealed.clone(),
+        })
+    }
+
+    /// The answer of `boot.artifacts`.
+    pub(super) fn answer(self) -> MadeBootArtifacts {
+        let specialisations = self.specialisations.into_iter();
+        MadeBootArtifacts {
+            uki: self.uki.image.answer,
+            specialisations: specialisations
+                .map(|(name, made)| (name, made.image.answer))
+                .collect(),
+            loader: self.loader.map(|image| image.answer),
+            manifest: self.manifest.map(|(summary, _)| summary),
+        }
+    }
+}
+
+/// Names files from the folder of `boot.json`.
+struct InPlace(&'static str);
+
+impl InPlace {
+    fn file(&self, file: &MadeFile) -> Result<NamedFile, ValueError> {
+        Ok(NamedFile {
+            path: RelativePath::parse(&format!("{}{}", self.0, file.path))?,
+            sha256: Sha256::parse(&file.sha256)?,
+            size: file.size,
+        })
+    }
+
+    fn optional(&self, file: Option<&MadeFile>) -> Result<Option<NamedFile>, ValueError> {
+        file.map(|file| self.file(file)).transpose()
+    }
+
+    fn image(&self, made: &MadeImage) -> Result<Image, ValueError> {
+        Ok(Image {
+            file: self.file(&made.file)?,
+            authenticode_sha256: Sha256::parse(&made.answer.authenticode_sha256)?,
+            profiles: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! The files of a generation as they were written: what the document says of them.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::source::open;
+use crate::uki::AssembledUki;
+use crate::{Error, output};
+
+/// An image that was written.
+#[derive(Debug)]
+pub(super) struct MadeImage {
+    pub(super) file: MadeFile,
+    pub(super) answer: AssembledUki,
+}
+
+/// A file that was written: its path below the folder of artifacts, and what is in it.
+#[derive(Debug)]
+pub(super) struct MadeFile {
+    pub(super) path: String,
+    pub(super) sha256: String,
+    pub(super) size: u64,
+}
+
+/// Writes the image `name` in `folder`, and reads it once more for the digest of the file: a signature changes its header.
+///
+/// # Errors
+/// See [`Error`].
+pub(super) fn written(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&mut File, &Path) -> Result<AssembledUki, Error>,
+) -> Result<MadeImage, Error> {
+    let target = folder.join(name);
+    output::file(&target, |out| {
+        let answer = write(out, &target)?;
+        out.rewind().map_err(|source| unreadable(&target, source))?;
+        let file = MadeFile {
+            path: name.to_owned(),
+            ..content(out, &target)?
+        };
+        Ok(MadeImage { file, answer })
+    })
+}
+
+/// A file of `folder` that was just written.
+///
+/// # Errors
+/// [`Error::Open`].
+pub(super) fn described(folder: &Path, path: String) -> Result<MadeFile, Error> {
+    let target = folder.join(&path);
+    let mut file = open("file that was just written", &target)?;
+    Ok(MadeFile {
+        path,
+        ..content(&mut file, &target)?
+    })
+}
+
+/// Reads what stands in `file`, to its end.
+fn content(file: &mut File, target: &Path) -> Result<MadeFile, Error> {
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; touchstone_pe::CHUNK];
+    let mut size = 0;
+    loop {
+        let got = match file.read(&mut block) {
+            Ok(0) => break,
+            Ok(got) => got,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(source) => return Err(unreadable(target, source)),
+        };
+        hasher.update(block.get(..got).unwrap_or_default());
+        size += got as u64;
+    }
+    Ok(MadeFile {
+        path: String::new(),
+        sha256: crate::hex(&hasher.finalize()),
+        size,
+    })
+}
+
+fn unreadable(file: &Path, source: std::io::Error) -> Error {
+    Error::Open {
+        role: "file that was just written",
+        file: file.to_owned(),
+        source,
+    }
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// [`Error::Write`].
+pub(super) fn create(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+        file: folder.to_owned(),
+        source,
+    })
+}
