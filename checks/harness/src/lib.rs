@@ -20,6 +20,7 @@ pub mod inputs;
 mod namespace;
 pub mod nix;
 pub mod nix_inputs;
+pub mod options;
 pub mod progress;
 mod prune;
 pub mod python;

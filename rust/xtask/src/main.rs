@@ -16,6 +16,7 @@ mod format;
 mod fuzz;
 mod libfuzzer;
 mod linked;
+mod options;
 mod order;
 mod setup;
 mod stages;
@@ -83,6 +84,12 @@ enum Task {
     },
     /// Bring every Nix file into nixpkgs-fmt's form
     FmtNix,
+    /// Write docs/options.md, the option reference, from the NixOS modules
+    Options {
+        /// Write nothing; fail when the page is not what the modules say
+        #[arg(long)]
+        check: bool,
+    },
     /// Run a program inside an unpacked root (used by the harness, through `unshare`)
     #[command(hide = true)]
     Enter {
@@ -124,6 +131,7 @@ fn run(task: Task) -> Result<ExitCode> {
             fuzz::long(&targets, length).map(|()| ExitCode::SUCCESS)
         }
         Task::FmtNix => format::write_nix().map(|()| ExitCode::SUCCESS),
+        Task::Options { check } => options::run(check).map(|()| ExitCode::SUCCESS),
         Task::Enter { arguments } => {
             let code = touchstone_harness::enter_and_wait(arguments)?;
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))

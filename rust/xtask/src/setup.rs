@@ -70,11 +70,15 @@ pub fn run(wish: Wish) -> Result<Inputs> {
 
 /// Prepares what two generations of Debian 13 need. The index is left alone: it would name less than the last one.
 pub fn generations() -> Result<Inputs> {
-    let cache = Cache::open()?;
-    let mut inputs = fill(&mut Setup::new(&cache, false), Scope::Generations)?;
-    drop(cache);
+    let mut inputs = nix()?;
     add_binaries(&mut inputs)?;
     Ok(inputs)
+}
+
+/// Prepares the root that has Nix and what goes with it, without programs of ours. The index is left alone as well.
+pub fn nix() -> Result<Inputs> {
+    let cache = Cache::open()?;
+    fill(&mut Setup::new(&cache, false), Scope::Generations)
 }
 
 fn fill(setup: &mut Setup<'_>, scope: Scope) -> Result<Inputs> {

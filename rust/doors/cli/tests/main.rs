@@ -19,6 +19,7 @@ mod inspect;
 mod keys;
 mod measure;
 mod nix;
+mod options;
 mod pcrlock;
 mod policy;
 mod readme;

@@ -1,0 +1,36 @@
+# What the option reference (docs/options.md) says, as JSON: every option that the modules below `modules` declare, as nixpkgs' own
+# documentation tools see it. `cargo xtask options` makes Markdown of it.
+#
+#   lib       nixpkgs' lib: a folder
+#   modules   the folder of the modules; its default.nix imports them all
+{ lib, modules }:
+
+let
+  inherit (import lib) evalModules filter hasPrefix optionAttrSetToDocList removePrefix;
+
+  # Nothing but the modules: a default that needs the rest of NixOS must say in `defaultText` what it is.
+  evaluated = evalModules {
+    modules = [
+      modules
+      {
+        _module.check = false;
+        _module.args.pkgs = throw "the value of a documented option needs pkgs; give the option a `defaultText` or a literal example";
+      }
+    ];
+  };
+
+  folder = "${toString modules}/";
+
+  ours = option: option.visible && !option.internal
+    && builtins.any (hasPrefix folder) (map toString option.declarations);
+
+  entry = option: {
+    inherit (option) name readOnly type;
+    # Of a text that is marked as Markdown, the text.
+    description = option.description.text or option.description;
+    declared = map (file: removePrefix folder (toString file)) option.declarations;
+    default = option.default or null;
+    example = option.example or null;
+  };
+in
+map entry (filter ours (optionAttrSetToDocList evaluated.options))
