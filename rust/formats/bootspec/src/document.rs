@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-use touchstone_store::json::{self, Object};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use touchstone_store::json::{self, JsonError};
 
-use crate::{Core, ReadError, V1, V2};
-
-/// Extensions: name → object, in the document's order. What they hold is kept and not looked at.
-pub type Extensions = Map<String, Value>;
+use crate::members::{Members, value};
+use crate::{Core, Extension, Extensions, ReadError, V1, V2};
 
 /// A `boot.json`: v1, v2 or both, and the extensions that both share.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,67 +43,74 @@ pub struct Specialisation<C> {
 impl Document {
     /// Reads a document. Total: any bytes give a document or a named error.
     pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        Self::from_value(json::parse(bytes)?)
-    }
-
-    /// Reads a document that was parsed elsewhere.
-    pub fn from_value(value: Value) -> Result<Self, ReadError> {
-        let mut object = Object::new("", value)?;
-        let v1 = generation::<V1>(&mut object)?;
-        let v2 = generation::<V2>(&mut object)?;
+        // Every rule of JSON first, and no key twice; then the same text again, as texts.
+        json::parse(bytes)?;
+        let text = serde_json::from_slice(bytes);
+        let text = text.map_err(|error| JsonError::Syntax(error.to_string()))?;
+        let mut members = Members::of("", text)?;
+        let v1 = generation::<V1>(&mut members)?;
+        let v2 = generation::<V2>(&mut members)?;
         if v1.is_none() && v2.is_none() {
             return Err(ReadError::NoCore);
         }
-        let extensions = extensions("", object.rest())?;
+        let extensions = extensions("", members)?;
         Ok(Self { v1, v2, extensions })
     }
 
-    /// The document as a JSON value: v1, v2, extensions, each with its keys in the specification's order.
+    /// The document as a JSON value: v1, v2, extensions, each with its keys in the specification's order. A value holds numbers as
+    /// 64-bit ones; what extensions say exactly is in [`Self::to_json`].
     pub fn to_value(&self) -> Value {
-        let mut members = Map::new();
-        self.v1
-            .iter()
-            .for_each(|generation| generation.write(&mut members));
-        self.v2
-            .iter()
-            .for_each(|generation| generation.write(&mut members));
-        members.extend(self.extensions.clone());
-        Value::Object(members)
+        value_of(self)
     }
 
-    /// The document as a file: indented, with a line break at the end. The same document always gives the same bytes.
+    /// The document as a file: indented, with a line break at the end; extensions that were read stand as they stood. The same document
+    /// always gives the same bytes.
     pub fn to_json(&self) -> String {
-        // A value has no maps with other keys than strings and so can always be written.
-        format!("{:#}\n", self.to_value())
+        // No map has other keys than strings: there is nothing that cannot be written.
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text + "\n"
+    }
+}
+
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        if let Some(generation) = &self.v1 {
+            generation.write(&mut members)?;
+        }
+        if let Some(generation) = &self.v2 {
+            generation.write(&mut members)?;
+        }
+        self.extensions.write(&mut members)?;
+        members.end()
     }
 }
 
 impl<C: Core> Generation<C> {
-    fn write(&self, members: &mut Map<String, Value>) {
-        let write = |(name, special): (&String, &Specialisation<C>)| {
-            let mut members = Map::new();
-            members.insert(C::KEY.to_owned(), value(&special.core));
-            members.extend(special.extensions.clone());
-            (name.clone(), Value::Object(members))
-        };
-        let specialisations = self.specialisations.iter().map(write).collect();
-        members.insert(C::KEY.to_owned(), value(&self.core));
-        members.insert(
-            C::SPECIALISATIONS.to_owned(),
-            Value::Object(specialisations),
-        );
+    fn write<M: SerializeMap>(&self, members: &mut M) -> Result<(), M::Error> {
+        members.serialize_entry(C::KEY, &self.core)?;
+        members.serialize_entry(C::SPECIALISATIONS, &self.specialisations)
     }
 }
 
-/// A core object as a value. Strings under fixed keys: there is nothing that cannot be written.
-fn value(core: &impl Serialize) -> Value {
-    serde_json::to_value(core).unwrap_or_default()
+impl<C: Core> Serialize for Specialisation<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry(C::KEY, &self.core)?;
+        self.extensions.write(&mut members)?;
+        members.end()
+    }
+}
+
+/// A document as a value. Everything stands under strings: there is nothing that cannot be written.
+fn value_of(document: &Document) -> Value {
+    serde_json::to_value(document).unwrap_or_default()
 }
 
 /// Takes one version out of a document.
-fn generation<C: Core>(object: &mut Object) -> Result<Option<Generation<C>>, ReadError> {
-    let specialisations = object.optional(C::SPECIALISATIONS)?;
-    let Some(core) = object.optional(C::KEY)? else {
+fn generation<C: Core>(members: &mut Members<'_>) -> Result<Option<Generation<C>>, ReadError> {
+    let specialisations = members.optional(C::SPECIALISATIONS)?;
+    let Some(core) = members.optional(C::KEY)? else {
         return match specialisations {
             Some(_) => Err(ReadError::SpecialisationsWithoutCore {
                 specialisations: C::SPECIALISATIONS,
@@ -112,10 +119,10 @@ fn generation<C: Core>(object: &mut Object) -> Result<Option<Generation<C>>, Rea
             None => Ok(None),
         };
     };
-    let core = C::read(C::KEY, core)?;
+    let core = C::read(C::KEY, value(core)?)?;
     let specialisations = match specialisations {
-        Some(value) => Object::new(C::SPECIALISATIONS, value)?.rest(),
-        None => Map::new(),
+        Some(text) => Members::of(C::SPECIALISATIONS, text)?.rest(),
+        None => Vec::new(),
     };
     let specialisations = specialisations
         .into_iter()
@@ -128,7 +135,7 @@ fn generation<C: Core>(object: &mut Object) -> Result<Option<Generation<C>>, Rea
 }
 
 fn specialisation<C: Core>(
-    (name, value): (String, Value),
+    (name, text): (String, &RawValue),
 ) -> Result<(String, Specialisation<C>), ReadError> {
     if matches!(name.as_str(), "" | "." | "..") || name.chars().any(|c| c == '/' || c.is_control())
     {
@@ -138,23 +145,30 @@ fn specialisation<C: Core>(
         });
     }
     let at = format!("{}/{name}", C::SPECIALISATIONS);
-    let mut object = Object::new(&at, value)?;
+    let mut members = Members::of(&at, text)?;
     for key in [V1::SPECIALISATIONS, V2::SPECIALISATIONS] {
-        if object.optional(key)?.is_some() {
+        if members.optional(key)?.is_some() {
             return Err(ReadError::NestedSpecialisation { at });
         }
     }
-    let core = C::read(&format!("{at}/{}", C::KEY), object.required(C::KEY)?)?;
-    let extensions = extensions(&at, object.rest())?;
+    let core = value(members.required(C::KEY)?)?;
+    let core = C::read(&format!("{at}/{}", C::KEY), core)?;
+    let extensions = extensions(&at, members)?;
     Ok((name, Specialisation { core, extensions }))
 }
 
-fn extensions(at: &str, members: Map<String, Value>) -> Result<Extensions, ReadError> {
-    match members.iter().find(|(_, value)| !value.is_object()) {
-        Some((key, _)) if at.is_empty() => Err(ReadError::ExtensionNotAnObject { at: key.clone() }),
-        Some((key, _)) => Err(ReadError::ExtensionNotAnObject {
-            at: format!("{at}/{key}"),
-        }),
-        None => Ok(members),
+fn extensions(at: &str, members: Members<'_>) -> Result<Extensions, ReadError> {
+    let mut extensions = Extensions::new();
+    for (name, text) in members.rest() {
+        let Some(extension) = Extension::checked(text) else {
+            let at = if at.is_empty() {
+                name
+            } else {
+                format!("{at}/{name}")
+            };
+            return Err(ReadError::ExtensionNotAnObject { at });
+        };
+        extensions.push(name, extension);
     }
+    Ok(extensions)
 }

@@ -106,11 +106,11 @@ pub fn emit(
             .values()
             .map(|one| &one.extensions),
     );
-    if let Some(key) = every
-        .flat_map(|one| one.keys())
-        .find(|key| is_reserved(key))
+    if let Some(name) = every
+        .flat_map(Extensions::names)
+        .find(|name| is_reserved(name))
     {
-        return Err(EmitError::ReservedExtension(key.clone()));
+        return Err(EmitError::ReservedExtension(name.to_owned()));
     }
     let (v1, v1_left_out) = match (v1, down(&generation, &extensions)) {
         (BesideV1::Never, _) => (None, None),
@@ -123,9 +123,8 @@ pub fn emit(
         v2: Some(generation),
         extensions,
     };
-    Document::from_value(document.to_value())?;
     Ok(Emitted {
-        document,
+        document: Document::read(document.to_json().as_bytes())?,
         v1_left_out,
     })
 }
@@ -172,7 +171,7 @@ fn down_core(
     if core.fdtdir.is_some() || core.devicetree.is_some() {
         return Err(Inexpressible::DeviceTree { specialisation });
     }
-    if extensions.contains_key(INITRD_SECRETS) {
+    if extensions.contains(INITRD_SECRETS) {
         return Err(Inexpressible::InitrdSecrets { specialisation });
     }
     Ok(V1 {

@@ -2,6 +2,7 @@
 //!
 //! - [`Document`]: a whole `boot.json`, read strictly.
 //! - [`V1`] and [`V2`]: the core objects.
+//! - [`Extensions`]: everything else in it, kept to the byte.
 //! - [`emit`]: the document of a generation, v1 beside v2.
 //!
 //! Sources: NixOS RFC 125 (v1), RFC 165 (v2); `docs/bootspec.md` says how this crate reads them.
@@ -11,12 +12,15 @@ mod core;
 mod document;
 mod emit;
 mod error;
+mod extension;
+mod members;
 pub mod touchstone;
 
 pub use crate::core::{Core, V1, V2};
-pub use document::{Document, Extensions, Generation, Specialisation};
+pub use document::{Document, Generation, Specialisation};
 pub use emit::{BesideV1, EmitError, Emitted, Inexpressible, emit};
 pub use error::ReadError;
+pub use extension::{Extension, Extensions};
 
 /// The extension that names the initrd's secrets: name → path, read at install time.
 pub const INITRD_SECRETS: &str = "org.nixos.initrd-secrets.v1";

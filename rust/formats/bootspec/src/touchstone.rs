@@ -6,9 +6,11 @@ mod values;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use touchstone_store::StorePath;
 use touchstone_store::json::JsonError;
+
+use crate::Extension;
 
 pub use values::{ProfileId, RelativePath, Sha256, Title, ValueError};
 
@@ -100,6 +102,14 @@ impl Touchstone {
     pub fn to_value(&self) -> Value {
         // Texts and numbers under fixed keys: there is nothing that cannot be written.
         serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The extension, to be put among a document's.
+    pub fn to_extension(&self) -> Extension {
+        let Value::Object(members) = self.to_value() else {
+            return Extension::of(Map::new()); // a struct is an object
+        };
+        Extension::of(members)
     }
 
     /// Every image and file that is named, each with what it is.

@@ -345,14 +345,3 @@ fn refuses_a_key_that_comes_twice() {
     let error = Document::read(text.as_bytes()).unwrap_err();
     assert!(error.to_string().contains("`label` comes twice"), "{error}");
 }
-
-#[test]
-fn keeps_fractions_to_the_last_digit() {
-    let text = full().to_string().replace("1.5", "5.555555555555555e90");
-    assert!(
-        Document::read(text.as_bytes())
-            .unwrap()
-            .to_json()
-            .contains("5.555555555555555e+90")
-    );
-}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use touchstone_bootspec::{
     BesideV1, Document, EmitError, Extensions, Generation, Inexpressible, ReadError,
     Specialisation, V2, emit,
@@ -41,10 +41,12 @@ fn generation() -> Generation<V2> {
 }
 
 fn sorted(key: &str) -> Extensions {
-    Map::from_iter([(
-        "org.nixos.systemd-boot".to_owned(),
-        json!({ "sortKey": key }),
-    )])
+    extension("org.nixos.systemd-boot", json!({ "sortKey": key }))
+}
+
+/// Extensions as a request gives them.
+fn extension(name: &str, value: Value) -> Extensions {
+    serde_json::from_value(json!({ name: value })).unwrap()
 }
 
 #[test]
@@ -92,7 +94,7 @@ fn writes_v1_without_an_initrd_where_there_is_none() {
         },
         specialisations: BTreeMap::new(),
     };
-    let emitted = emit(bare, Map::new(), BesideV1::Required).unwrap();
+    let emitted = emit(bare, Extensions::new(), BesideV1::Required).unwrap();
     assert_eq!(emitted.document.v1.unwrap().core.initrd, None);
 }
 
@@ -107,10 +109,7 @@ fn beyond_v1() -> Vec<(Generation<V2>, Extensions, Inexpressible)> {
         store("ucode").parse().unwrap(),
         store("initrd").parse().unwrap(),
     ];
-    let secrets = Map::from_iter([(
-        "org.nixos.initrd-secrets.v1".to_owned(),
-        json!({ "key": "/etc/key" }),
-    )]);
+    let secrets = extension("org.nixos.initrd-secrets.v1", json!({ "key": "/etc/key" }));
     let mut special = generation();
     special
         .specialisations
@@ -122,7 +121,7 @@ fn beyond_v1() -> Vec<(Generation<V2>, Extensions, Inexpressible)> {
     vec![
         (
             plain(V2 { initrds, ..core() }),
-            Map::new(),
+            Extensions::new(),
             Inexpressible::Initrds {
                 specialisation: None,
                 count: 2,
@@ -133,7 +132,7 @@ fn beyond_v1() -> Vec<(Generation<V2>, Extensions, Inexpressible)> {
                 fdtdir: tree.clone(),
                 ..core()
             }),
-            Map::new(),
+            Extensions::new(),
             Inexpressible::DeviceTree {
                 specialisation: None,
             },
@@ -143,7 +142,7 @@ fn beyond_v1() -> Vec<(Generation<V2>, Extensions, Inexpressible)> {
                 devicetree: tree,
                 ..core()
             }),
-            Map::new(),
+            Extensions::new(),
             Inexpressible::DeviceTree {
                 specialisation: None,
             },
@@ -157,7 +156,7 @@ fn beyond_v1() -> Vec<(Generation<V2>, Extensions, Inexpressible)> {
         ),
         (
             special,
-            Map::new(),
+            Extensions::new(),
             Inexpressible::Initrds {
                 specialisation: named,
                 count: 2,
@@ -202,13 +201,13 @@ fn refuses_extensions_under_the_names_of_bootspec_itself() {
         "org.nixos.bootspec.v3",
         "org.nixos.specialisation.v2",
     ] {
-        let taken = Map::from_iter([(key.to_owned(), json!({}))]);
+        let taken = extension(key, json!({}));
         let refused = emit(generation(), taken.clone(), BesideV1::Never);
         assert_eq!(refused, Err(EmitError::ReservedExtension(key.to_owned())));
         let mut inside = generation();
         inside.specialisations.get_mut("laptop").unwrap().extensions = taken;
         assert!(matches!(
-            emit(inside, Map::new(), BesideV1::Never),
+            emit(inside, Extensions::new(), BesideV1::Never),
             Err(EmitError::ReservedExtension(_))
         ));
     }
@@ -223,15 +222,18 @@ fn writes_nothing_that_it_would_not_read() {
         },
         ..generation()
     };
-    let refused = emit(bad, Map::new(), BesideV1::Never);
+    let refused = emit(bad, Extensions::new(), BesideV1::Never);
     assert!(matches!(
         refused,
         Err(EmitError::Invalid(ReadError::InitInKernelParams { .. }))
     ));
-    let number = Map::from_iter([("org.example".to_owned(), json!(1))]);
-    let refused = emit(generation(), number, BesideV1::Never);
-    assert!(matches!(
-        refused,
-        Err(EmitError::Invalid(ReadError::ExtensionNotAnObject { .. }))
-    ));
+}
+
+#[test]
+fn refuses_extensions_that_are_no_objects() {
+    for value in [json!(null), json!(1), json!([]), json!("text")] {
+        let read: Result<Extensions, _> = serde_json::from_value(json!({ "org.example": value }));
+        let said = read.unwrap_err().to_string();
+        assert_eq!(said, "the extension `org.example` is no object");
+    }
 }

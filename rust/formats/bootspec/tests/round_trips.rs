@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests end loudly
 
 use proptest::prelude::*;
-use serde_json::Value;
-use touchstone_bootspec::{Core, Document, Generation, Specialisation, V1, V2};
+use touchstone_bootspec::{
+    Core, Document, Extension, Extensions, Generation, Specialisation, V1, V2,
+};
 use touchstone_store::{StoreFile, StorePath};
 
 fn store(name: &str) -> String {
@@ -19,16 +20,59 @@ fn texts() -> impl Strategy<Value = String> {
     "[^\\pC=]{0,12}"
 }
 
-fn extensions() -> impl Strategy<Value = serde_json::Map<String, Value>> {
-    let leaf = prop_oneof![
-        any::<i64>().prop_map(Value::from),
-        texts().prop_map(Value::from),
-        Just(Value::Null)
+/// White space as JSON knows it.
+fn white() -> impl Strategy<Value = String> {
+    "[ \t\n\r]{0,3}"
+}
+
+/// Any text of a JSON string: as it is, or with escapes where others are possible.
+fn strings() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        texts().prop_map(|text| text.replace(['"', '\\'], "")),
+        "\\\\u(00[0-9a-fA-F]{2}|[1-9a-cA-C][0-9a-fA-F]{3}|[dD]83[dD]\\\\u[dD]e0[0-9a-f])",
+        "\\\\[\"\\\\/bfnrt]",
     ];
-    let object = proptest::collection::vec((texts(), leaf), 0..4)
-        .prop_map(|members| Value::Object(members.into_iter().collect()));
-    proptest::collection::vec(("org\\.[a-z]{1,6}", object), 0..4)
-        .prop_map(|members| members.into_iter().collect())
+    proptest::collection::vec(piece, 0..3).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+}
+
+/// Any text of a JSON value.
+fn values() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?",
+        strings(),
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let list =
+            (proptest::collection::vec(inner.clone(), 0..4), white()).prop_map(|(items, white)| {
+                format!("[{white}{}{white}]", items.join(&format!("{white},")))
+            });
+        prop_oneof![list, objects(inner)]
+    })
+}
+
+/// Any text of a JSON object without a key that comes twice, its keys in no particular order.
+fn objects(inner: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let members = proptest::collection::vec((strings(), inner), 0..4);
+    (members, white(), white()).prop_map(|(members, white, more)| {
+        let mut taken = std::collections::BTreeSet::new();
+        let members: Vec<String> = members
+            .into_iter()
+            .filter(|(key, _)| taken.insert(serde_json::from_str::<String>(key).unwrap()))
+            .map(|(key, value)| format!("{key}{white}:{more}{value}"))
+            .collect();
+        format!(
+            "{{{more}{}{white}}}",
+            members.join(&format!("{more},{white}"))
+        )
+    })
+}
+
+fn extensions() -> impl Strategy<Value = Extensions> {
+    let one = ("org\\.[a-zé ]{1,6}", objects(values()))
+        .prop_map(|(name, text)| (name, Extension::read(&text).unwrap()));
+    proptest::collection::vec(one, 0..4).prop_map(Extensions::from_iter)
 }
 
 prop_compose! {
@@ -75,10 +119,19 @@ proptest! {
 
     #[test]
     fn reads_back_what_it_wrote(document in documents()) {
-        prop_assert_eq!(&Document::read(document.to_json().as_bytes()).unwrap(), &document);
-        // Order included, which comparing maps does not show.
-        let again = Document::from_value(document.to_value()).unwrap();
-        prop_assert_eq!(again.to_json(), document.to_json());
+        let written = document.to_json();
+        let read = Document::read(written.as_bytes()).unwrap();
+        prop_assert_eq!(&read, &document);
+        prop_assert_eq!(read.to_json(), written);
+    }
+
+    #[test]
+    fn keeps_extensions_to_the_byte(document in documents(), text in objects(values()), white in white()) {
+        let core = serde_json::to_string(&document.v2.unwrap().core).unwrap();
+        let before = format!("{{\"org.example\":{white}{text}{white},\"org.nixos.bootspec.v2\":{core}}}");
+        let after = Document::read(before.as_bytes()).unwrap().to_json();
+        let tail = format!("  \"org.example\": {text}\n}}\n");
+        prop_assert!(after.ends_with(&tail), "{}", after);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use touchstone_bootspec::Extension;
 use touchstone_bootspec::touchstone::{
     Image, KEY, NamedFile, RelativePath, Sha256, Specialisation, Touchstone, ValueError,
 };
@@ -26,12 +26,12 @@ impl Described {
     ///
     /// # Errors
     /// [`Error::Request`] when a specialisation's name makes no path.
-    pub(super) fn extension(&self, places: &Places<'_>) -> Result<(String, Value), Error> {
+    pub(super) fn extension(&self, places: &Places<'_>) -> Result<(String, Extension), Error> {
         let extension = self.touchstone(places).map_err(|error| Error::Request {
             fact: format!("boot.json cannot name a file: {error}"),
             help: "give specialisations names of letters, digits and dashes",
         })?;
-        Ok((KEY.to_owned(), extension.to_value()))
+        Ok((KEY.to_owned(), extension.to_extension()))
     }
 
     fn touchstone(&self, places: &Places<'_>) -> Result<Touchstone, ValueError> {
