@@ -53,26 +53,42 @@ impl PreparePe {
     /// # Errors
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<PreparedPe, Error> {
-        let certificates = read_certificates(&self.certificate)?;
-        let certificate = certificates.first();
-        let failed = |source| Error::Signer {
-            key: self.certificate.display().to_string(),
-            source,
-        };
-        if let Some(certificate) = certificate {
-            detached::check_key(certificate).map_err(failed)?;
-            check_validity(certificate, self.allow_expired, context).map_err(failed)?;
-        }
+        let signer = checked_signer(&self.certificate, self.allow_expired, context)?;
         context.progress.phase("preparing");
         let digest = read_digest(self.digest.into(), &self.file)?;
-        let prepared = detached::prepare(&digest).map_err(failed)?;
+        let prepared = detached::prepare(&digest).map_err(|source| Error::Sign {
+            file: self.file.clone(),
+            source,
+        })?;
         output::bytes(&self.output, &prepared)?;
         Ok(PreparedPe {
             digest: self.digest,
             authenticode: digest.to_string(),
-            signer: certificate.map(subject).unwrap_or_default(),
+            signer,
         })
     }
+}
+
+/// Subject of the certificate of a key that will sign, when it can: of a kind that firmware verifies, and valid now.
+///
+/// # Errors
+/// [`Error::Open`], [`Error::SignatureData`], [`Error::Signer`].
+pub(crate) fn checked_signer(
+    file: &Path,
+    allow_expired: bool,
+    context: &Context<'_>,
+) -> Result<String, Error> {
+    let failed = |source| Error::Signer {
+        key: file.display().to_string(),
+        source,
+    };
+    let certificates = read_certificates(file)?;
+    let Some(certificate) = certificates.first() else {
+        return Ok(String::new());
+    };
+    detached::check_key(certificate).map_err(failed)?;
+    check_validity(certificate, allow_expired, context).map_err(failed)?;
+    Ok(subject(certificate))
 }
 
 /// A signature that was made elsewhere, of what `pe.prepare` wrote (or `systemd-sbsign --prepare-offline-signing`).
@@ -92,15 +108,15 @@ pub struct DetachedSignature {
 
 /// What was read of a [`DetachedSignature`].
 #[derive(Debug)]
-pub(crate) struct OpenSignature<'a> {
-    request: &'a DetachedSignature,
+pub(crate) struct OpenSignature {
+    request: DetachedSignature,
     prepared: Prepared,
     certificates: Vec<Certificate>,
     signature: Vec<u8>,
 }
 
 /// Signed attributes and signatures have some hundred bytes.
-const LIMIT: u64 = 1 << 16;
+pub(crate) const LIMIT: u64 = 1 << 16;
 
 impl DetachedSignature {
     /// Reads the files.
@@ -108,7 +124,7 @@ impl DetachedSignature {
     /// # Errors
     /// [`Error::Open`], [`Error::SignatureData`] of the certificate, [`Error::Detached`] where the signed data are none, and
     /// [`Error::Signer`] where the certificate is not valid now.
-    pub(crate) fn open(&self, context: &Context<'_>) -> Result<OpenSignature<'_>, Error> {
+    pub(crate) fn open(&self, context: &Context<'_>) -> Result<OpenSignature, Error> {
         let certificates = read_certificates(&self.certificate)?;
         if let Some(certificate) = certificates.first() {
             check_validity(certificate, self.allow_expired, context).map_err(|source| {
@@ -118,9 +134,17 @@ impl DetachedSignature {
                 }
             })?;
         }
+        self.read(certificates)
+    }
+
+    /// Reads the files, whose certificates have been read and checked.
+    ///
+    /// # Errors
+    /// [`Error::Open`], and [`Error::Detached`] where the signed data are none.
+    pub(crate) fn read(&self, certificates: Vec<Certificate>) -> Result<OpenSignature, Error> {
         let prepared = read_small("signed data", &self.signed_data, LIMIT)?;
         Ok(OpenSignature {
-            request: self,
+            request: self.clone(),
             prepared: Prepared::read(&prepared).map_err(|error| self.failed(error))?,
             certificates,
             signature: read_small("detached signature", &self.signature, LIMIT)?,
@@ -144,15 +168,15 @@ impl DetachedSignature {
     }
 }
 
-impl OpenSignature<'_> {
+impl OpenSignature {
     /// The digest of image and signature.
     pub(crate) fn hash(&self) -> Hash {
         self.prepared.hash()
     }
 
-    /// Subject of the signer's certificate.
-    pub(crate) fn signed_by(&self) -> String {
-        self.certificates.first().map(subject).unwrap_or_default()
+    /// The signer's certificate.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        self.certificates.first()
     }
 
     /// The whole signature of the image with this digest.
@@ -166,11 +190,16 @@ impl OpenSignature<'_> {
     }
 }
 
-fn subject(certificate: &Certificate) -> String {
+/// Who a certificate names.
+pub(crate) fn subject(certificate: &Certificate) -> String {
     certificate.tbs_certificate().subject().to_string()
 }
 
-fn read_digest(hash: Hash, path: &Path) -> Result<ImageDigest, Error> {
+/// The Authenticode digest of an image.
+///
+/// # Errors
+/// [`Error::Open`] and [`Error::Pe`].
+pub(crate) fn read_digest(hash: Hash, path: &Path) -> Result<ImageDigest, Error> {
     let role = "image";
     let mut input = Input::open(role, path)?;
     let failed = |error| read_failed(error, role, path);

@@ -112,6 +112,22 @@ pub enum Error {
         /// Why.
         source: DetachedError,
     },
+    /// An image was to be signed by a signature that was made elsewhere, and there is none.
+    #[error("there is no signature of {}, which was to be made elsewhere", .image.display())]
+    NoSignature {
+        /// The file that is missing.
+        file: PathBuf,
+        /// The image.
+        image: PathBuf,
+    },
+    /// A file is not what was said of it where it is named by digest.
+    #[error("a file is not the one that is named: {fact}")]
+    NotAsDescribed {
+        /// The file.
+        file: PathBuf,
+        /// What is otherwise.
+        fact: String,
+    },
     /// A certificate or signature list has the wrong form.
     #[error("the {role} is not usable: {fact}")]
     SignatureData {
@@ -221,6 +237,8 @@ impl Error {
                 }
                 DetachedError::Sign(source) => source.fault().code(),
             },
+            Self::NoSignature { .. } => "detached.missing",
+            Self::NotAsDescribed { .. } => "input.not-as-described",
             Self::SignatureData { .. } => "input.signature-data",
             Self::EventLog { .. } | Self::UserspaceLog { .. } => "input.event-log",
             Self::Predict { .. } => "predict.refused",
@@ -249,6 +267,8 @@ impl Error {
             | Self::UserspaceLog { file, .. }
             | Self::Moved { file, .. }
             | Self::Detached { file, .. }
+            | Self::NoSignature { file, .. }
+            | Self::NotAsDescribed { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
             Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
             Self::Uki { file, .. }
@@ -285,6 +305,10 @@ impl Error {
             Self::Detached { .. } => {
                 "prepare this image with `touchstone pe sign --prepare-offline-signing`, and sign that very file with the certificate's key, as `openssl dgst -sha256 -sign` does"
             }
+            Self::NoSignature { .. } => {
+                "build the artifacts without `detached`, write what is to be signed with `touchstone boot requests --certificate CERTIFICATE --output REQUESTS ARTIFACTS`, sign it with `touchstone boot sign --key KEY --certificate CERTIFICATE --output SIGNATURES REQUESTS`, and put the files into this folder"
+            }
+            Self::NotAsDescribed { .. } => "make it again, or find out who changed it",
             Self::SignatureData { .. } => {
                 "name a certificate (PEM or DER), a signature list (ESL) or a signed update (.auth) as `touchstone keys` makes them; `touchstone keys inspect` shows what a file holds"
             }

@@ -5,6 +5,7 @@
 //! whole or not at all ([`output`]).
 #![forbid(unsafe_code)]
 
+pub mod boot_signatures;
 pub mod bootspec;
 mod companions;
 pub mod detached;

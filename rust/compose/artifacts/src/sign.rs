@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_pe::certificates::{self, Removal};
 use touchstone_pe::{Image, authenticode};
-use touchstone_sign::Hash;
 use touchstone_sign::authenticode::ImageDigest;
+use touchstone_sign::{Certificate, Hash};
 
-use crate::detached::{DetachedSignature, OpenSignature, written_digest};
+use crate::boot_signatures::OpenFolder;
+use crate::detached::{DetachedSignature, OpenSignature, subject, written_digest};
 use crate::input::{Input, read_failed};
 use crate::signing_key::{OpenKey, SigningKey};
 use crate::unsign::strip;
@@ -87,38 +88,59 @@ pub(crate) enum By<'a> {
     /// A key, now.
     Key(&'a OpenKey),
     /// Somebody did, elsewhere.
-    Detached(&'a OpenSignature<'a>),
+    Detached(&'a OpenSignature),
+    /// Somebody did, elsewhere: in this folder is the signature of each image.
+    Folder(&'a OpenFolder),
 }
 
 impl By<'_> {
-    fn hash(self) -> Hash {
+    /// The signer's certificate.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
         match self {
-            Self::Key(key) => key.hash,
-            Self::Detached(signature) => signature.hash(),
+            Self::Key(key) => Some(key.signer.certificate()),
+            Self::Detached(signature) => signature.certificate(),
+            Self::Folder(folder) => folder.certificate(),
         }
     }
 
-    fn signed_by(self) -> String {
+    /// The signature of an image.
+    fn signature(self, image: &mut Digested<'_>) -> Result<Vec<u8>, Error> {
         match self {
-            Self::Key(key) => key
-                .signer
-                .certificate()
-                .tbs_certificate()
-                .subject()
-                .to_string(),
-            Self::Detached(signature) => signature.signed_by(),
+            Self::Key(key) => {
+                let digest = image.by(key.hash)?;
+                touchstone_sign::authenticode::signature(&digest, &key.signer).map_err(|source| {
+                    Error::Sign {
+                        file: image.path.to_owned(),
+                        source,
+                    }
+                })
+            }
+            Self::Detached(signature) => signature.attach(&image.by(signature.hash())?),
+            Self::Folder(folder) => {
+                let signature = folder.find(image.sha256, image.path)?;
+                By::Detached(&signature).signature(image)
+            }
         }
     }
+}
 
-    /// The signature of the image `path`, which has this digest.
-    fn signature(self, digest: &ImageDigest, path: &Path) -> Result<Vec<u8>, Error> {
-        match self {
-            Self::Key(key) => touchstone_sign::authenticode::signature(digest, &key.signer)
-                .map_err(|source| Error::Sign {
-                    file: path.to_owned(),
-                    source,
-                }),
-            Self::Detached(signature) => signature.attach(digest),
+/// An image that is being signed, by its Authenticode digests.
+struct Digested<'a> {
+    sha256: &'a [u8; 32],
+    image: &'a Image,
+    out: &'a mut File,
+    /// What is signed.
+    path: &'a Path,
+    /// The name of `out`.
+    target: &'a Path,
+}
+
+impl Digested<'_> {
+    fn by(&mut self, hash: Hash) -> Result<ImageDigest, Error> {
+        match hash {
+            Hash::Sha256 => Ok(ImageDigest::sha256(self.sha256)),
+            // Read again, for only SHA-256 is computed while it is written.
+            other => written_digest(other, self.out, self.image, self.target),
         }
     }
 }
@@ -135,10 +157,10 @@ pub(crate) struct Seal<'a> {
 }
 
 impl<'a> Seal<'a> {
-    /// A signature by `key`, beside those that are there.
-    pub(crate) fn by_key(key: &'a OpenKey, checksum: bool) -> Self {
+    /// A signature beside those that are there.
+    pub(crate) fn beside(by: By<'a>, checksum: bool) -> Self {
         Self {
-            by: By::Key(key),
+            by,
             replace: false,
             checksum,
         }
@@ -181,12 +203,13 @@ pub(crate) fn append_signature(
     path: &Path,
     target: &Path,
 ) -> Result<SignedPe, Error> {
-    let signed = match seal.by.hash() {
-        Hash::Sha256 => ImageDigest::sha256(digest),
-        // Read again, for only SHA-256 is computed while it is written.
-        other => written_digest(other, out, image, target)?,
-    };
-    let signature = seal.by.signature(&signed, path)?;
+    let signature = seal.by.signature(&mut Digested {
+        sha256: digest,
+        image,
+        out,
+        path,
+        target,
+    })?;
     let append = if seal.checksum {
         certificates::append_with_checksum
     } else {
@@ -199,6 +222,6 @@ pub(crate) fn append_signature(
     Ok(SignedPe {
         authenticode_sha256: crate::hex(digest),
         size: signed.len(),
-        signed_by: seal.by.signed_by(),
+        signed_by: seal.by.certificate().map(subject).unwrap_or_default(),
     })
 }

@@ -16,8 +16,8 @@ pub use crate::parts::{ExtraSection, Parts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::policy::{PcrSign, PcrSigner};
 use crate::predict::NoPrediction;
-use crate::sign::{Seal, SignedPe, append_signature};
-use crate::signing_key::{OpenKey, SigningKey};
+use crate::sign::{By, Seal, SignedPe, append_signature};
+use crate::signing_key::SigningKey;
 use crate::{Context, Error, output};
 
 /// The request of `uki.assemble`.
@@ -83,7 +83,7 @@ impl AssembleUki {
                 observers.push(measurer);
             }
             let signers = Signers {
-                image: key.as_ref(),
+                image: key.as_ref().map(By::Key),
                 pcrs: pcr_signer.as_ref(),
             };
             let (_, uki) = assemble(
@@ -139,7 +139,7 @@ impl AssembleUki {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Signers<'a> {
     /// The image itself.
-    pub(crate) image: Option<&'a OpenKey>,
+    pub(crate) image: Option<By<'a>>,
     /// Its values of PCR 11. A signer is for one image.
     pub(crate) pcrs: Option<&'a PcrSigner>,
 }
@@ -192,7 +192,7 @@ pub(crate) fn assemble(
                 .and_then(|signer| signer.failure(&parts.stub, shown));
             why.unwrap_or(failed)
         })?;
-    let Some(key) = signers.image else {
+    let Some(by) = signers.image else {
         let answer = AssembledUki {
             authenticode_sha256: crate::hex(&written.authenticode_sha256),
             size: total,
@@ -201,7 +201,7 @@ pub(crate) fn assemble(
         return Ok((written, answer));
     };
     context.progress.phase("signing the UKI");
-    let seal = Seal::by_key(key, parts.checksum);
+    let seal = Seal::beside(by, parts.checksum);
     let SignedPe {
         authenticode_sha256,
         size,

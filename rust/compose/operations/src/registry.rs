@@ -4,6 +4,9 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use touchstone_artifacts::boot_signatures::{
+    RequestSignatures, RequestedSignatures, SignRequests, SignedRequests,
+};
 use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
 use touchstone_artifacts::detached::{PreparePe, PreparedPe};
 use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
@@ -131,6 +134,10 @@ operation!("keys.inspect", InspectKeys => InspectedKeys,
     "what certificates, signature lists and signed updates hold");
 operation!("boot.artifacts", BootArtifacts => MadeBootArtifacts,
     "all boot artifacts of one generation and its specialisations");
+operation!("boot.requests", RequestSignatures => RequestedSignatures,
+    "what is to be signed elsewhere for a folder of boot artifacts");
+operation!("boot.sign", SignRequests => SignedRequests,
+    "the signatures of everything that a folder of requests asks for");
 
 /// What is known of an operation without running it.
 pub struct Description {
@@ -205,6 +212,8 @@ pub fn operations() -> Vec<Description> {
         Description::of::<CreateManifest>(),
         Description::of::<SignManifest>(),
         Description::of::<BootArtifacts>(),
+        Description::of::<RequestSignatures>(),
+        Description::of::<SignRequests>(),
         Description::of::<GenerateKeys>(),
         Description::of::<MakeEsl>(),
         Description::of::<PrepareUpdate>(),

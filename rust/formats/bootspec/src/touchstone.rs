@@ -124,10 +124,14 @@ impl Touchstone {
 
     /// Every image that is named; one that several share comes as often as it is named.
     pub fn images(&self) -> impl Iterator<Item = &Image> {
+        self.signed_images().chain(&self.shim)
+    }
+
+    /// Every image that the key of the generation's owner signs: all but shim, which somebody else has signed.
+    pub fn signed_images(&self) -> impl Iterator<Item = &Image> {
         let specialisations = self.specialisations.values().map(|one| &one.uki);
         std::iter::once(&self.uki)
             .chain(&self.loader)
-            .chain(&self.shim)
             .chain(specialisations)
     }
 

@@ -12,13 +12,14 @@ use super::extension::Described;
 use super::files::{MadeFile, MadeImage, create, described, written};
 use super::prediction::{self, digests};
 use super::{BootArtifacts, MadeBootArtifacts};
+use crate::boot_signatures::{DetachedSignatures, OpenFolder};
 use crate::firmware::{Firmware, Measure};
 use crate::input::Input;
 use crate::inspect::DigestPe;
 use crate::manifest::{self, ManifestSummary};
 use crate::policy::{PcrKeys, PcrSign};
-use crate::sign::{Seal, copy_signed};
-use crate::signing_key::OpenKey;
+use crate::sign::{By, Seal, copy_signed};
+use crate::signing_key::{OpenKey, SigningKey};
 use crate::source::{Text, open};
 use crate::uki::{AssembledUki, Parts, Signers, assemble};
 use crate::{Context, Error, output};
@@ -57,10 +58,16 @@ impl<'a> Places<'a> {
 /// A request with its keys and variables open.
 pub(crate) struct Maker<'a> {
     pub(super) request: &'a BootArtifacts,
-    pub(super) key: Option<OpenKey>,
+    signer: Option<ImageSigner>,
     pcr_keys: Option<PcrKeys>,
     pub(super) firmware: Option<Firmware>,
     pub(super) context: &'a Context<'a>,
+}
+
+/// Who signs the images.
+enum ImageSigner {
+    Key(Box<OpenKey>),
+    Elsewhere(OpenFolder),
 }
 
 /// An image that was made, and the prediction of what boots with it.
@@ -79,19 +86,26 @@ impl<'a> Maker<'a> {
         request: &'a BootArtifacts,
         context: &'a Context<'a>,
     ) -> Result<Self, Error> {
-        let key = request.sign.as_ref().map(|key| key.open(context));
         let pcr_sign = request.pcr_sign.as_ref();
         let pcr_keys = pcr_sign.map(|sign: &PcrSign| sign.open(context));
         let firmware = request.measure.as_ref().map(Measure::open);
         let maker = Self {
             request,
-            key: key.transpose()?,
+            signer: image_signer(request, context)?,
             pcr_keys: pcr_keys.transpose()?,
             firmware: firmware.transpose()?,
             context,
         };
         maker.check_names()?;
         Ok(maker)
+    }
+
+    /// Who signs the images, if anybody does.
+    pub(super) fn signer(&self) -> Option<By<'_>> {
+        self.signer.as_ref().map(|signer| match signer {
+            ImageSigner::Key(key) => By::Key(key),
+            ImageSigner::Elsewhere(folder) => By::Folder(folder),
+        })
     }
 
     /// A specialisation's name becomes a folder's.
@@ -148,7 +162,7 @@ impl<'a> Maker<'a> {
             return Ok(None);
         };
         let role = "boot loader";
-        let Some(key) = &self.key else {
+        let Some(signer) = self.signer() else {
             let digest = DigestPe { file: path.clone() }.run(self.context)?;
             return written(folder, LOADER, |out, target| {
                 let size = Input::open(role, path)?.copy_to(out, target)?;
@@ -161,7 +175,7 @@ impl<'a> Maker<'a> {
             .map(Some);
         };
         self.context.progress.phase("signing the boot loader");
-        let seal = Seal::by_key(key, false);
+        let seal = Seal::beside(signer, false);
         written(folder, LOADER, |out, target| {
             let signed = copy_signed(path, role, seal, out, target)?;
             Ok(AssembledUki {
@@ -179,7 +193,7 @@ impl<'a> Maker<'a> {
         let name = inner.join("uki.efi").display().to_string();
         let pcr_signer = self.pcr_keys.as_ref().map(PcrKeys::signer);
         let signers = Signers {
-            image: self.key.as_ref(),
+            image: self.signer(),
             pcrs: pcr_signer.as_ref(),
         };
         let Some(firmware) = &self.firmware else {
@@ -241,6 +255,22 @@ impl<'a> Maker<'a> {
         let name = "manifest.json".to_owned();
         let summary = manifest::publish(&made, &folder.join(&name))?;
         Ok(Some((summary, described(folder, name)?)))
+    }
+}
+
+fn image_signer(
+    request: &BootArtifacts,
+    context: &Context<'_>,
+) -> Result<Option<ImageSigner>, Error> {
+    let by_key = |key: &SigningKey| Ok(ImageSigner::Key(Box::new(key.open(context)?)));
+    let elsewhere = |folder: &DetachedSignatures| folder.open(context).map(ImageSigner::Elsewhere);
+    match (&request.sign, &request.detached) {
+        (Some(_), Some(_)) => Err(Error::Request {
+            fact: "both `sign` and `detached` are given".to_owned(),
+            help: "name a key, or the signatures that were made elsewhere",
+        }),
+        (Some(key), None) => by_key(key).map(Some),
+        (None, folder) => folder.as_ref().map(elsewhere).transpose(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `boot.artifacts`: everything that one generation needs to boot and to be verified, in one folder (docs/boot-artifacts.md).
 
+mod described;
 mod extension;
 mod files;
 mod maker;
@@ -12,7 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use self::described::described;
 pub(crate) use self::maker::{Maker, Places};
+use crate::boot_signatures::DetachedSignatures;
 use crate::bootspec::DescribedGeneration;
 use crate::firmware::Measure;
 use crate::manifest::ManifestSummary;
@@ -46,6 +49,8 @@ pub struct BootArtifacts {
     pub compat: Ukify,
     /// Who signs the UKIs and the loader; unsigned without it.
     pub sign: Option<SigningKey>,
+    /// The signatures of the UKIs and the loader, made elsewhere; in the place of `sign`.
+    pub detached: Option<DetachedSignatures>,
     /// Who signs the UKIs' values of PCR 11 (`.pcrsig`); nobody without it.
     pub pcr_sign: Option<PcrSign>,
     /// What is predicted; nothing without it. Needs `loader`.

@@ -12,6 +12,7 @@ use touchstone_pe::layout::Written;
 use super::maker::{LOADER, Maker};
 use crate::firmware::Firmware;
 use crate::predict::NoPrediction;
+use crate::sign::By;
 use crate::{Error, predict};
 
 /// A UKI that was made and measured while it was.
@@ -51,8 +52,9 @@ impl Maker<'_> {
         };
         let measured = started.measurer.finish();
         let measured = measured.map_err(|source| refused(NoPrediction::Uki(source)))?;
-        let signer = self.key.as_ref().map(|key| key.signer.certificate());
-        let authority = firmware.authority_of_signer(signer)?;
+        let signer = self.signer();
+        let certificate = signer.as_ref().and_then(By::certificate);
+        let authority = firmware.authority_of_signer(certificate)?;
         let name = format!("the UKI {}", started.name);
         let image = StartedImage {
             name: name.clone(),

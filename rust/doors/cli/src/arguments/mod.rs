@@ -1,5 +1,6 @@
 //! The command line's words.
 
+mod boot;
 mod eventlog;
 mod key;
 mod keys;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use boot::Boot;
 pub use eventlog::EventLog;
 pub use key::{KeyArguments, OptionalKey};
 pub use keys::Keys;
@@ -68,6 +70,9 @@ pub enum Command {
     /// Component files of systemd-pcrlock
     #[command(subcommand)]
     Pcrlock(Pcrlock),
+    /// The boot artifacts of a generation
+    #[command(subcommand)]
+    Boot(Boot),
     /// Secure Boot keys
     #[command(subcommand)]
     Keys(Keys),

@@ -1,5 +1,6 @@
 //! What each command does: make a request, perform it, print the answer.
 
+mod boot;
 mod eventlog;
 mod keys;
 mod measure;
@@ -54,6 +55,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Policy(words) => return policy::run(words, &context),
         Command::Reference(words) => return reference::run(words, &context),
         Command::Pcrlock(words) => reference::pcrlock(words, &context)?,
+        Command::Boot(words) => return boot::run(words, &context),
         Command::Keys(keys) => return keys::run(keys, &context),
     }
     Ok(Verdict::Done)

@@ -1,0 +1,40 @@
+//! `touchstone boot`.
+
+use touchstone_artifacts::Context;
+use touchstone_artifacts::boot_signatures::{RequestSignatures, SignRequests};
+use touchstone_operations::{Failure, perform};
+
+use super::{Verdict, print};
+use crate::arguments::Boot;
+
+/// Works on the boot artifacts of a generation.
+///
+/// # Errors
+/// [`Failure`].
+pub fn run(boot: Boot, context: &Context<'_>) -> Result<Verdict, Failure> {
+    match boot {
+        Boot::Requests(words) => {
+            let json = words.json;
+            let answer = perform(&RequestSignatures::from(words), context)?;
+            if json {
+                print::json(&answer)?;
+            } else {
+                for request in &answer.requests {
+                    print::line(&format!("{}  {}", request.file, request.images.join(", ")))?;
+                }
+            }
+        }
+        Boot::Sign(words) => {
+            let json = words.json;
+            let answer = perform(&SignRequests::from(words), context)?;
+            if json {
+                print::json(&answer)?;
+            } else {
+                for signature in &answer.signatures {
+                    print::line(&signature.file)?;
+                }
+            }
+        }
+    }
+    Ok(Verdict::Done)
+}
