@@ -231,10 +231,29 @@ in
       request = removeAttrs update [ "name" ];
     };
 
-  # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, pcrSign ? null, measure ? null, manifestKey ? null, … }
+  # mkSigningRequests { artifacts, certificate, digest ? "sha256" }
+  #   → a folder with what is to be signed elsewhere for boot artifacts that were built unsigned: <digest>.signed-data of each image.
+  #   `touchstone boot sign` signs them where the key is; its output is `detached.signatures` of mkBootArtifacts. docs/boot-artifacts.md.
+  mkSigningRequests = { name ? "signing-requests", artifacts, certificate, digest ? null, allowExpired ? null }:
+    perform {
+      inherit name;
+      operation = "boot.requests";
+      request = { inherit artifacts certificate digest allowExpired; };
+    };
+
+  # signRequests { requests, sign } → the signatures, by a test key (a folder).
+  signRequests = { name ? "signatures", requests, sign }:
+    perform {
+      inherit name;
+      operation = "boot.sign";
+      request = { inherit requests; sign = signing sign; };
+    };
+
+  # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, detached ? null, pcrSign ? null, measure ? null, manifestKey ? null, … }
   #   → a folder with all boot artifacts of a generation (docs/boot-artifacts.md):
   #     boot.json, uki.efi, specialisation/<name>/uki.efi, loader.efi, pcrs.json, manifest.json.
-  # `bootspec` has the fields of mkBootspec.
+  # `bootspec` has the fields of mkBootspec. Images are signed by a test key, `sign`, or with signatures that were made elsewhere,
+  # `detached = { certificate = ./db.pem; signatures = ./signatures; }` (a folder of `touchstone boot sign`), or not at all.
   mkBootArtifacts = { name ? "boot-artifacts", bootspec, sign ? null, pcrSign ? null, manifestKey ? null, ... }@generation:
     perform {
       inherit name;

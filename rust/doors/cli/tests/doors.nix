@@ -101,6 +101,8 @@ let
     "manifest.create" = manifest;
     "manifest.sign" = lib.signManifest { inherit manifest; key = inputs.manifestKey; };
     "boot.artifacts" = generations.artifacts.generation2;
+    "boot.requests" = lib.mkSigningRequests { inherit (sign) certificate; artifacts = generations.artifacts.generation2; digest = "sha384"; };
+    "boot.sign" = lib.signRequests { inherit sign; requests = lib.mkSigningRequests { inherit (sign) certificate; artifacts = generations.artifacts.generation2; }; };
     "keys.esl" = list;
     "keys.prepare" = lib.prepareUpdate { inherit list; variable = "db"; time = "2026-01-31T12:00:00Z"; };
     "keys.auth" = lib.signUpdate {

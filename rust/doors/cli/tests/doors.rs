@@ -14,9 +14,10 @@ use crate::reference::shorthand::{
     measure_compare, pcrlock_create, reference_check, reference_create,
 };
 use crate::shorthand::{
-    eventlog_compare, eventlog_replay, eventlog_show, keys_auth, keys_esl, keys_generate,
-    keys_inspect, keys_prepare, measure_parts, measure_predict, measure_uki, pe_digest, pe_prepare,
-    pe_sign, pe_unsign, pe_verify, text, uki_build, uki_diff, uki_inspect, words,
+    boot_requests, boot_sign, eventlog_compare, eventlog_replay, eventlog_show, keys_auth,
+    keys_esl, keys_generate, keys_inspect, keys_prepare, measure_parts, measure_predict,
+    measure_uki, pe_digest, pe_prepare, pe_sign, pe_unsign, pe_verify, text, uki_build, uki_diff,
+    uki_inspect, words,
 };
 use crate::support::{Work, event_log};
 
@@ -44,7 +45,7 @@ impl Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 30] = [
+const OPERATIONS: [Doors; 32] = [
     Doors::of("bootspec.emit", None, true),
     Doors::of("uki.assemble", Some(uki_build), true),
     Doors::of("uki.inspect", Some(uki_inspect), false),
@@ -70,6 +71,8 @@ const OPERATIONS: [Doors; 30] = [
     Doors::of("manifest.create", None, true),
     Doors::of("manifest.sign", None, true),
     Doors::of("boot.artifacts", None, true),
+    Doors::of("boot.requests", Some(boot_requests), true),
+    Doors::of("boot.sign", Some(boot_sign), true),
     Doors::of("keys.generate", Some(keys_generate), false),
     Doors::of("keys.esl", Some(keys_esl), true),
     Doors::of("keys.prepare", Some(keys_prepare), true),

@@ -82,6 +82,34 @@ pub fn pe_sign(request: &Value) -> Vec<String> {
     words(["pe", "sign"].into_iter().chain(key).chain(files))
 }
 
+pub fn boot_requests(request: &Value) -> Vec<String> {
+    let mut command = words(["boot", "requests", "--json"]);
+    command.extend(options(
+        request,
+        &[
+            ("certificate", "--certificate"),
+            ("digest", "--digest"),
+            ("output", "--output"),
+        ],
+    ));
+    command.push(text(request, "artifacts").to_owned());
+    command
+}
+
+pub fn boot_sign(request: &Value) -> Vec<String> {
+    let mut command = words([
+        "boot",
+        "sign",
+        "--json",
+        "--output",
+        text(request, "output"),
+    ]);
+    let sign = [("key", "--key"), ("certificate", "--certificate")];
+    command.extend(options(&request["sign"], &sign));
+    command.push(text(request, "requests").to_owned());
+    command
+}
+
 pub fn pe_prepare(request: &Value) -> Vec<String> {
     words([
         "pe",
