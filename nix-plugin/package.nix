@@ -1,12 +1,12 @@
-# What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs; `touchstone-full`, dynamic, with them; and
-# `probe`, static, the guest and builder of the boot checks.
+# What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs, beside the launcher of sealed generations;
+# `touchstone-full`, dynamic, with them; and `probe`, static, the guest and builder of the boot checks.
 { pkgs }:
 
 let
   inherit (builtins.fromTOML (builtins.readFile ../Cargo.toml)) workspace;
 
-  # `rustPlatform` decides how it is linked, `program` is cargo's name of it.
-  build = { rustPlatform, pname, program ? pname, description, ... }@arguments: rustPlatform.buildRustPackage ({
+  # `rustPlatform` decides how it is linked, `program` is cargo's name of it; `others` are built into the same package.
+  build = { rustPlatform, pname, program ? pname, others ? [ ], description, ... }@arguments: rustPlatform.buildRustPackage ({
     inherit pname;
     inherit (workspace.package) version;
     src = builtins.path {
@@ -17,7 +17,7 @@ let
         && builtins.match ".*\\.(nix|md)" path == null;
     };
     cargoLock.lockFile = ../Cargo.lock;
-    cargoBuildFlags = [ "--package" program ];
+    cargoBuildFlags = builtins.concatMap (name: [ "--package" name ]) ([ program ] ++ others);
     # The tests need Debian's packages and a virtual machine: `cargo xtask test`.
     doCheck = false;
     meta = {
@@ -26,13 +26,14 @@ let
       mainProgram = program;
       platforms = [ "x86_64-linux" "aarch64-linux" ];
     };
-  } // removeAttrs arguments [ "rustPlatform" "program" "description" ]);
+  } // removeAttrs arguments [ "rustPlatform" "program" "others" "description" ]);
 
   static = { inherit (pkgs.pkgsStatic) rustPlatform; buildType = "static"; };
 in
 {
   touchstone = build (static // {
     pname = "touchstone";
+    others = [ "touchstone-launcher" ];
     description = "Boot trust for NixOS: command line and derivation builder";
   });
   # A static program cannot load a token's module, and tpm2-tss loads what reaches the TPM.

@@ -8,7 +8,9 @@ use anyhow::{Context, Result};
 use crate::boot::Variables;
 use crate::inputs::Inputs;
 use crate::nix::Nix;
-use crate::nix_inputs::{KEYS_IN_SANDBOX, make_keys, make_manifest_key, package, show_keys};
+use crate::nix_inputs::{
+    KEYS_IN_SANDBOX, make_keys, make_manifest_key, package, show_keys, touchstone_package,
+};
 
 /// Which generations are built.
 #[derive(Debug, Clone)]
@@ -72,7 +74,7 @@ impl Generations {
         ];
         arguments.extend(show_keys(&keys));
         for (name, value) in [
-            ("touchstone", package(folder, touchstone)?),
+            ("touchstone", touchstone_package(inputs, folder)?),
             ("probe", package(folder, probe)?),
             (
                 "kernel",

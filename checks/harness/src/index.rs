@@ -38,6 +38,7 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         ovmf: ovmf(trixie)?,
         newest_ovmf: None,
         touchstone: None,
+        launcher: None,
         probe: None,
         faulty_token: None,
     };

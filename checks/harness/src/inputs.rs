@@ -42,6 +42,9 @@ pub struct Inputs {
     pub newest_ovmf: Option<Ovmf>,
     /// The static binary `touchstone`, once it is built.
     pub touchstone: Option<PathBuf>,
+    /// The static binary `touchstone-launcher`, once it is built.
+    #[serde(default)]
+    pub launcher: Option<PathBuf>,
     /// The static binary `touchstone-probe`, once it is built.
     pub probe: Option<PathBuf>,
     /// The PKCS#11 module that stands for a faulty token, once it is built.

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::inputs::Inputs;
 use crate::nix::{Nix, output};
 
 /// Where the sandbox of a build shows the folder of keys.
@@ -52,8 +53,29 @@ pub fn make_manifest_key(nix: &Nix, folder: &Path, name: &str) -> Result<String>
 pub fn package(folder: &Path, program: &Path) -> Result<PathBuf> {
     let name = program.file_name().context("a program without a name")?;
     let package = folder.join(name);
+    add(&package, program)?;
+    Ok(package)
+}
+
+/// The package `folder/touchstone` as it is shipped: the static program, and the launcher of sealed generations.
+///
+/// # Errors
+/// When one of them is not built, or cannot be copied.
+pub fn touchstone_package(inputs: &Inputs, folder: &Path) -> Result<PathBuf> {
+    let package = folder.join("touchstone");
+    for program in [&inputs.touchstone, &inputs.launcher] {
+        let program = program.as_ref();
+        let program =
+            program.context("the static binaries are not built: run `cargo xtask setup`")?;
+        add(&package, program)?;
+    }
+    Ok(package)
+}
+
+fn add(package: &Path, program: &Path) -> Result<()> {
+    let name = program.file_name().context("a program without a name")?;
     fs::create_dir_all(package.join("bin"))?;
     fs::copy(program, package.join("bin").join(name))
         .with_context(|| format!("copying {}", program.display()))?;
-    Ok(package)
+    Ok(())
 }

@@ -97,6 +97,7 @@ fn fill(setup: &mut Setup<'_>, scope: Scope) -> Result<Inputs> {
 fn add_binaries(inputs: &mut Inputs) -> Result<()> {
     let binaries = toolchain::static_binaries()?;
     inputs.touchstone = Some(binaries.touchstone);
+    inputs.launcher = Some(binaries.launcher);
     inputs.probe = Some(binaries.probe);
     inputs.faulty_token = Some(toolchain::faulty_token()?);
     Ok(())

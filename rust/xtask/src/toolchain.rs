@@ -50,6 +50,8 @@ pub fn run(mut command: Command) -> Result<()> {
 pub struct StaticBinaries {
     /// The Nix builder and command line.
     pub touchstone: PathBuf,
+    /// The launcher of sealed generations.
+    pub launcher: PathBuf,
     /// The guest of the boot checks.
     pub probe: PathBuf,
 }
@@ -67,7 +69,9 @@ pub fn static_binaries() -> Result<StaticBinaries> {
         "--target",
         STATIC_TARGET,
     ]);
-    command.args(["--package", "touchstone", "--package", "touchstone-probe"]);
+    for package in ["touchstone", "touchstone-launcher", "touchstone-probe"] {
+        command.args(["--package", package]);
+    }
     let stage = Stage::begin("Building the static binaries");
     output(command)?;
     stage.done("ready");
@@ -78,6 +82,7 @@ pub fn static_binaries() -> Result<StaticBinaries> {
         .join("static");
     Ok(StaticBinaries {
         touchstone: folder.join("touchstone"),
+        launcher: folder.join("touchstone-launcher"),
         probe: folder.join("touchstone-probe"),
     })
 }

@@ -93,6 +93,23 @@ fn the_full_package_has_every_feature_and_the_static_one_none() {
     assert_eq!(features("touchstone"), Vec::<String>::new());
 }
 
+#[test]
+fn the_static_package_has_the_launcher_of_sealed_generations() {
+    let flake = Flake::new();
+    let checkout = flake.touchstone.display().to_string();
+    let built = |package: &str| {
+        let attribute = format!("{checkout}#packages.x86_64-linux.{package}.cargoBuildFlags");
+        let inputs = [("nixpkgs", flake.nixpkgs.as_path())];
+        flake.nix(&["eval", "--json"], &inputs, &attribute)
+    };
+    let launcher = r#"["--package","touchstone","--package","touchstone-launcher"]"#;
+    assert_eq!(built("touchstone").trim(), launcher);
+    assert_eq!(
+        built("touchstone-full").trim(),
+        r#"["--package","touchstone"]"#
+    );
+}
+
 /// What this program's manifest declares, as cargo reads it.
 fn features_of_the_program() -> Vec<String> {
     let mut command = Command::new(env!("CARGO"));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use touchstone_harness::Nix;
 use touchstone_harness::nix::output;
 use touchstone_harness::nix_inputs::{
-    KEYS_IN_SANDBOX as KEYS, make_manifest_key, package, show_keys,
+    KEYS_IN_SANDBOX as KEYS, make_manifest_key, package, show_keys, touchstone_package,
 };
 
 use crate::support::Work;
@@ -27,9 +27,8 @@ impl RealNix {
         let checkout = checkout.canonicalize().unwrap();
         let nix = RealNix { work, checkout };
         nix.work.keys("keys");
-        for program in [nix.program(), nix.work.inputs.probe.clone().unwrap()] {
-            package(nix.work.folder(), &program).unwrap();
-        }
+        touchstone_package(&nix.work.inputs, nix.work.folder()).unwrap();
+        package(nix.work.folder(), nix.work.inputs.probe.as_ref().unwrap()).unwrap();
         nix.work.stub("trixie", "x64", "stub");
         nix.work.addon_stub("trixie", "x64", "addon-stub");
         for (file, content) in [
