@@ -80,12 +80,18 @@ fn rustdoc() -> Result<()> {
     run(command)
 }
 
+/// The workspace, and the fuzz targets, which are one of their own.
 fn deny() -> Result<()> {
-    let mut command = Command::new(tool("cargo-deny", "0.20.2")?);
-    command
-        .current_dir(checkout()?)
-        .args(["--log-level", "error", "check", "licenses", "bans"]);
-    run(command)
+    let program = tool("cargo-deny", "0.20.2")?;
+    for manifest in ["Cargo.toml", "checks/fuzz/Cargo.toml"] {
+        let mut command = Command::new(&program);
+        command
+            .current_dir(checkout()?)
+            .args(["--log-level", "error", "--config", "deny.toml"])
+            .args(["--manifest-path", manifest, "check", "licenses", "bans"]);
+        run(command)?;
+    }
+    Ok(())
 }
 
 /// The claims that only real firmware can show.
