@@ -53,7 +53,12 @@ impl DescribedGeneration {
     ) -> Result<(Document, Option<String>), Error> {
         let specialisations = self.specialisations.iter().map(|(name, one)| {
             let DescribedSpecialisation { core, extensions } = one.clone();
-            (name.clone(), Specialisation { core, extensions })
+            let specialisation = Specialisation {
+                core,
+                beside: None,
+                extensions,
+            };
+            (name.clone(), specialisation)
         });
         let generation = Generation {
             core: self.core.clone(),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use touchstone_store::json::{self, JsonError};
 
+use crate::agree;
 use crate::members::{Members, value};
 use crate::{Core, Extension, Extensions, ReadError, V1, V2};
 
@@ -36,6 +37,9 @@ pub struct Generation<C> {
 pub struct Specialisation<C> {
     /// The core object.
     pub core: C,
+    /// The v2 that stands beside it. Only a specialisation of v1 has one: nixpkgs puts a child's whole document into its parent's
+    /// `org.nixos.specialisation.v1`, and that of a child that was upgraded holds both.
+    pub beside: Option<V2>,
     /// Everything else.
     pub extensions: Extensions,
 }
@@ -54,7 +58,9 @@ impl Document {
             return Err(ReadError::NoCore);
         }
         let extensions = extensions("", members)?;
-        Ok(Self { v1, v2, extensions })
+        let document = Self { v1, v2, extensions };
+        agree::check(&document)?;
+        Ok(document)
     }
 
     /// The document as a JSON value: v1, v2, extensions, each with its keys in the specification's order. A value holds numbers as
@@ -97,10 +103,21 @@ impl<C: Core> Serialize for Specialisation<C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(None)?;
         members.serialize_entry(C::KEY, &self.core)?;
+        if C::KEY == V1::KEY {
+            // nixpkgs' installers read a specialisation as they read the generation, and stop where this key is missing.
+            members.serialize_entry(V1::SPECIALISATIONS, &NoSpecialisations {})?;
+        }
+        if let Some(core) = &self.beside {
+            members.serialize_entry(V2::KEY, core)?;
+        }
         self.extensions.write(&mut members)?;
         members.end()
     }
 }
+
+/// An empty object.
+#[derive(Serialize)]
+struct NoSpecialisations {}
 
 /// A document as a value. Everything stands under strings: there is nothing that cannot be written.
 fn value_of(document: &Document) -> Value {
@@ -147,14 +164,43 @@ fn specialisation<C: Core>(
     let at = format!("{}/{name}", C::SPECIALISATIONS);
     let mut members = Members::of(&at, text)?;
     for key in [V1::SPECIALISATIONS, V2::SPECIALISATIONS] {
-        if members.optional(key)?.is_some() {
-            return Err(ReadError::NestedSpecialisation { at });
-        }
+        refuse_nested(&at, key, &mut members)?;
     }
     let core = value(members.required(C::KEY)?)?;
     let core = C::read(&format!("{at}/{}", C::KEY), core)?;
+    let beside = beside::<C>(&at, &mut members)?;
     let extensions = extensions(&at, members)?;
-    Ok((name, Specialisation { core, extensions }))
+    let specialisation = Specialisation {
+        core,
+        beside,
+        extensions,
+    };
+    Ok((name, specialisation))
+}
+
+/// Nested specialisations are those of a child, which nixpkgs puts into its parent with everything else; a child has none.
+fn refuse_nested(at: &str, key: &'static str, members: &mut Members<'_>) -> Result<(), ReadError> {
+    let Some(text) = members.optional(key)? else {
+        return Ok(());
+    };
+    if Members::of(format!("{at}/{key}"), text)?.rest().is_empty() {
+        return Ok(());
+    }
+    Err(ReadError::NestedSpecialisation { at: at.to_owned() })
+}
+
+/// The other version's core in a specialisation: v2 may stand beside v1, v1 not beside v2.
+fn beside<C: Core>(at: &str, members: &mut Members<'_>) -> Result<Option<V2>, ReadError> {
+    if C::KEY == V2::KEY {
+        return match members.optional(V1::KEY)? {
+            Some(_) => Err(ReadError::V1InsideV2 { at: at.to_owned() }),
+            None => Ok(None),
+        };
+    }
+    let Some(text) = members.optional(V2::KEY)? else {
+        return Ok(None);
+    };
+    V2::read(&format!("{at}/{}", V2::KEY), value(text)?).map(Some)
 }
 
 fn extensions(at: &str, members: Members<'_>) -> Result<Extensions, ReadError> {

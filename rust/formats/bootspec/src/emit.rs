@@ -145,6 +145,7 @@ fn down(
             name.clone(),
             Specialisation {
                 core,
+                beside: None,
                 extensions: one.extensions.clone(),
             },
         ))

@@ -28,6 +28,32 @@ pub enum ReadError {
         /// The specialisation.
         at: String,
     },
+    /// v1 inside a specialisation of v2: v2's hold that version alone.
+    #[error(
+        "in {at}: the key `org.nixos.bootspec.v1` does not belong here: v1 of this specialisation stands in `org.nixos.specialisation.v1`"
+    )]
+    V1InsideV2 {
+        /// The specialisation.
+        at: String,
+    },
+    /// v1 and v2 describe different generations: what a machine boots would depend on which version its boot loader's installer knows.
+    #[error("{v1} and {v2} say different things about `{key}`: both describe the same generation")]
+    Disagreement {
+        /// The core object of v1.
+        v1: String,
+        /// The core object of v2.
+        v2: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// A specialisation that one of two versions has.
+    #[error("the specialisation `{}` is missing in {at}, which the other version has", .name.escape_debug())]
+    MissingSpecialisation {
+        /// The key of the specialisations that lack it.
+        at: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A name that cannot be the name of a folder, which it is in every toplevel.
     #[error("in {at}: `{}` is no name for a specialisation: it cannot be empty, `.` or `..` or hold `/` or control characters", .name.escape_debug())]
     SpecialisationName {

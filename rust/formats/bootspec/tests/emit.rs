@@ -32,6 +32,7 @@ fn generation() -> Generation<V2> {
             label: "laptop".into(),
             ..core()
         },
+        beside: None,
         extensions: sorted("nixos-laptop"),
     };
     Generation {
@@ -58,12 +59,15 @@ fn writes_v1_and_v2_side_by_side() {
         core["label"] = json!("laptop");
         core
     };
-    let laptop = |key: &str, core: &Value| json!({ "laptop": { key: label(core.clone()), "org.nixos.systemd-boot": { "sortKey": "nixos-laptop" } } });
+    let sort_key = json!({ "sortKey": "nixos-laptop" });
+    let (laptop_v1, laptop_v2) = (label(v1.clone()), label(v2.clone()));
     let expected = json!({
         "org.nixos.bootspec.v1": v1,
-        "org.nixos.specialisation.v1": laptop("org.nixos.bootspec.v1", &v1),
+        "org.nixos.specialisation.v1": { "laptop": {
+            "org.nixos.bootspec.v1": laptop_v1, "org.nixos.specialisation.v1": {}, "org.nixos.systemd-boot": sort_key
+        } },
         "org.nixos.bootspec.v2": v2,
-        "org.nixos.specialisation.v2": laptop("org.nixos.bootspec.v2", &v2),
+        "org.nixos.specialisation.v2": { "laptop": { "org.nixos.bootspec.v2": laptop_v2, "org.nixos.systemd-boot": sort_key } },
         "org.nixos.systemd-boot": { "sortKey": "nixos" }
     });
     assert_eq!(emitted.document.to_json(), format!("{expected:#}\n"));
