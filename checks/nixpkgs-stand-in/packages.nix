@@ -15,13 +15,19 @@ let
       name = "${arguments.pname}-${arguments.version}";
     in
     derivation { inherit name system inputs; builder = "/not-a-real-package"; } // arguments;
+
+  packages = {
+    inherit lib system placeholder rustPlatform;
+    stdenv = { hostPlatform = platform; buildPlatform = platform; cc = placeholder "cc" { }; };
+    linuxPackages = {
+      kernel = placeholder "linux" { modDirVersion = "6.12.0"; };
+      inherit (packages) stdenv;
+    };
+    systemd = placeholder "systemd" { version = "258.2"; };
+    pkgsStatic = { inherit rustPlatform; };
+    buildPackages = packages;
+    writeText = placeholder: text: derivation { name = placeholder; inherit system text; builder = "/not-a-real-package"; };
+    writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
+  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" ] (name: placeholder name { });
 in
-{
-  inherit lib system;
-  stdenv = { hostPlatform = platform; cc = placeholder "cc" { }; };
-  linuxPackages.kernel = placeholder "linux" { modDirVersion = "6.12.0"; stdenv.hostPlatform = platform; };
-  systemd = placeholder "systemd" { };
-  inherit rustPlatform;
-  pkgsStatic = { inherit rustPlatform; };
-  writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
-} // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" ] (name: placeholder name { })
+packages

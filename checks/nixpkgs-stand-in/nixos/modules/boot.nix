@@ -1,0 +1,63 @@
+# Kernel, initrd and boot loaders: options with the types and defaults of nixpkgs. From nixos/modules:
+#   system/boot/kernel.nix                             045d702e8af1; the parameters' type is that of later releases
+#   system/boot/stage-1.nix                            4c853b32a3f2
+#   system/boot/systemd/initrd.nix                     00e6b22b508f
+#   system/boot/loader/loader.nix                      8613f6f68914
+#   system/boot/loader/systemd-boot/systemd-boot.nix   01e499cec163
+#   system/boot/loader/grub/grub.nix                   36bd1a6dbb00
+#   system/boot/loader/external/external.nix           08a4c8850831
+#   hardware/device-tree.nix                           01f31c2ee7d0
+{ config, lib, pkgs, ... }:
+
+let
+  inherit (lib) mkOption types;
+  off = mkOption { type = types.bool; default = false; };
+  inherit (config.boot.kernelPackages) kernel;
+in
+{
+  options = {
+    boot.isContainer = off;
+    boot.kernel.enable = mkOption { type = types.bool; default = true; };
+    boot.kernelPackages = mkOption { type = types.raw; default = pkgs.linuxPackages; };
+    boot.kernelParams = mkOption {
+      type = types.listOf (types.strMatching ''([^"[:space:]]|"[^"]*")+'');
+      default = [ ];
+    };
+
+    boot.initrd = {
+      enable = mkOption { type = types.bool; default = !config.boot.isContainer; };
+      secrets = mkOption { type = types.attrsOf (types.nullOr types.path); default = { }; };
+      systemd.enable = off;
+      systemd.package = mkOption { type = types.package; default = config.systemd.package; };
+    };
+
+    boot.loader = {
+      grub.enable = mkOption { type = types.bool; default = !config.boot.isContainer; };
+      systemd-boot.enable = off;
+      systemd-boot.editor = mkOption { type = types.bool; default = true; };
+      external.enable = off;
+      external.installHook = mkOption { type = types.path; };
+    };
+
+    hardware.deviceTree = {
+      enable = mkOption { type = types.bool; default = pkgs.stdenv.hostPlatform.linux-kernel.DTB or false; };
+      name = mkOption { type = types.nullOr types.str; default = null; };
+      package = mkOption { type = types.nullOr types.path; internal = true; default = null; };
+    };
+  };
+
+  config = {
+    boot.kernelParams = [ "loglevel=4" ];
+    boot.loader = lib.mkIf config.boot.loader.external.enable {
+      grub.enable = lib.mkDefault false;
+      systemd-boot.enable = lib.mkDefault false;
+    };
+    hardware.deviceTree.package = lib.mkIf config.hardware.deviceTree.enable "${kernel}/dtbs";
+    system.build = {
+      initialRamdisk = pkgs.placeholder "initrd-linux" { };
+      installBootLoader =
+        if config.boot.loader.external.enable then config.boot.loader.external.installHook
+        else pkgs.writeText "no-boot-loader" "";
+    };
+  };
+}
