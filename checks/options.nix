@@ -21,7 +21,9 @@ let
 
   folder = "${toString modules}/";
 
-  ours = option: option.visible && !option.internal
+  # Without type, default and description a declaration only adds to an option of NixOS' own.
+  declares = option: option ? default || option.description != null || option.type != "unspecified value";
+  ours = option: option.visible && !option.internal && declares option
     && builtins.any (hasPrefix folder) (map toString option.declarations);
 
   entry = option: {

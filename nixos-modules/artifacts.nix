@@ -1,0 +1,44 @@
+# The boot artifacts of a generation beside its toplevel, and what is to be signed of them elsewhere.
+{ config, lib, pkgs, ... }:
+
+let
+  inherit (lib) mkIf mkOption types;
+  cfg = config.boot.touchstone;
+
+  generation = import ./generation.nix { inherit lib pkgs; inherit (cfg) package; };
+  inherit (generation) artifactsOf mkBootArtifacts mkSigningRequests sealedOf unsignedArtifactsOf;
+
+  # A specialisation that is sealed may have settings of its own, by which its images differ.
+  unsigned = if cfg.sealed.enable then sealedOf unsignedArtifactsOf cfg cfg.booted else mkBootArtifacts (unsignedArtifactsOf cfg cfg.booted);
+in
+{
+  options.system.build = {
+    bootArtifacts = mkOption {
+      type = types.package;
+      readOnly = true;
+      description = ''
+        The boot artifacts of this configuration and its specialisations, in one folder: unified kernel images, boot loader, `boot.json`,
+        manifest, and what is predicted. It exists where {option}`boot.touchstone.enable` and {option}`boot.touchstone.uki.enable` are
+        true.
+      '';
+    };
+    signingRequests = mkOption {
+      type = types.package;
+      readOnly = true;
+      description = ''
+        A folder with what is to be signed elsewhere for this configuration and its specialisations, a file for each image.
+        `touchstone boot sign` signs all of it, and its answer is what {option}`boot.touchstone.signing.signatures` takes. It needs
+        {option}`boot.touchstone.signing.certificate`, and no key.
+      '';
+    };
+  };
+
+  config.system.build = mkIf (cfg.enable && cfg.uki.enable) {
+    bootArtifacts = mkBootArtifacts (artifactsOf cfg cfg.booted);
+    signingRequests = mkSigningRequests {
+      name = "${config.system.name}-signing-requests";
+      artifacts = unsigned;
+      inherit (cfg.signing) certificate;
+    };
+  };
+}

@@ -1,0 +1,13 @@
+# Touchstone's NixOS modules: import this file, or `nixosModules.default` of the flake, which sets `boot.touchstone.package` as well.
+# Nothing changes until `boot.touchstone.enable = true`.
+{
+  imports = [
+    ./touchstone.nix
+    ./signing.nix
+    ./uki.nix
+    ./measured-boot.nix
+    ./bootspec.nix
+    ./artifacts.nix
+    ./sealed.nix
+  ];
+}

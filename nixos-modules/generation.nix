@@ -1,0 +1,115 @@
+# What the options ask of Touchstone's functions: no module, but functions for those that make derivations. `settings` is
+# `config.boot.touchstone` of a configuration, `config` the one that is to be booted (of a sealed one, the inner).
+{ lib, pkgs, package }:
+
+let
+  inherit (lib) filterAttrs mapAttrs mapAttrsToList optionalAttrs versionAtLeast;
+
+  nixos = import ../nix-plugin/lib/nixos.nix;
+  touchstone = import ../nix-plugin/lib { touchstone = package; system = pkgs.stdenv.buildPlatform.system; };
+
+  # What is started on the machine that boots; `package` is for the one that builds.
+  launcher = optionalAttrs (pkgs.stdenv.buildPlatform.system != pkgs.stdenv.hostPlatform.system) {
+    launcher = "${pkgs.touchstone or (throw ''
+      boot.touchstone.sealed.enable: a machine of another kind than the one that builds needs its own launcher. Add the `overlays.default`
+      of Touchstone's flake to `nixpkgs.overlays`.'')}/bin/touchstone-launcher";
+  };
+
+  # An empty list is as good as none.
+  orNull = list: if list == [ ] then null else list;
+
+  profilesOf = settings: mapAttrsToList (id: profile: { inherit id; inherit (profile) title kernelParams; }) settings.uki.profiles;
+
+  sectionsOf = settings: mapAttrsToList
+    (name: section: {
+      inherit name;
+      content = if section.text != null then section.text else { file = "${section.source}"; };
+    })
+    settings.uki.extraSections;
+
+  # The initrd of systemd 262 and newer extends most registers once more before anything is unlocked.
+  drawsLine = initrd: initrd.enable && initrd.systemd.enable && versionAtLeast initrd.systemd.package.version "262";
+
+  # Whether signatures are part of the images that a build makes.
+  isSigned = settings: builtins.elem settings.signing.method [ "detached" "test" ];
+
+  secureBootOf = settings:
+    let
+      variables = settings.measuredBoot.secureBootVariables;
+      certificate = if isSigned settings then null else settings.signing.certificate;
+    in
+    if variables == null then null
+    else filterAttrs (_: value: value != null) (variables // { inherit certificate; });
+
+  measureOf = settings: config:
+    if !settings.measuredBoot.enable then null
+    else
+      filterAttrs (_: value: value != null) {
+        inherit (settings.measuredBoot) pcrs;
+        secureBoot = secureBootOf settings;
+        osSeparator = drawsLine config.boot.initrd;
+      };
+
+  pcrSignOf = settings:
+    let
+      inherit (settings.measuredBoot) policy;
+    in
+    if !policy.enable || settings.signing.method != "test" then null
+    else { keys = [{ inherit (policy) key publicKey; }]; };
+
+  signersOf = settings:
+    let
+      inherit (settings.signing) method key certificate signatures;
+    in
+    optionalAttrs (method == "test") { sign = { inherit key certificate; }; }
+    // optionalAttrs (method == "detached") { detached = { inherit certificate signatures; }; };
+
+  # The arguments of mkBootArtifacts but for who signs and what is predicted: they decide which bytes are to be signed.
+  unsignedArtifactsOf = settings: config: nixos.bootArtifactsOf config // {
+    inherit (settings.uki) stub splash;
+    inherit (settings.measuredBoot.bootPath) shim loader;
+    profiles = orNull (profilesOf settings);
+    sections = orNull (sectionsOf settings);
+    pcrSign = pcrSignOf settings;
+  };
+
+  # A specialisation has settings of its own, unless it takes nothing from its parent (`inheritParentConfig = false`) and does not ask for
+  # Touchstone itself: then its parent's hold.
+  settingsOf = parent: child: if child.boot.touchstone.enable or false then child.boot.touchstone else parent;
+
+  # How NixOS calls its switch-to-configuration, with the path of the sealed generation in the place of the inner one.
+  switchOf = config:
+    if !config.system.switch.enable || !config.system.activatable then null
+    else {
+      program = "${config.system.build.toplevel}/bin/.switch-to-configuration-wrapped";
+      environment = {
+        OUT = { "$sealed" = true; };
+        TOPLEVEL = { "$sealed" = true; };
+        DISTRO_ID = config.system.nixos.distroId;
+        INSTALL_BOOTLOADER = "${config.system.build.installBootLoader}";
+        PRE_SWITCH_CHECK = "${config.system.preSwitchChecksScript}";
+        SYSTEMD = "${config.systemd.package}";
+      } // optionalAttrs (config.i18n.glibcLocales != null) {
+        LOCALE_ARCHIVE = "${config.i18n.glibcLocales}/lib/locale/locale-archive";
+      };
+    };
+in
+{
+  inherit isSigned settingsOf unsignedArtifactsOf;
+
+  # The arguments of mkBootArtifacts.
+  artifactsOf = settings: config: unsignedArtifactsOf settings config // signersOf settings // { measure = measureOf settings config; };
+
+  inherit (touchstone) mkBootArtifacts mkSigningRequests;
+
+  # The sealed generation around `config`, which is not sealed itself. `argumentsOf` is `artifactsOf` or `unsignedArtifactsOf`.
+  sealedOf = argumentsOf:
+    let
+      seal = settings: config: touchstone.mkSealedGeneration (argumentsOf settings config // launcher // {
+        name = "${config.system.build.toplevel.name}-sealed";
+        specialisations = mapAttrs (_: { configuration, ... }: seal (settingsOf settings configuration) configuration) config.specialisation;
+        switch = switchOf config;
+      });
+    in
+    seal;
+}
