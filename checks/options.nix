@@ -1,8 +1,8 @@
-# What the option reference (docs/options.md) says, as JSON: every option that the modules below `modules` declare, as nixpkgs' own
-# documentation tools see it. `cargo xtask options` makes Markdown of it.
+# What the option reference (docs/options.md) says, as JSON: `options`, every option that the modules below `modules` declare, as nixpkgs'
+# own documentation tools see it; and `files`, in the order in which they are imported. `cargo xtask options` makes Markdown of it.
 #
 #   lib       nixpkgs' lib: a folder
-#   modules   the folder of the modules; its default.nix imports them all
+#   modules   the folder of the modules; its default.nix, a set, imports them all
 { lib, modules }:
 
 let
@@ -26,13 +26,18 @@ let
   ours = option: option.visible && !option.internal && declares option
     && builtins.any (hasPrefix folder) (map toString option.declarations);
 
+  relative = file: removePrefix folder (toString file);
+
   entry = option: {
     inherit (option) name readOnly type;
     # Of a text that is marked as Markdown, the text.
     description = option.description.text or option.description;
-    declared = map (file: removePrefix folder (toString file)) option.declarations;
+    declared = map relative option.declarations;
     default = option.default or null;
     example = option.example or null;
   };
 in
-map entry (filter ours (optionAttrSetToDocList evaluated.options))
+{
+  files = map relative (import modules).imports;
+  options = map entry (filter ours (optionAttrSetToDocList evaluated.options));
+}

@@ -20,7 +20,15 @@ pub const PAGE: &str = "docs/options.md";
 /// The folder of the modules, from the root of the repository.
 pub const MODULES: &str = "nixos-modules";
 
-/// An option, as `checks/options.nix` tells it.
+/// What `checks/options.nix` tells.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    /// The files that are imported, in their order, from the folder of the modules.
+    files: Vec<String>,
+    options: Vec<Described>,
+}
+
+/// An option.
 #[derive(Debug, Deserialize)]
 struct Described {
     name: String,
@@ -45,30 +53,51 @@ struct Literal {
 /// The page for the modules below `modules`; `checkout` has the expression that looks at them.
 ///
 /// # Errors
-/// When the modules do not evaluate alone, or an option has no description.
+/// When the modules do not evaluate alone, or an option has no description or no file.
 pub fn reference(inputs: &Inputs, checkout: &Path, modules: &Path) -> Result<String> {
-    let options = evaluate(inputs, checkout, modules)?;
-    let undescribed: Vec<&str> = options
+    let Answer { files, options } = evaluate(inputs, checkout, modules)?;
+    let problems: Vec<String> = options
         .iter()
-        .filter(|option| option.description.is_none())
-        .map(|option| option.name.as_str())
+        .filter_map(|option| option.problem(&files))
         .collect();
-    if !undescribed.is_empty() {
-        bail!("options without a description: {}", undescribed.join(", "));
+    if !problems.is_empty() {
+        bail!("{}", problems.join("\n"));
     }
     let mut sections = Vec::new();
-    for file in files(&options) {
-        let text =
-            fs::read_to_string(modules.join(file)).with_context(|| format!("reading {file}"))?;
-        let declared_here = options
-            .iter()
-            .filter(|option| option.declared.first().is_some_and(|first| first == file));
-        sections.push(markdown::section(file, &text, declared_here));
+    for file in &files {
+        let declared = options.iter().filter(|option| option.declared_in(file));
+        let declared: Vec<&Described> = declared.collect();
+        if !declared.is_empty() {
+            let text = fs::read_to_string(modules.join(file))
+                .with_context(|| format!("reading {file}"))?;
+            sections.push(markdown::section(file, &text, &declared));
+        }
     }
     Ok(markdown::page(&sections))
 }
 
-fn evaluate(inputs: &Inputs, checkout: &Path, modules: &Path) -> Result<Vec<Described>> {
+impl Described {
+    /// Whether its entry stands in this file's section: the first that declares it counts.
+    fn declared_in(&self, file: &str) -> bool {
+        self.declared.first().is_some_and(|first| first == file)
+    }
+
+    /// Why it cannot be told.
+    fn problem(&self, files: &[String]) -> Option<String> {
+        if self.description.is_none() {
+            Some(format!("{} has no description", self.name))
+        } else if !files.iter().any(|file| self.declared_in(file)) {
+            Some(format!(
+                "{} is declared in none of the imported files",
+                self.name
+            ))
+        } else {
+            None
+        }
+    }
+}
+
+fn evaluate(inputs: &Inputs, checkout: &Path, modules: &Path) -> Result<Answer> {
     let folder = tempfile::tempdir()?;
     let nixpkgs = stand_in::nixpkgs(checkout, folder.path())?;
     let nix = Nix::new(inputs, folder.path().join("store"))?
@@ -81,15 +110,4 @@ fn evaluate(inputs: &Inputs, checkout: &Path, modules: &Path) -> Result<Vec<Desc
     command.arg("--arg").arg("lib").arg(nixpkgs.join("lib"));
     command.arg("--arg").arg("modules").arg(modules);
     Ok(serde_json::from_str(&output(command)?)?)
-}
-
-/// The files that declare options, each once, by the alphabet.
-fn files(options: &[Described]) -> Vec<&str> {
-    let mut files: Vec<&str> = options
-        .iter()
-        .filter_map(|option| option.declared.first().map(String::as_str))
-        .collect();
-    files.sort_unstable();
-    files.dedup();
-    files
 }

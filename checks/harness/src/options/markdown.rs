@@ -19,7 +19,7 @@ pub fn page(sections: &[String]) -> String {
 }
 
 /// The section of one file: what its first comment says, and its options.
-pub fn section<'a>(file: &str, text: &str, options: impl Iterator<Item = &'a Described>) -> String {
+pub fn section(file: &str, text: &str, options: &[&Described]) -> String {
     let mut section = format!("## {file}\n{}", introduction(text));
     for option in options {
         section.push('\n');

@@ -1,14 +1,27 @@
-//! The option reference: what the generator makes of a module.
+//! The option reference: what the generator makes of modules, and that the page in docs/ is what it makes of ours.
 
 use std::path::{Path, PathBuf};
 
-use touchstone_harness::options::reference;
+use touchstone_harness::options::{MODULES, PAGE, reference};
 
 use crate::support::Work;
 
 fn checkout() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(3).unwrap().to_owned()
+}
+
+#[test]
+fn the_option_reference_is_what_the_modules_say() {
+    let checkout = checkout();
+    let page = std::fs::read_to_string(checkout.join(PAGE)).unwrap();
+    let wanted = reference(&Work::new().inputs, &checkout, &checkout.join(MODULES)).unwrap();
+    let first = page
+        .lines()
+        .zip(wanted.lines())
+        .find(|(is, wanted)| is != wanted);
+    assert_eq!(first, None, "run `cargo xtask options`");
+    assert_eq!(page.len(), wanted.len(), "run `cargo xtask options`");
 }
 
 /// A folder of two modules.
@@ -44,7 +57,7 @@ fn an_option_without_a_description_is_named() {
     let refused = reference(&work.inputs, &checkout(), &modules).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "options without a description: boot.touchstone.uki.stub"
+        "boot.touchstone.uki.stub has no description"
     );
 }
 
@@ -93,19 +106,7 @@ in
 }
 "#;
 
-const SECTIONS: &str = r#"## base.nix
-Turning it on.
-For everybody.
-
-### `boot.touchstone.enable`
-Whether to enable boot trust.
-
-- Type: boolean
-- Default: `false`
-- Example: `true`
-- Declared in: [nixos-modules/base.nix](../nixos-modules/base.nix)
-
-## uki.nix
+const SECTIONS: &str = r#"## uki.nix
 
 ### `boot.touchstone.uki.profiles`
 More profiles.
@@ -143,4 +144,16 @@ What came of it.
 
 - Type: signed integer (read only)
 - Declared in: [nixos-modules/uki.nix](../nixos-modules/uki.nix)
+
+## base.nix
+Turning it on.
+For everybody.
+
+### `boot.touchstone.enable`
+Whether to enable boot trust.
+
+- Type: boolean
+- Default: `false`
+- Example: `true`
+- Declared in: [nixos-modules/base.nix](../nixos-modules/base.nix)
 "#;
