@@ -24,6 +24,13 @@
         import ./nix-plugin/lib { inherit system; inherit (self.packages.${system}) touchstone; }
         // import ./nix-plugin/lib/nixos.nix);
 
+      # What makes a NixOS configuration's boot artifacts (`boot.touchstone.…`: docs/nixos.md), with this flake's program.
+      nixosModules.default = { lib, pkgs, ... }: {
+        _class = "nixos";
+        imports = [ ./nixos-modules ];
+        boot.touchstone.package = lib.mkDefault self.packages.${pkgs.stdenv.buildPlatform.system}.touchstone;
+      };
+
       overlays.default = final: prev: {
         inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone touchstone-full;
       };

@@ -146,14 +146,24 @@ fn example(flake: &Flake, page: &str) -> PathBuf {
 }
 
 impl Flake {
+    /// Evaluates an attribute of an example to JSON.
+    fn json(&self, folder: &Path, attribute: &str) -> Value {
+        serde_json::from_str(&self.evaluate(folder, "--json", attribute)).unwrap()
+    }
+
     /// Evaluates an attribute of an example.
     fn evaluate(&self, folder: &Path, kind: &str, attribute: &str) -> String {
+        self.evaluate_with(folder, &[kind], attribute)
+    }
+
+    /// Evaluates an attribute of an example with more arguments of `nix eval`.
+    fn evaluate_with(&self, folder: &Path, more: &[&str], attribute: &str) -> String {
         let inputs = [
             ("nixpkgs", self.nixpkgs.as_path()),
             ("touchstone", &self.touchstone),
         ];
         let flake_and_attribute = format!("{}#{attribute}", folder.display());
-        self.nix(&["eval", kind], &inputs, &flake_and_attribute)
+        self.nix(&[&["eval"], more].concat(), &inputs, &flake_and_attribute)
     }
 }
 
@@ -215,6 +225,32 @@ fn the_example_of_the_readme_evaluates() {
             .ends_with("db.pem")
     );
 }
+
+#[test]
+fn the_nixos_module_of_the_flake_brings_the_program_of_the_machine_that_builds() {
+    let flake = Flake::new();
+    let folder = flake.work.path("example");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("configuration.nix"), CONFIGURATION).unwrap();
+    fs::write(folder.join("flake.nix"), MODULE).unwrap();
+    let builder = flake.evaluate(&folder, "--raw", "artifacts.builder");
+    let program = flake.evaluate(&folder, "--raw", "program");
+    assert_eq!(builder, format!("{program}/bin/touchstone"));
+    let name = flake.json(&folder, "artifacts.name");
+    assert_eq!(name, "appliance-boot-artifacts");
+}
+
+/// A flake with that machine, by the module alone.
+const MODULE: &str = r#"{
+  inputs.touchstone.inputs.nixpkgs.follows = "nixpkgs";
+  outputs = { nixpkgs, touchstone, ... }: {
+    artifacts = (nixpkgs.lib.nixosSystem {
+      modules = [ touchstone.nixosModules.default ./configuration.nix { boot.touchstone.enable = true; } ];
+    }).config.system.build.bootArtifacts;
+    program = touchstone.packages.x86_64-linux.touchstone;
+  };
+}
+"#;
 
 /// A machine with a name and a specialisation.
 const CONFIGURATION: &str = r#"{
