@@ -206,6 +206,14 @@ pub enum Error {
         /// The rule that is broken.
         source: touchstone_bootspec::EmitError,
     },
+    /// A file is no Bootspec document, or none can be made of it.
+    #[error("the Bootspec document is refused: {source}")]
+    NoBootspec {
+        /// The document, or the toplevel that has none.
+        file: PathBuf,
+        /// The rule that is broken.
+        source: Box<crate::bootspec::NoBootspec>,
+    },
     /// The request contradicts itself.
     #[error("the request is refused: {fact}")]
     Request {
@@ -247,7 +255,7 @@ impl Error {
             Self::Pcrlock { .. } => "pcrlock.refused",
             Self::Moved { .. } => "pcrs.moved",
             Self::Manifest { .. } => "manifest.refused",
-            Self::Bootspec { .. } => "bootspec.refused",
+            Self::Bootspec { .. } | Self::NoBootspec { .. } => "bootspec.refused",
             Self::Request { .. } => "request.refused",
         }
     }
@@ -266,6 +274,7 @@ impl Error {
             | Self::EventLog { file, .. }
             | Self::UserspaceLog { file, .. }
             | Self::Moved { file, .. }
+            | Self::NoBootspec { file, .. }
             | Self::Detached { file, .. }
             | Self::NoSignature { file, .. }
             | Self::NotAsDescribed { file, .. }
@@ -334,6 +343,7 @@ impl Error {
             Self::Manifest { .. } => {
                 "pass the whole closure of the toplevel, as exportReferencesGraph lists it"
             }
+            Self::NoBootspec { source, .. } => source.help(),
             Self::Bootspec { .. } => "correct the named field of the generation's description",
         }
     }

@@ -7,7 +7,10 @@ use serde_json::Value;
 use touchstone_artifacts::boot_signatures::{
     RequestSignatures, RequestedSignatures, SignRequests, SignedRequests,
 };
-use touchstone_artifacts::bootspec::{EmitBootspec, EmittedBootspec};
+use touchstone_artifacts::bootspec::{
+    EmitBootspec, EmittedBootspec, ShowBootspec, ShownBootspec, SynthesizeBootspec,
+    SynthesizedBootspec, UpgradeBootspec, UpgradedBootspec, ValidateBootspec, ValidatedBootspecs,
+};
 use touchstone_artifacts::detached::{PreparePe, PreparedPe};
 use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
 use touchstone_artifacts::eventlog::{
@@ -76,6 +79,14 @@ macro_rules! operation {
 
 operation!("bootspec.emit", EmitBootspec => EmittedBootspec,
     "the Bootspec document of a generation, v2 beside v1");
+operation!("bootspec.validate", ValidateBootspec => ValidatedBootspecs,
+    "whether files are Bootspec documents");
+operation!("bootspec.upgrade", UpgradeBootspec => UpgradedBootspec,
+    "a Bootspec document with v2 beside its v1");
+operation!("bootspec.synthesize", SynthesizeBootspec => SynthesizedBootspec,
+    "the Bootspec document of a generation that was built without one");
+operation!("bootspec.show", ShowBootspec => ShownBootspec,
+    "what a Bootspec document says");
 operation!("uki.assemble", AssembleUki => MeasuredAssembly,
     "a unified kernel image from a stub and its parts, signed if asked");
 operation!("uki.inspect", InspectUki => InspectedImage,
@@ -188,6 +199,10 @@ impl Description {
 pub fn operations() -> Vec<Description> {
     vec![
         Description::of::<EmitBootspec>(),
+        Description::of::<ValidateBootspec>(),
+        Description::of::<UpgradeBootspec>(),
+        Description::of::<SynthesizeBootspec>(),
+        Description::of::<ShowBootspec>(),
         Description::of::<AssembleUki>(),
         Description::of::<InspectUki>(),
         Description::of::<DiffUki>(),

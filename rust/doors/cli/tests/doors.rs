@@ -8,6 +8,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::bootspec::shorthand::{
+    bootspec_show, bootspec_synthesize, bootspec_upgrade, bootspec_validate,
+};
 use crate::policy::shorthand::{policy_create, policy_show, policy_sign};
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::reference::shorthand::{
@@ -45,8 +48,12 @@ impl Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 32] = [
+const OPERATIONS: [Doors; 36] = [
     Doors::of("bootspec.emit", None, true),
+    Doors::of("bootspec.validate", Some(bootspec_validate), false),
+    Doors::of("bootspec.upgrade", Some(bootspec_upgrade), false),
+    Doors::of("bootspec.synthesize", Some(bootspec_synthesize), false),
+    Doors::of("bootspec.show", Some(bootspec_show), false),
     Doors::of("uki.assemble", Some(uki_build), true),
     Doors::of("uki.inspect", Some(uki_inspect), false),
     Doors::of("uki.diff", Some(uki_diff), false),
@@ -287,7 +294,12 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
         "pcrs.json",
         r#"{"11":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}"#,
     );
+    crate::bootspec::with_documents(&work);
     let requests = [
+        json!({ "operation": "bootspec.validate", "files": ["boot.json", "toplevel"] }),
+        json!({ "operation": "bootspec.upgrade", "file": "boot.json", "withoutInitrdSecrets": true,
+            "initrds": [crate::bootspec::store("more")], "devicetree": crate::bootspec::store("a.dtb"), "fdtdir": crate::bootspec::store("dtbs") }),
+        json!({ "operation": "bootspec.show", "file": "toplevel" }),
         json!({ "operation": "eventlog.show", "file": log }),
         json!({ "operation": "eventlog.show", "file": log, "banks": ["sha256"] }),
         json!({ "operation": "eventlog.replay", "file": log, "banks": ["sha1", "sha512"] }),

@@ -7,6 +7,7 @@
     reason = "a failed step of a test fails the test"
 )]
 
+mod bootspec;
 mod detached;
 mod detached_builds;
 mod diff;

@@ -103,7 +103,7 @@ fn read<T: DeserializeOwned>(role: &'static str, file: &Path) -> Result<T, Error
 }
 
 /// A document as it is written to a file.
-fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     let mut json = serde_json::to_vec_pretty(value).map_err(|error| Error::Request {
         fact: format!("the answer is no JSON: {error}"),
         help: "report this: every answer has a form of its own",

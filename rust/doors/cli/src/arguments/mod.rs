@@ -1,6 +1,7 @@
 //! The command line's words.
 
 mod boot;
+mod bootspec;
 mod eventlog;
 mod key;
 mod keys;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use boot::Boot;
+pub use bootspec::Bootspec;
 pub use eventlog::EventLog;
 pub use key::{KeyArguments, OptionalKey};
 pub use keys::Keys;
@@ -73,6 +75,9 @@ pub enum Command {
     /// The boot artifacts of a generation
     #[command(subcommand)]
     Boot(Boot),
+    /// Bootspec documents: what a generation tells its boot loader
+    #[command(subcommand)]
+    Bootspec(Bootspec),
     /// Secure Boot keys
     #[command(subcommand)]
     Keys(Keys),

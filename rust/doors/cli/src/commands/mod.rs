@@ -1,6 +1,7 @@
 //! What each command does: make a request, perform it, print the answer.
 
 mod boot;
+mod bootspec;
 mod eventlog;
 mod keys;
 mod measure;
@@ -56,6 +57,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Reference(words) => return reference::run(words, &context),
         Command::Pcrlock(words) => reference::pcrlock(words, &context)?,
         Command::Boot(words) => return boot::run(words, &context),
+        Command::Bootspec(words) => return bootspec::run(words, &context),
         Command::Keys(keys) => return keys::run(keys, &context),
     }
     Ok(Verdict::Done)

@@ -1,0 +1,66 @@
+//! `bootspec.synthesize`: the document of a generation that was built without one.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use touchstone_bootspec::{Additions, SynthesizeError, UpgradeError, synthesize, upgrade};
+
+use super::file::refused;
+use super::toplevel;
+use super::upgrade::{UpgradedBootspec, program};
+use crate::{Context, Error, output};
+
+/// The request of `bootspec.synthesize`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SynthesizeBootspec {
+    /// The toplevel: a store path, or a link to one.
+    pub toplevel: PathBuf,
+    /// Whether v1 stands alone, without v2 beside it.
+    #[serde(default)]
+    pub v1_only: bool,
+    /// Whether the program `append-initrd-secrets` has nothing to append: v2 cannot name it.
+    #[serde(default)]
+    pub without_initrd_secrets: bool,
+    /// Where the document is written as well.
+    pub output: Option<PathBuf>,
+}
+
+/// The answer of `bootspec.synthesize`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SynthesizedBootspec {
+    /// The document.
+    pub document: Value,
+    /// The document as it is written.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub text: String,
+}
+
+impl SynthesizeBootspec {
+    /// Performs the operation.
+    ///
+    /// # Errors
+    /// [`Error::NoBootspec`] when the folder is no toplevel, has a document, or cannot be described by one; [`Error::Open`],
+    /// [`Error::Text`], [`Error::Write`].
+    pub fn run(&self, _context: &Context<'_>) -> Result<SynthesizedBootspec, Error> {
+        let facts = toplevel::read(&self.toplevel)?;
+        let v1 = synthesize(&facts)
+            .map_err(|error: SynthesizeError| refused(&self.toplevel, error.into()))?;
+        let document = if self.v1_only {
+            v1
+        } else {
+            let program = program(self.without_initrd_secrets);
+            upgrade(v1, Additions::default(), program)
+                .map_err(|error: UpgradeError| refused(&self.toplevel, error.into()))?
+        };
+        let UpgradedBootspec { document, text } = UpgradedBootspec::of(&document);
+        if let Some(path) = &self.output {
+            output::bytes(path, text.as_bytes())?;
+        }
+        Ok(SynthesizedBootspec { document, text })
+    }
+}
