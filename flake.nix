@@ -18,11 +18,18 @@
       });
 
       # Touchstone's Nix functions, by system: mkBootspec, mkUki, signPe, preparePe, unsignPe, predictPcrs,
-      # referenceDocument, pcrlockFiles, pcrsUnchanged, mkManifest, signManifest,
+      # referenceDocument, pcrlockFiles, mkManifest, signManifest,
       # mkEsl, signUpdate, prepareUpdate, mkBootArtifacts, and for NixOS configurations bootspecOf and bootArtifactsOf.
-      lib = forEachSystem (system:
-        import ./nix-plugin/lib { inherit system; inherit (self.packages.${system}) touchstone; }
-        // import ./nix-plugin/lib/nixos.nix);
+      # `checks` has checks for your own flake (docs/checks.md): by system, and as lib.checks with `system` as one more argument.
+      lib = forEachSystem
+        (system:
+          import ./nix-plugin/lib { inherit system; inherit (self.packages.${system}) touchstone; }
+            // import ./nix-plugin/lib/nixos.nix) // {
+        checks = import ./nix-plugin/lib/by-system.nix {
+          functionsOf = system: self.lib.${system}.checks;
+          names = builtins.attrNames self.lib.x86_64-linux.checks;
+        };
+      };
 
       # What makes a NixOS configuration's boot artifacts (`boot.touchstone.…`: docs/nixos.md), with this flake's program.
       nixosModules.default = { lib, pkgs, ... }: {

@@ -18,7 +18,7 @@ in
   inherit (generations.artifacts) generation1 generation2;
 
   # What was predicted while the UKI was written is what the finished files say.
-  pcrs-unchanged = generations.lib.pcrsUnchanged {
+  pcrs-unchanged = generations.lib.checks.pcrsUnchanged {
     expected = "${generation1}/pcrs.json";
     actual = generations.lib.predictPcrs {
       loader = "${generation1}/loader.efi";

@@ -19,8 +19,8 @@ let
   output = { "$output" = "out"; };
   closure = { "$attribute" = "closure"; };
 
-  # A derivation that performs `operation`. With `closureOf`, the whole closure of that path, with its NAR hashes, reaches the
-  # request as the attribute `closure`.
+  # A derivation that performs `operation`. With `closureOf`, the whole closure of that path (or of several), with its NAR hashes,
+  # reaches the request as the attribute `closure`.
   perform = { operation, name, request, closureOf ? null }:
     derivation ({
       inherit name system;
@@ -29,7 +29,7 @@ let
       __structuredAttrs = true;
       request = withoutNulls request // { inherit operation output; };
     } // (if closureOf == null then { } else {
-      exportReferencesGraph.closure = [ closureOf ];
+      exportReferencesGraph.closure = if builtins.isList closureOf then closureOf else [ closureOf ];
     }));
 
   keyString = what: key:
@@ -142,30 +142,8 @@ in
       request = { generations = named generations; };
     };
 
-  # pcrsUnchanged { expected, actual ? null, generations ? null, pinned ? … }
-  #   → a check: it builds when the PCR values are those of the file `expected`, such as ./pcrs.json of your repository, and fails
-  #   otherwise, saying which component moved which PCR and how the new values are accepted. docs/reference.md.
-  # `actual` is a prediction (predictPcrs) or a document; or give `generations`, as referenceDocument takes them, of which a document with
-  # measurements is made. `pinned` is what the file is called in the advice: its own name.
-  pcrsUnchanged = { name ? "pcrs-unchanged", expected, actual ? null, generations ? null, pinned ? baseNameOf (toString expected) }:
-    perform {
-      inherit name;
-      operation = "measure.compare";
-      request = {
-        inherit expected pinned;
-        actual =
-          if (actual == null) == (generations == null) then
-            throw "touchstone: pcrsUnchanged needs either `actual` or `generations`"
-          else if generations == null then actual
-          else
-            perform {
-              name = "reference.json";
-              operation = "reference.create";
-              request = { generations = named generations; measurements = true; };
-            };
-        required = true;
-      };
-    };
+  # Checks for a flake's own `checks` (./checks.nix).
+  checks = import ./checks.nix { inherit perform named; };
 
   # mkPolicy { variants = [ { name; prediction = predictPcrs …; } ]; running.variant = …; withoutRunning ? false; pcrs ? …, bank ? … }
   #   → policy.json: one TPM policy that admits exactly these predictions, each with its path of PolicyORs. docs/policies.md.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use touchstone_sign::authenticode::detached::DetachedError;
 
+use crate::refuted::Refuted;
+
 /// The failure of an operation. The cause keeps the type that its room gave it; the file and its role are added here.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -192,6 +194,16 @@ pub enum Error {
         /// What moved, and how the new values are accepted.
         fact: String,
     },
+    /// What a check was to prove does not hold.
+    #[error("{}:\n  {findings}", claim.headline())]
+    Refuted {
+        /// What was claimed.
+        claim: Refuted,
+        /// The first file at fault, where one is.
+        file: Option<PathBuf>,
+        /// What is otherwise, a line each.
+        findings: String,
+    },
     /// The manifest cannot be made.
     #[error("the manifest cannot be made: {source}")]
     Manifest {
@@ -254,6 +266,7 @@ impl Error {
             Self::Reference { .. } => "reference.refused",
             Self::Pcrlock { .. } => "pcrlock.refused",
             Self::Moved { .. } => "pcrs.moved",
+            Self::Refuted { claim, .. } => claim.code(),
             Self::Manifest { .. } => "manifest.refused",
             Self::Bootspec { .. } | Self::NoBootspec { .. } => "bootspec.refused",
             Self::Request { .. } => "request.refused",
@@ -284,6 +297,7 @@ impl Error {
             | Self::Predict { file, .. }
             | Self::Policy { file, .. }
             | Self::Reference { file, .. }
+            | Self::Refuted { file, .. }
             | Self::Manifest { file, .. } => file.as_deref(),
             Self::Bootspec { .. } | Self::Pcrlock { .. } | Self::Request { .. } => None,
         }
@@ -340,6 +354,7 @@ impl Error {
             Self::Moved { .. } => {
                 "look at what moved: if you meant it, replace the pinned file; if not, find out who changed that component"
             }
+            Self::Refuted { claim, .. } => claim.help(),
             Self::Manifest { .. } => {
                 "pass the whole closure of the toplevel, as exportReferencesGraph lists it"
             }

@@ -31,6 +31,8 @@ pub mod policy;
 pub mod predict;
 pub mod progress;
 pub mod reference;
+pub mod refuted;
+pub mod secrets;
 mod secure_boot;
 pub mod sign;
 pub mod signing_key;

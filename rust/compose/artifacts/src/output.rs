@@ -50,6 +50,23 @@ pub fn bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
+/// Writes an answer as a JSON document, if a place is given.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn answer(path: Option<&Path>, answer: &impl serde::Serialize) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    file(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, answer)
+            .map_err(io::Error::from)
+            .and_then(|()| io::Write::write_all(out, b"\n"))
+            .map_err(|source| Error::Write {
+                file: path.to_owned(),
+                source,
+            })
+    })
+}
+
 /// Fills a folder through `fill`, and publishes it as `path` only when `fill` succeeds.
 ///
 /// # Errors

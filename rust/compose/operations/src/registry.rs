@@ -34,6 +34,7 @@ use touchstone_artifacts::reference::{
     Changes, CheckReference, ComparePredictions, CreatePcrlock, CreateReference, CreatedPcrlock,
     CreatedReference, Reference, Verdict,
 };
+use touchstone_artifacts::secrets::{FindSecrets, SecretsVerdict};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
 use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
 use touchstone_artifacts::unsign::{UnsignPe, UnsignedPe};
@@ -133,6 +134,8 @@ operation!("manifest.create", CreateManifest => ManifestSummary,
     "the list of a closure's store paths and their NAR hashes");
 operation!("manifest.sign", SignManifest => ManifestSummary,
     "Nix signatures on each path of a manifest");
+operation!("closure.secrets", FindSecrets => SecretsVerdict,
+    "whether private keys lie in store paths");
 operation!("keys.generate", GenerateKeys => GeneratedKeys,
     "keys for Secure Boot, with signed updates that enrol them");
 operation!("keys.esl", MakeEsl => MadeEsl,
@@ -229,6 +232,7 @@ pub fn operations() -> Vec<Description> {
         Description::of::<BootArtifacts>(),
         Description::of::<RequestSignatures>(),
         Description::of::<SignRequests>(),
+        Description::of::<FindSecrets>(),
         Description::of::<GenerateKeys>(),
         Description::of::<MakeEsl>(),
         Description::of::<PrepareUpdate>(),

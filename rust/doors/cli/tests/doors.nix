@@ -89,7 +89,7 @@ let
         phases = [ "" "enter-initrd" ];
       };
     };
-    "measure.compare" = lib.pcrsUnchanged { expected = prediction; actual = prediction; pinned = "pcrs.json"; };
+    "measure.compare" = lib.checks.pcrsUnchanged { expected = prediction; actual = prediction; pinned = "pcrs.json"; };
     "reference.create" = lib.referenceDocument {
       generations = { "2" = derivations."boot.artifacts"; other = prediction; };
       pcrs = [ 4 7 11 ];
@@ -101,6 +101,7 @@ let
     "manifest.create" = manifest;
     "manifest.sign" = lib.signManifest { inherit manifest; key = inputs.manifestKey; };
     "boot.artifacts" = generations.artifacts.generation2;
+    "closure.secrets" = lib.checks.noSecretsInStore { inherit (generation) toplevel; };
     "boot.requests" = lib.mkSigningRequests { inherit (sign) certificate; artifacts = generations.artifacts.generation2; digest = "sha384"; };
     "boot.sign" = lib.signRequests { inherit sign; requests = lib.mkSigningRequests { inherit (sign) certificate; artifacts = generations.artifacts.generation2; }; };
     "keys.esl" = list;
@@ -137,13 +138,13 @@ in
     generations.generation = made.artifacts.generation2;
     document = lib.referenceDocument { inherit generations; measurements = true; };
     expected = inputs.pinned;
-    same = lib.pcrsUnchanged { inherit expected generations; };
-    other = lib.pcrsUnchanged {
+    same = lib.checks.pcrsUnchanged { inherit expected generations; };
+    other = lib.checks.pcrsUnchanged {
       inherit expected;
       generations.generation = made.artifacts.generation1;
     };
     # What was predicted while the UKI was written is what the finished files say (checks/flake-checks.nix).
-    finished = lib.pcrsUnchanged {
+    finished = lib.checks.pcrsUnchanged {
       expected = "${generations.generation}/pcrs.json";
       actual = lib.predictPcrs {
         loader = "${generations.generation}/loader.efi";
@@ -152,7 +153,7 @@ in
       };
       pinned = "pcrs.json";
     };
-    neither = lib.pcrsUnchanged { inherit expected; };
+    neither = lib.checks.pcrsUnchanged { inherit expected; };
     generation = lib.predictPcrs {
       artifacts = generations.generation;
       specialisations = [ "rescue" ];

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::bootspec::shorthand::{
     bootspec_show, bootspec_synthesize, bootspec_upgrade, bootspec_validate,
 };
+use crate::checks::shorthand::closure_secrets;
 use crate::policy::shorthand::{policy_create, policy_show, policy_sign};
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::reference::shorthand::{
@@ -48,7 +49,7 @@ impl Doors {
 }
 
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
-const OPERATIONS: [Doors; 36] = [
+const OPERATIONS: &[Doors] = &[
     Doors::of("bootspec.emit", None, true),
     Doors::of("bootspec.validate", Some(bootspec_validate), false),
     Doors::of("bootspec.upgrade", Some(bootspec_upgrade), false),
@@ -80,6 +81,7 @@ const OPERATIONS: [Doors; 36] = [
     Doors::of("boot.artifacts", None, true),
     Doors::of("boot.requests", Some(boot_requests), true),
     Doors::of("boot.sign", Some(boot_sign), true),
+    Doors::of("closure.secrets", Some(closure_secrets), true),
     Doors::of("keys.generate", Some(keys_generate), false),
     Doors::of("keys.esl", Some(keys_esl), true),
     Doors::of("keys.prepare", Some(keys_prepare), true),
@@ -167,7 +169,7 @@ fn every_operation_is_tested_at_every_door() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let mut tested = OPERATIONS.map(|doors| doors.operation);
+    let mut tested: Vec<&str> = OPERATIONS.iter().map(|doors| doors.operation).collect();
     known.sort_unstable();
     tested.sort_unstable();
     assert_eq!(known, tested);
@@ -309,6 +311,8 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
         json!({ "operation": "eventlog.compare", "file": log, "predictions": ["prediction.json"] }),
         json!({ "operation": "eventlog.compare", "file": log, "userspace": "userspace.log", "predictions": ["prediction.json"],
             "known": ["prediction.json"], "knownImages": ["uki.efi", "stub"], "knownLists": ["keys/db.esl"], "pcrs": "pcrs.json" }),
+        json!({ "operation": "closure.secrets", "paths": ["keys", "level"] }),
+        json!({ "operation": "closure.secrets", "paths": [work.path("keys")], "allow": ["/**/*.key"], "tpmBound": true }),
         json!({ "operation": "keys.inspect", "files": ["keys/db.auth", "keys/KEK.pem"] }),
         json!({ "operation": "pe.digest", "file": "uki.efi" }),
         json!({ "operation": "measure.compare", "expected": "one.json", "actual": "other.json" }),
@@ -340,9 +344,17 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
         let by_command: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(by_command, answer, "{operation}");
         // A verdict in the negative is told by the status of the command; a request has been answered.
-        let negative = ["equal", "boots", "holds", "fits", "admitted", "unchanged"]
-            .iter()
-            .any(|verdict| answer[verdict] == false);
+        let negative = [
+            "equal",
+            "boots",
+            "holds",
+            "fits",
+            "admitted",
+            "unchanged",
+            "clean",
+        ]
+        .iter()
+        .any(|verdict| answer[verdict] == false);
         let status = if negative { 3 } else { 0 };
         assert_eq!(output.status.code(), Some(status), "{operation}");
     }

@@ -8,6 +8,7 @@
 )]
 
 mod bootspec;
+mod checks;
 mod detached;
 mod detached_builds;
 mod diff;

@@ -2,6 +2,7 @@
 
 mod boot;
 mod bootspec;
+mod closure;
 mod eventlog;
 mod key;
 mod keys;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand};
 
 pub use boot::Boot;
 pub use bootspec::Bootspec;
+pub use closure::Closure;
 pub use eventlog::EventLog;
 pub use key::{KeyArguments, OptionalKey};
 pub use keys::Keys;
@@ -81,6 +83,9 @@ pub enum Command {
     /// Secure Boot keys
     #[command(subcommand)]
     Keys(Keys),
+    /// Closures of store paths
+    #[command(subcommand)]
+    Closure(Closure),
     /// Build a derivation: what `builder` names in Touchstone's Nix functions
     #[command(hide = true)]
     Builder,

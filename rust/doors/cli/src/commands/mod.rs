@@ -2,6 +2,7 @@
 
 mod boot;
 mod bootspec;
+mod closure;
 mod eventlog;
 mod keys;
 mod measure;
@@ -59,6 +60,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Boot(words) => return boot::run(words, &context),
         Command::Bootspec(words) => return bootspec::run(words, &context),
         Command::Keys(keys) => return keys::run(keys, &context),
+        Command::Closure(words) => return closure::run(words, &context),
     }
     Ok(Verdict::Done)
 }

@@ -1,0 +1,61 @@
+//! The regular files below a path, in the order of their names.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Calls `each` with every regular file below `root`, or with `root` when it is one. Symbolic links are passed over.
+///
+/// # Errors
+/// [`Error::Open`] when a folder cannot be read, and those of `each`.
+pub(super) fn files(
+    root: &Path,
+    each: &mut dyn FnMut(&Path) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let kind = fs::symlink_metadata(root).map_err(|source| failed(root, source))?;
+    if kind.is_file() {
+        return each(root);
+    }
+    if !kind.is_dir() {
+        return Ok(());
+    }
+    // A list and no recursion: folders may be as deep as somebody likes.
+    let mut waiting = vec![root.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        let mut folders = Vec::new();
+        for (path, kind) in entries(&folder)? {
+            if kind.is_file() {
+                each(&path)?;
+            } else if kind.is_dir() {
+                folders.push(path);
+            }
+        }
+        waiting.extend(folders.into_iter().rev());
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, fs::FileType)>, Error> {
+    let read = || -> io::Result<Vec<_>> {
+        let entry = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            Ok((entry.path(), entry.file_type()?))
+        };
+        let mut all = fs::read_dir(folder)?
+            .map(entry)
+            .collect::<io::Result<Vec<_>>>()?;
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all)
+    };
+    read().map_err(|source| failed(folder, source))
+}
+
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::Open {
+        role: "path that is searched for keys",
+        file: path.to_owned(),
+        source,
+    }
+}
