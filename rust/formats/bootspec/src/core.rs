@@ -98,7 +98,7 @@ impl Core for V1 {
         let mut reader = Reader(Object::new(at, value)?);
         let core = Self {
             system: reader.text("system")?,
-            init: reader.file("init")?,
+            init: reader.init()?,
             initrd: reader.optional_file("initrd")?,
             initrd_secrets: reader.optional_file("initrdSecrets")?,
             kernel: reader.file("kernel")?,
@@ -127,7 +127,7 @@ impl Core for V2 {
         let mut reader = Reader(Object::new(at, value)?);
         let core = Self {
             system: reader.text("system")?,
-            init: reader.file("init")?,
+            init: reader.init()?,
             initrds: reader.files("initrds")?,
             kernel: reader.file("kernel")?,
             kernel_params: reader.kernel_params()?,
@@ -187,6 +187,20 @@ impl Reader {
         Ok(parameters)
     }
 
+    /// A path that is a parameter of the kernel as well.
+    fn init(&mut self) -> Result<StoreFile, ReadError> {
+        let init = self.file("init")?;
+        if init
+            .as_str()
+            .contains(|c: char| c.is_whitespace() || c == '"')
+        {
+            return Err(ReadError::InitPath {
+                at: self.0.at().to_owned(),
+            });
+        }
+        Ok(init)
+    }
+
     fn file(&mut self, key: &'static str) -> Result<StoreFile, ReadError> {
         let text = self.0.string(key)?;
         self.parse_file(key, &text)
@@ -216,6 +230,7 @@ impl Reader {
 
     fn parse_file(&self, key: &'static str, text: &str) -> Result<StoreFile, ReadError> {
         let at = || self.0.at().to_owned();
+        self.without_control_characters(key, text)?;
         StoreFile::parse(text).map_err(|why| ReadError::File { at: at(), key, why })
     }
 

@@ -88,13 +88,21 @@ pub enum ReadError {
         /// What is wrong with it.
         why: StorePathError,
     },
-    /// A NUL, line break or other control character in a text that ends up in menus and command lines.
+    /// A NUL, line break or other control character in a text or path that ends up in menus, entry files and command lines.
     #[error("in {at}: the key `{key}` holds a control character (a NUL or a line break, say)")]
     ControlCharacter {
         /// The core object.
         at: String,
         /// The key.
         key: &'static str,
+    },
+    /// An `init` that would be more than one parameter: white space ends it, and a quote changes what ends it.
+    #[error(
+        "in {at}: the key `init` holds white space or a quote: it stands in the kernel's command line"
+    )]
+    InitPath {
+        /// The core object.
+        at: String,
     },
     /// `init=` among the kernel parameters: a second one beside the consumer's own.
     #[error(

@@ -16,6 +16,10 @@ fn files() -> impl Strategy<Value = StoreFile> {
         .prop_map(|name| StoreFile::parse(&store(&name)).unwrap())
 }
 
+fn inits() -> impl Strategy<Value = StoreFile> {
+    "[a-z][a-z0-9.]{0,6}/init".prop_map(|name| StoreFile::parse(&store(&name)).unwrap())
+}
+
 fn texts() -> impl Strategy<Value = String> {
     "[^\\pC=]{0,12}"
 }
@@ -76,7 +80,7 @@ fn extensions() -> impl Strategy<Value = Extensions> {
 }
 
 prop_compose! {
-    fn cores_v2()(system in texts(), init in files(), initrds in proptest::collection::vec(files(), 0..3), kernel in files(),
+    fn cores_v2()(system in texts(), init in inits(), initrds in proptest::collection::vec(files(), 0..3), kernel in files(),
                   params in proptest::collection::vec(texts(), 0..4), label in texts(), fdtdir in proptest::option::of(files()),
                   devicetree in proptest::option::of(files())) -> V2 {
         V2 { system, init, initrds, kernel, kernel_params: params, label, toplevel: StorePath::parse(&store("t")).unwrap(), fdtdir, devicetree }
