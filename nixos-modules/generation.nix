@@ -106,7 +106,8 @@ in
   sealedOf = argumentsOf:
     let
       seal = settings: config: touchstone.mkSealedGeneration (argumentsOf settings config // launcher // {
-        name = "${config.system.build.toplevel.name}-sealed";
+        name = null;
+        inner = config.system.build.toplevel;
         specialisations = mapAttrs (_: { configuration, ... }: seal (settingsOf settings configuration) configuration) config.specialisation;
         switch = switchOf config;
       });

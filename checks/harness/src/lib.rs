@@ -17,6 +17,7 @@ pub mod guest;
 mod index;
 pub mod initrd;
 pub mod inputs;
+pub mod modules;
 mod namespace;
 pub mod nix;
 pub mod nix_inputs;

@@ -16,6 +16,7 @@ mod format;
 mod fuzz;
 mod libfuzzer;
 mod linked;
+mod modules;
 mod options;
 mod order;
 mod setup;
@@ -63,6 +64,9 @@ enum Task {
         /// Leave out licences, fuzzing and whole-machine boots
         #[arg(long)]
         quick: bool,
+        /// Instead: evaluate what is claimed of the NixOS modules with this checkout of nixpkgs
+        #[arg(long, value_name = "PATH", conflicts_with = "quick")]
+        nixpkgs: Option<PathBuf>,
     },
     /// Run cargo as the checks do: with tpm2-tss to link with, and with what tests must know
     #[command(disable_help_flag = true)]
@@ -120,7 +124,11 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Demo => demo::run(),
         Task::Boot(wish) => boot_checks(&wish),
-        Task::Test { quick } => test::test(quick).map(|()| ExitCode::SUCCESS),
+        Task::Test {
+            nixpkgs: Some(path),
+            ..
+        } => modules::run(&path).map(|()| ExitCode::SUCCESS),
+        Task::Test { quick, .. } => test::test(quick).map(|()| ExitCode::SUCCESS),
         Task::Cargo { arguments } => linked::run(arguments),
         Task::Fuzz {
             targets,

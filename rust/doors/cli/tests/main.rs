@@ -20,6 +20,7 @@ mod hostile;
 mod inspect;
 mod keys;
 mod measure;
+mod modules;
 mod nix;
 mod options;
 mod pcrlock;

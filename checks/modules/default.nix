@@ -1,0 +1,51 @@
+# What is claimed of the NixOS modules, as data: for each topic and each claim what is expected and what is. `cargo xtask test` evaluates
+# it with the stand-in for nixpkgs, `cargo xtask test --nixpkgs PATH` with a whole one.
+#
+#   nixpkgs    a folder with lib and nixos/lib/eval-config.nix
+#   machine    a module with what any NixOS system needs, such as a file system
+#   minimal    whether nixpkgs has no assertions of its own, so that ours can be counted
+{ nixpkgs, machine ? { }, minimal ? false }:
+
+let
+  lib = import (nixpkgs + "/lib");
+  inherit (builtins) deepSeq filter map tryEval;
+
+  # Nobody builds it.
+  package = derivation { name = "touchstone"; system = "x86_64-linux"; builder = "/not-a-real-builder"; };
+
+  base = {
+    boot.touchstone = { enable = lib.mkDefault true; inherit package; };
+    boot.loader.grub.enable = lib.mkDefault false;
+  };
+
+  # A whole NixOS configuration with these modules and the given ones.
+  configurationOf = modules: import (nixpkgs + "/nixos/lib/eval-config.nix") {
+    system = "x86_64-linux";
+    modules = [ ../../nixos-modules base machine ] ++ modules;
+  };
+  configOf = module: (configurationOf [ module ]).config;
+
+  tools = {
+    inherit lib minimal package configurationOf configOf;
+
+    # A claim: that one value is the other.
+    is = expected: got: { inherit expected got; };
+
+    # What our assertions say, in a whole nixpkgs among others.
+    failing = config: filter (message: lib.any (prefix: lib.hasPrefix prefix message) [ "boot.touchstone." "boot.initrd.secrets: " "boot.loader.systemd-boot.editor: " ])
+      (map (one: one.message) (filter (one: !one.assertion) config.assertions));
+    evaluates = value: (tryEval (deepSeq value true)).success;
+
+    # Files that the options name.
+    files = lib.genAttrs [ "db.pem" "PK.esl" "KEK.esl" "db.esl" "dbx.esl" "logo.bmp" "signatures" "shim.efi" "pcr.pem" ] (name: builtins.toFile name name);
+  };
+
+  topic = file: import file tools;
+in
+{
+  options = topic ./cases/options.nix;
+  assertions = topic ./cases/assertions.nix;
+  generation = topic ./cases/generation.nix;
+  artifacts = topic ./cases/artifacts.nix;
+  bootspec = topic ./cases/bootspec.nix;
+}
