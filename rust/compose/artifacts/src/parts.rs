@@ -58,6 +58,9 @@ pub struct Parts {
     /// Images with a profile each, which are joined to this UKI in this order.
     #[serde(default)]
     pub join_profiles: Vec<PathBuf>,
+    /// More profiles, of texts, behind those. No request has them: `boot.artifacts` plans them.
+    #[serde(skip)]
+    pub profile_texts: Vec<ProfileTexts>,
     /// Additional sections.
     #[serde(default)]
     pub sections: Vec<ExtraSection>,
@@ -67,6 +70,21 @@ pub struct Parts {
     /// Whether the header's `CheckSum` is written; firmware ignores it and `ukify` leaves it zero.
     #[serde(default)]
     pub checksum: bool,
+}
+
+/// The texts of a profile that boots with another command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileTexts {
+    /// `.profile`.
+    pub profile: String,
+    /// `.cmdline`; its words are joined by single spaces.
+    pub cmdline: String,
+}
+
+impl ProfileTexts {
+    fn opened(&self) -> Profile<'static> {
+        Profile::of_texts(self.profile.clone(), cmdline_from_words(&self.cmdline))
+    }
 }
 
 /// An additional section.
@@ -197,7 +215,8 @@ impl Parts {
                 .join_profiles
                 .iter()
                 .map(|path| Input::open("profile", path).map(Profile::new))
-                .collect::<Result<_, _>>()?,
+                .chain(self.profile_texts.iter().map(|texts| Ok(texts.opened())))
+                .collect::<Result<_, Error>>()?,
             extra: self
                 .sections
                 .iter()

@@ -12,7 +12,7 @@ use touchstone_pe::uki::{plan, read_stub};
 
 pub use crate::efifw::{FirmwareImage, NamedFirmware};
 use crate::input::{Input, write_failed};
-pub use crate::parts::{ExtraSection, Parts, Ukify};
+pub use crate::parts::{ExtraSection, Parts, ProfileTexts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::policy::{PcrSign, PcrSigner};
 use crate::predict::NoPrediction;

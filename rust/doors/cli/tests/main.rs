@@ -7,6 +7,7 @@
     reason = "a failed step of a test fails the test"
 )]
 
+mod artifacts;
 mod bootspec;
 mod checks;
 mod detached;

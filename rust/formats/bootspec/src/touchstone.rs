@@ -72,8 +72,9 @@ pub struct Image {
 pub struct Profile {
     /// `ID` of its section `.profile`.
     pub id: ProfileId,
-    /// `TITLE` of the same.
-    pub title: Title,
+    /// `TITLE` of the same, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<Title>,
 }
 
 /// What a specialisation boots with.

@@ -7,17 +7,19 @@ use touchstone_bootspec::touchstone::{
     Image, KEY, NamedFile, RelativePath, Sha256, Specialisation, Touchstone, ValueError,
 };
 
-use super::MadeBootArtifacts;
 use super::files::{MadeFile, MadeImage};
-use super::maker::{MadeUki, Places};
+use super::image::MadeUki;
+use super::{MadeBootArtifacts, Places};
 use crate::Error;
 use crate::manifest::ManifestSummary;
 
 /// Everything that was made.
 pub(super) struct Described {
     pub(super) uki: MadeUki,
+    /// Of the specialisations that have one for themselves.
     pub(super) specialisations: BTreeMap<String, MadeUki>,
     pub(super) loader: Option<MadeImage>,
+    pub(super) shim: Option<MadeImage>,
     pub(super) manifest: Option<(ManifestSummary, MadeFile)>,
 }
 
@@ -36,21 +38,32 @@ impl Described {
 
     fn touchstone(&self, places: &Places<'_>) -> Result<Touchstone, ValueError> {
         let in_place = InPlace(places.prefix);
-        let made = self.specialisations.iter().map(|(name, made)| {
+        let mut specialisations = places.elsewhere.clone();
+        for (name, made) in &self.specialisations {
             let one = Specialisation {
-                uki: in_place.image(&made.image)?,
+                uki: in_place.uki(made)?,
                 profile: None,
                 pcrs: in_place.optional(made.pcrs.as_ref())?,
             };
-            Ok((name.clone(), one))
-        });
-        let mut specialisations = places.elsewhere.clone();
-        specialisations.extend(made.collect::<Result<BTreeMap<_, _>, ValueError>>()?);
-        let (loader, manifest) = (self.loader.as_ref(), self.manifest.as_ref());
+            specialisations.insert(name.clone(), one);
+        }
+        for (name, shared) in &self.uki.shared {
+            let one = Specialisation {
+                uki: in_place.uki(&self.uki)?,
+                profile: Some(shared.profile.clone()),
+                pcrs: in_place.optional(shared.pcrs.as_ref())?,
+            };
+            specialisations.insert(name.clone(), one);
+        }
+        let image = |image: &Option<MadeImage>| {
+            let image = image.as_ref();
+            image.map(|image| in_place.image(image)).transpose()
+        };
+        let manifest = self.manifest.as_ref();
         Ok(Touchstone {
-            uki: in_place.image(&self.uki.image)?,
-            loader: loader.map(|image| in_place.image(image)).transpose()?,
-            shim: None,
+            uki: in_place.uki(&self.uki)?,
+            loader: image(&self.loader)?,
+            shim: image(&self.shim)?,
             pcrs: in_place.optional(self.uki.pcrs.as_ref())?,
             manifest: in_place.optional(manifest.map(|(_, file)| file))?,
             specialisations,
@@ -66,7 +79,15 @@ impl Described {
             specialisations: specialisations
                 .map(|(name, made)| (name, made.image.answer))
                 .collect(),
+            profiles: self
+                .uki
+                .profiles
+                .iter()
+                .map(|one| one.id.to_string())
+                .collect(),
+            shared: self.uki.shared.into_keys().collect(),
             loader: self.loader.map(|image| image.answer),
+            shim: self.shim.map(|image| image.answer),
             manifest: self.manifest.map(|(summary, _)| summary),
         }
     }
@@ -86,6 +107,13 @@ impl InPlace {
 
     fn optional(&self, file: Option<&MadeFile>) -> Result<Option<NamedFile>, ValueError> {
         file.map(|file| self.file(file)).transpose()
+    }
+
+    fn uki(&self, made: &MadeUki) -> Result<Image, ValueError> {
+        Ok(Image {
+            profiles: made.profiles.clone(),
+            ..self.image(&made.image)?
+        })
     }
 
     fn image(&self, made: &MadeImage) -> Result<Image, ValueError> {

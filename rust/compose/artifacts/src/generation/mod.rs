@@ -3,8 +3,12 @@
 mod described;
 mod extension;
 mod files;
+mod image;
 mod maker;
+mod places;
+mod plan;
 mod prediction;
+mod signer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,15 +18,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::described::described;
-pub(crate) use self::maker::{Maker, Places};
+pub(crate) use self::maker::Maker;
+pub(crate) use self::places::Places;
+pub use self::plan::DescribedProfile;
 use crate::boot_signatures::DetachedSignatures;
 use crate::bootspec::DescribedGeneration;
 use crate::firmware::Measure;
+use crate::machine::ShimFiles;
 use crate::manifest::ManifestSummary;
 use crate::policy::PcrSign;
+use crate::predict::TakenDeviceTree;
 use crate::signing_key::SigningKey;
 use crate::source::Text;
-use crate::uki::{AssembledUki, Ukify};
+use crate::uki::{AssembledUki, ExtraSection, Ukify};
 use crate::{Context, Error, output};
 
 /// The request of `boot.artifacts`.
@@ -35,6 +43,8 @@ pub struct BootArtifacts {
     pub stub: PathBuf,
     /// The boot loader, systemd-boot: copied, and signed if a key is given.
     pub loader: Option<PathBuf>,
+    /// shim, where it stands in front of the boot loader: copied as it is, and part of the prediction.
+    pub shim: Option<ShimFiles>,
     /// The os-release text.
     pub os_release: Option<Text>,
     /// SBAT entries of the UKIs.
@@ -44,6 +54,22 @@ pub struct BootArtifacts {
     pub splash: Option<PathBuf>,
     /// A microcode archive.
     pub ucode: Option<PathBuf>,
+    /// Device trees of which the stub chooses the machine's, in each UKI.
+    #[serde(default)]
+    pub dtbauto: Vec<PathBuf>,
+    /// A folder of JSON files, each of which describes a device by its hardware IDs.
+    pub hwids: Option<PathBuf>,
+    /// Which of the sections `.dtbauto` the machine takes; a prediction of PCR 11 needs it where there are some.
+    pub device_tree: Option<TakenDeviceTree>,
+    /// Additional sections of each UKI.
+    #[serde(default)]
+    pub sections: Vec<ExtraSection>,
+    /// More profiles of each UKI, behind its own, which is called `main`.
+    #[serde(default)]
+    pub profiles: Vec<DescribedProfile>,
+    /// Whether specialisations that differ from the generation in their command line alone become profiles of its UKI.
+    #[serde(default)]
+    pub share_specialisations: bool,
     /// The ukify release whose byte rules are followed.
     #[serde(default)]
     pub compat: Ukify,
@@ -53,7 +79,7 @@ pub struct BootArtifacts {
     pub detached: Option<DetachedSignatures>,
     /// Who signs the UKIs' values of PCR 11 (`.pcrsig`); nobody without it.
     pub pcr_sign: Option<PcrSign>,
-    /// What is predicted; nothing without it. Needs `loader`.
+    /// What is predicted; nothing without it. Without `loader`, the firmware starts the UKI itself.
     pub measure: Option<Measure>,
     /// The list that Nix' `exportReferencesGraph` gives for the toplevel; no manifest without it.
     pub closure: Option<Value>,
@@ -69,12 +95,21 @@ pub struct BootArtifacts {
 pub struct MadeBootArtifacts {
     /// The generation's UKI.
     pub uki: AssembledUki,
-    /// The specialisations' UKIs.
+    /// The IDs of its profiles, where it is divided into some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<String>,
+    /// The specialisations that are profiles of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
+    /// The UKIs of specialisations that have one for themselves.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub specialisations: BTreeMap<String, AssembledUki>,
     /// The boot loader.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loader: Option<AssembledUki>,
+    /// shim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shim: Option<AssembledUki>,
     /// The manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ManifestSummary>,

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::Path;
 
 use touchstone_measure::{
-    Bank, Branch, Companions, Digest, Digests, Program, StartedImage, Uki, UkiMeasurer, Vouching,
-    authenticode_digests,
+    Bank, Branch, Companions, DeviceTree, Digest, Digests, Loader, Program, Shim, StartedImage,
+    Uki, UkiMeasurer, Vouching, authenticode_digests,
 };
 use touchstone_pe::layout::Written;
 
@@ -27,25 +27,34 @@ pub(super) struct Started<'a> {
     pub(super) authenticode: Digests,
 }
 
+/// Which profiles of a UKI a prediction is about.
+pub(super) enum Chosen {
+    /// All that can be chosen.
+    All,
+    /// These, by number and ID.
+    Profiles(Vec<(usize, String)>),
+}
+
+/// Everything on the way to the UKI, and the UKI.
+pub(super) struct BootPrediction<'a> {
+    firmware: &'a Firmware,
+    shim: Option<Shim>,
+    loader: Option<Loader>,
+    uki: Uki,
+}
+
 impl Maker<'_> {
-    /// Writes the prediction of what boots with a UKI to `folder/path`.
+    /// What is predicted of a UKI.
     ///
     /// # Errors
     /// See [`Error`].
-    pub(super) fn predict(
+    pub(super) fn prediction<'a>(
         &self,
-        firmware: &Firmware,
+        firmware: &'a Firmware,
         started: Started<'_>,
         folder: &Path,
-        path: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<BootPrediction<'a>, Error> {
         self.context.progress.phase("predicting");
-        let Some(named) = &self.request.loader else {
-            return Err(Error::Request {
-                fact: "a prediction is asked for without a boot loader".to_owned(),
-                help: "give `loader`: PCR values depend on what starts the UKI",
-            });
-        };
         let refused = |source| Error::Predict {
             file: Some(self.request.stub.clone()),
             source,
@@ -55,9 +64,8 @@ impl Maker<'_> {
         let signer = self.signer();
         let certificate = signer.as_ref().and_then(By::certificate);
         let authority = firmware.authority_of_signer(certificate)?;
-        let name = format!("the UKI {}", started.name);
         let image = StartedImage {
-            name: name.clone(),
+            name: format!("the UKI {}", started.name),
             authenticode: started.authenticode,
             // Its sections end at a multiple of the file alignment: signing does not pad it.
             vouching: authority
@@ -70,18 +78,50 @@ impl Maker<'_> {
             kernel: firmware.kernel_digests(started.kernel)?,
             extra: Companions::default(),
             profile: None,
-            device_tree: None,
+            device_tree: self.request.device_tree.map(DeviceTree::from),
             content: None,
         };
+        let named = self.request.loader.as_ref();
         // As it will be started: signing may pad it.
-        let loader = firmware.loader(&folder.join(LOADER), named, authority)?;
-        let prediction = firmware.predict(
-            None,
-            Some(loader),
-            vec![Branch::named(name, Program::Uki(Box::new(uki)))],
+        let loader = named.map(|named| firmware.loader(&folder.join(LOADER), named, authority));
+        let shim = self.request.shim.as_ref().map(|shim| shim.open(firmware));
+        Ok(BootPrediction {
+            firmware,
+            shim: shim.transpose()?,
+            loader: loader.transpose()?,
+            uki,
+        })
+    }
+}
+
+impl BootPrediction<'_> {
+    /// Writes the prediction of the chosen profiles to `file`.
+    ///
+    /// # Errors
+    /// [`Error::Predict`], [`Error::Write`].
+    pub(super) fn write(&self, chosen: &Chosen, file: &Path) -> Result<(), Error> {
+        let program = |profile| {
+            let uki = self.uki.clone();
+            Program::Uki(Box::new(Uki { profile, ..uki }))
+        };
+        let name = &self.uki.image.name;
+        let entries = match chosen {
+            Chosen::All => vec![Branch::named(name, program(None))],
+            Chosen::Profiles(profiles) => profiles
+                .iter()
+                .map(|(number, id)| {
+                    let name = format!("{name}, profile @{number} ({id})");
+                    Branch::named(name, program(Some(*number)))
+                })
+                .collect(),
+        };
+        let prediction = self.firmware.predict(
+            self.shim.clone(),
+            self.loader.clone(),
+            entries,
             Companions::default(),
         )?;
-        predict::publish(&prediction, Some(&folder.join(path)))
+        predict::publish(&prediction, Some(file))
     }
 }
 

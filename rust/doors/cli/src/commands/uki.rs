@@ -56,6 +56,7 @@ fn request(build: UkiBuild) -> Result<AssembleUki, Failure> {
         pcrsig: build.pcrsig.map(|text| text.0),
         profile: build.profile.map(|text| text.0),
         join_profiles: build.join_profile,
+        profile_texts: Vec::new(),
         sections: build
             .section
             .into_iter()

@@ -109,7 +109,7 @@ fn profile(at: &str, value: Value) -> Result<Profile, JsonError> {
     let mut object = Object::new(at, value)?;
     let profile = Profile {
         id: object.parsed("id")?,
-        title: object.parsed("title")?,
+        title: object.optional_parsed("title")?,
     };
     object.close()?;
     Ok(profile)

@@ -20,7 +20,9 @@ pub enum ValueError {
     #[error("this is no profile's ID: 1 to 64 ASCII letters, digits, `-`, `_` and `.`")]
     ProfileId,
     /// No title of a profile.
-    #[error("this is no profile's title: it cannot be empty or hold control characters")]
+    #[error(
+        "this is no profile's title: it cannot be empty, begin or end with white space, or hold control characters, quotes, `$` or backslashes"
+    )]
     Title,
 }
 
@@ -94,7 +96,10 @@ checked_text!(
 
 checked_text!(
     Title,
-    "The `TITLE` of a profile: what a person reads in the menu.",
+    "The `TITLE` of a profile: what a person reads in the menu. Readers of `.profile` disagree about quotes, so there are none.",
     Title,
-    |text| !text.is_empty() && !text.contains(char::is_control)
+    |text| {
+        let quoted = |c: char| c.is_control() || matches!(c, '"' | '\'' | '`' | '$' | '\\');
+        !text.is_empty() && text.trim() == text && !text.contains(quoted)
+    }
 );

@@ -209,6 +209,9 @@ pub enum ProfileError {
     /// A section that is longer in memory than in the file.
     #[error("has a section {0} that is not wholly stored: make it afresh")]
     NotStored(SectionName),
+    /// Texts that are no profile.
+    #[error("needs `KEY=value` lines and a command line without a NUL")]
+    Texts,
     /// The profile's own kernel cannot be used.
     #[error("has a kernel that {0}")]
     Kernel(#[from] KernelError),

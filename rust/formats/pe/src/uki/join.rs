@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::{Read, Seek};
 
+use super::parts::check_lines;
 use super::shared::{Shared, Source};
 use super::{CODE, Compat, DATA, Kernel, ProfileError};
 use crate::layout::{Content, NewSection};
@@ -25,13 +26,22 @@ const LOST: [&str; 2] = [".dtbauto", ".hwids"];
 /// Copied by ukify 262, lost by 257.
 const FIRMWARE: &str = ".efifw";
 
-/// An image with one profile, to be joined to a UKI.
+/// A profile, to be joined to a UKI: an image that holds one, or its texts.
 pub struct Profile<'a> {
-    source: Box<dyn Source + 'a>,
+    origin: Origin<'a>,
     pcrsig: Option<Content<'a>>,
 }
 
+/// Whence the sections come.
+enum Origin<'a> {
+    /// An image, as `--profile` makes it.
+    Image(Box<dyn Source + 'a>),
+    /// `.profile` and `.cmdline`: what an image with these would give, without the image.
+    Texts { profile: String, cmdline: String },
+}
+
 /// What is taken from a profile.
+#[derive(Default)]
 pub(super) struct Joined<'a> {
     pub sections: Vec<NewSection<'a>>,
     /// The signatures of the PCR 11 values that it gives.
@@ -44,7 +54,18 @@ impl<'a> Profile<'a> {
     /// The image that `source` holds from its start to its end.
     pub fn new(source: impl Read + Seek + 'a) -> Self {
         Self {
-            source: Box::new(source),
+            origin: Origin::Image(Box::new(source)),
+            pcrsig: None,
+        }
+    }
+
+    /// The profile that an image of these two sections would hold: it boots with another command line.
+    pub fn of_texts(profile: impl Into<String>, cmdline: impl Into<String>) -> Self {
+        Self {
+            origin: Origin::Texts {
+                profile: profile.into(),
+                cmdline: cmdline.into(),
+            },
             pcrsig: None,
         }
     }
@@ -59,37 +80,67 @@ impl<'a> Profile<'a> {
 
     /// The sections to copy, in their order, into a UKI of that architecture, with or without an `.osrel`.
     pub(super) fn sections(
-        mut self,
+        self,
         stub: Machine,
         compat: Compat,
         os_release: bool,
     ) -> Result<Joined<'a>, ProfileError> {
-        let image = Image::read(&mut *self.source)?;
-        if image.machine() != stub {
-            return Err(ProfileError::Architecture {
-                profile: image.machine(),
-                stub,
-            });
-        }
-        let copied = copied(&image, compat, os_release)?;
-        let source = Shared::new(self.source);
-        let mut joined = Joined {
-            sections: Vec::new(),
-            pcrsig: self.pcrsig,
-            lacks_nx_compat: false,
+        let joined = match self.origin {
+            Origin::Image(source) => of_image(source, stub, compat, os_release)?,
+            Origin::Texts { profile, cmdline } => of_texts(profile, cmdline)?,
         };
-        for section in copied {
-            let (content, lacks_nx_compat) = read(&source, section, stub)?;
-            joined.lacks_nx_compat |= lacks_nx_compat;
-            let is_kernel = section.name.as_str() == ".linux";
-            joined.sections.push(NewSection {
-                name: section.name,
-                content,
-                characteristics: if is_kernel { CODE } else { DATA },
-            });
-        }
-        Ok(joined)
+        Ok(Joined {
+            pcrsig: self.pcrsig,
+            ..joined
+        })
     }
+}
+
+fn of_image<'a>(
+    mut source: Box<dyn Source + 'a>,
+    stub: Machine,
+    compat: Compat,
+    os_release: bool,
+) -> Result<Joined<'a>, ProfileError> {
+    let image = Image::read(&mut *source)?;
+    if image.machine() != stub {
+        return Err(ProfileError::Architecture {
+            profile: image.machine(),
+            stub,
+        });
+    }
+    let copied = copied(&image, compat, os_release)?;
+    let source = Shared::new(source);
+    let mut joined = Joined::default();
+    for section in copied {
+        let (content, lacks_nx_compat) = read(&source, section, stub)?;
+        joined.lacks_nx_compat |= lacks_nx_compat;
+        let is_kernel = section.name.as_str() == ".linux";
+        joined.sections.push(NewSection {
+            name: section.name,
+            content,
+            characteristics: if is_kernel { CODE } else { DATA },
+        });
+    }
+    Ok(joined)
+}
+
+fn of_texts<'a>(profile: String, cmdline: String) -> Result<Joined<'a>, ProfileError> {
+    if check_lines(profile.as_bytes()).is_err() || profile.is_empty() || cmdline.contains('\0') {
+        return Err(ProfileError::Texts);
+    }
+    let section = |name: &str, text: String| -> Result<NewSection<'a>, ProfileError> {
+        let name = name.parse().map_err(|_| ProfileError::Texts)?;
+        Ok(NewSection {
+            name,
+            content: Content::bytes(text.into_bytes()),
+            characteristics: DATA,
+        })
+    };
+    Ok(Joined {
+        sections: vec![section(".profile", profile)?, section(".cmdline", cmdline)?],
+        ..Joined::default()
+    })
 }
 
 /// Which sections are copied; refuses an image that is not one profile.

@@ -121,7 +121,7 @@ pub fn cmdline_from_words(argument: &str) -> String {
 }
 
 /// Whether a text is made of `KEY=value` lines; the first line that is none, counted from 1. Source: os-release(5).
-fn check_lines(bytes: &[u8]) -> Result<(), usize> {
+pub(super) fn check_lines(bytes: &[u8]) -> Result<(), usize> {
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     for (index, line) in lines {
         let wrong = || index + 1;
