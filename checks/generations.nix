@@ -1,5 +1,6 @@
 # The generations of the boot checks: two, the second with a specialisation, each with kernel, initrd, init and closure made by Nix.
-# (They are generations in all that concerns booting; a whole NixOS needs nixpkgs.) Nothing but builtins and the given paths:
+# (They are generations in all that concerns booting; a whole NixOS needs nixpkgs.) `artifacts` has their boot artifacts beside them,
+# `sealed` the second one and its specialisation as sealed generations. Nothing but builtins and the given paths:
 #
 #   touchstone, probe   store paths or folders with bin/touchstone and bin/touchstone-probe, statically linked
 #   kernel              an x86-64 kernel image with an EFI stub
@@ -8,6 +9,8 @@
 #   secureBoot          { PK, KEK, db }: signature lists (ESL), as they are enrolled; or null: then PCRs 4 and 7 are not predicted
 #   enforced            whether the firmware of the predictions enforces signatures
 #   manifestKey         the path of a Nix signing key as the sandbox shows it, or null
+#   extraParams         more kernel parameters of generation 2
+#   signatures          a folder of signatures by the certificate that were made elsewhere, in the place of `key`; or null
 { touchstone
 , probe
 , kernel
@@ -18,6 +21,8 @@
 , secureBoot ? null
 , enforced ? true
 , manifestKey ? null
+, extraParams ? [ ]
+, signatures ? null
 , system ? "x86_64-linux"
 }:
 
@@ -35,6 +40,16 @@ let
 
   linux = file "linux.efi" kernel;
 
+  # What switch-to-configuration is told beside its own generation, which is $out in NixOS' wrapper of it.
+  environment =
+    let recorders = probed "recorders" { mode = "recorders"; program = "${probe}/bin/touchstone-probe"; };
+    in {
+      DISTRO_ID = "touchstone-check";
+      INSTALL_BOOTLOADER = "${recorders}/bin/install-boot-loader";
+      PRE_SWITCH_CHECK = "${recorders}/bin/pre-switch-check";
+      SYSTEMD = "${probe}";
+    };
+
   core = { generation, label, extraParams ? [ ], specialisations ? { } }: rec {
     inherit label system;
     kernel = linux;
@@ -48,6 +63,11 @@ let
       init = "${probe}/bin/touchstone-probe";
       nixosVersion = label;
       specialisations = builtins.mapAttrs (_: specialisation: specialisation.toplevel) specialisations;
+      bootspec = {
+        initrdSecrets = "${probe}/bin/touchstone-probe";
+        extensions."org.nixos.systemd-boot" = { sortKey = "touchstone-check"; };
+      };
+      switch = environment;
       inherit kernelParams system;
     }}";
   };
@@ -65,6 +85,7 @@ let
         generation = "2";
         label = "Touchstone check, generation 2";
         specialisations = { inherit rescue; };
+        inherit extraParams;
       } // { specialisations = { inherit rescue; }; };
   };
 
@@ -81,21 +102,38 @@ let
     touchstone-check,1,-,-,-,-
   '';
 
-  artifactsOf = name: bootspec: lib.mkBootArtifacts {
-    name = "${name}-boot-artifacts";
+  # What goes into the boot artifacts of a generation.
+  described = bootspec: {
     inherit bootspec osRelease manifestKey;
     sbat = [ sbat ];
     stub = file "stub.efi" stub;
     loader = file "loader.efi" loader;
-    sign = if key == null then null else { inherit key; certificate = file "db.pem" certificate; };
     # The machines that boot these have loader/boot-secret-mixin on their ESP.
     measure = { withoutBootSecret = true; } // (
       if secureBoot == null then { pcrs = [ 9 11 12 ]; }
       else { secureBoot = builtins.mapAttrs (name: file "${name}.esl") secureBoot // { enabled = enforced; }; }
     );
-  };
+  } // (
+    if signatures != null then { detached = { inherit signatures; certificate = file "db.pem" certificate; }; }
+    else if key != null then { sign = { inherit key; certificate = file "db.pem" certificate; }; }
+    else { }
+  );
+
+  sealedOf = bootspec: specialisations: lib.mkSealedGeneration (described bootspec // {
+    inherit specialisations;
+    switch = {
+      program = "${bootspec.toplevel}/bin/.switch-to-configuration-wrapped";
+      environment = environment // { OUT = { "$sealed" = true; }; TOPLEVEL = { "$sealed" = true; }; };
+    };
+  });
 in
 {
   inherit bootspecs lib;
-  artifacts = builtins.mapAttrs artifactsOf bootspecs;
+  artifacts = builtins.mapAttrs
+    (name: bootspec: lib.mkBootArtifacts (described bootspec // { name = "${name}-boot-artifacts"; }))
+    bootspecs;
+  sealed = rec {
+    rescue = sealedOf bootspecs.generation2.specialisations.rescue { };
+    generation2 = sealedOf bootspecs.generation2 { inherit rescue; };
+  };
 }

@@ -10,7 +10,7 @@
 { touchstone, system }:
 
 let
-  inherit (builtins) attrNames filter isPath isString listToAttrs map removeAttrs substring;
+  inherit (builtins) attrNames filter isPath isString listToAttrs map mapAttrs removeAttrs stringLength substring unsafeDiscardStringContext;
 
   withoutNulls = attrs:
     listToAttrs (map (name: { inherit name; value = attrs.${name}; })
@@ -51,6 +51,20 @@ let
   # `keys` of `pcrSign`, each as `signing` has them.
   pcrSigning = pcrSign:
     if pcrSign == null then null else pcrSign // { keys = map signing pcrSign.keys; };
+
+  # What `boot.artifacts` is asked for, beside its output.
+  artifacts = { bootspec, sign ? null, pcrSign ? null, manifestKey ? null, ... }@generation: generation // {
+    bootspec = { inherit system; } // bootspec;
+    sign = signing sign;
+    pcrSign = pcrSigning pcrSign;
+    manifestKey = if manifestKey == null then null else keyString "manifestKey" manifestKey;
+    inherit closure;
+  };
+
+  # The name of a store path (or package).
+  nameOf = path:
+    let base = baseNameOf (unsafeDiscardStringContext "${path}");
+    in path.name or (substring 33 (stringLength base) base);
 
   # Generations by name, as requests list them.
   named = generations: map (name: { inherit name; prediction = "${generations.${name}}"; }) (attrNames generations);
@@ -232,17 +246,41 @@ in
   #     boot.json, uki.efi, specialisation/<name>/uki.efi, loader.efi, pcrs.json, manifest.json.
   # `bootspec` has the fields of mkBootspec. Images are signed by a test key, `sign`, or with signatures that were made elsewhere,
   # `detached = { certificate = ./db.pem; signatures = ./signatures; }` (a folder of `touchstone boot sign`), or not at all.
-  mkBootArtifacts = { name ? "boot-artifacts", bootspec, sign ? null, pcrSign ? null, manifestKey ? null, ... }@generation:
+  mkBootArtifacts = { name ? "boot-artifacts", bootspec, ... }@generation:
     perform {
       inherit name;
       operation = "boot.artifacts";
-      request = removeAttrs generation [ "name" ] // {
-        bootspec = { inherit system; } // bootspec;
-        sign = signing sign;
-        pcrSign = pcrSigning pcrSign;
-        manifestKey = if manifestKey == null then null else keyString "manifestKey" manifestKey;
-        inherit closure;
-      };
+      request = artifacts (removeAttrs generation [ "name" ]);
       closureOf = bootspec.toplevel;
     };
+
+  # mkSealedGeneration { …the arguments of mkBootArtifacts…, specialisations ? { }, switch ? null, launcher ? … }
+  #   → a generation as a profile takes it: everything that the toplevel `bootspec.toplevel` has, by links, and its boot artifacts in
+  #   touchstone/. docs/sealed.md. Its attribute `inner` is the toplevel, and its name is the toplevel's with "-sealed" behind it.
+  # `specialisations` maps each name in `bootspec.specialisations` to its sealed generation.
+  # `switch = { program; environment; }` is what bin/switch-to-configuration starts, with { "$sealed" = true; } for variables that are
+  # the sealed generation's path; null where the toplevel has no such program. `launcher` is a static touchstone-launcher for the
+  # system that the generation is for, when that is not the one where it is built.
+  mkSealedGeneration =
+    { name ? null
+    , inner ? bootspec.toplevel
+    , bootspec
+    , specialisations ? { }
+    , switch ? null
+    , launcher ? "${touchstone}/bin/touchstone-launcher"
+    , ...
+    }@generation:
+    perform
+      {
+        name = if name == null then "${nameOf inner}-sealed" else name;
+        operation = "boot.artifacts";
+        request = artifacts (removeAttrs generation [ "name" "inner" "specialisations" "switch" "launcher" ]) // {
+          seal = withoutNulls {
+            path = output;
+            specialisations = mapAttrs (_: sealed: "${sealed}") specialisations;
+            inherit switch launcher;
+          };
+        };
+        closureOf = bootspec.toplevel;
+      } // { inherit inner; };
 }

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{initrd, toplevel};
+use crate::{initrd, switch, toplevel};
 
-/// What is common to both modes.
+/// What is common to all modes.
 #[derive(Deserialize)]
 struct Attributes {
     outputs: BTreeMap<String, PathBuf>,
@@ -23,7 +23,8 @@ struct Attributes {
 #[serde(tag = "mode", rename_all = "lowercase")]
 enum Work {
     Initrd(initrd::Attributes),
-    Toplevel(toplevel::Attributes),
+    Toplevel(Box<toplevel::Attributes>),
+    Recorders(switch::Attributes),
 }
 
 /// Builds what the attribute file asks for.
@@ -48,12 +49,13 @@ fn build(attributes: &Path) -> Result<()> {
     match attributes.work {
         Work::Initrd(work) => initrd::build(&work, out),
         Work::Toplevel(work) => toplevel::build(&work, out),
+        Work::Recorders(work) => switch::build(&work, out),
     }
 }
 
 fn parse(text: &[u8]) -> Result<Attributes> {
     serde_json::from_slice(text)
-        .context("the attributes are not as the README says (mode = \"initrd\" or \"toplevel\", each with its own)")
+        .context("the attributes are not as the README says (mode = \"initrd\", \"toplevel\" or \"recorders\", each with its own)")
 }
 
 #[cfg(test)]

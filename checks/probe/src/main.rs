@@ -1,7 +1,8 @@
-//! The guest of the boot checks, and the builder of their test generations: one static program, two lives.
+//! The guest of the boot checks, and the builder of their test generations: one static program, several lives.
 //!
 //! As a derivation's builder (`NIX_ATTRS_JSON_FILE` is set) it makes an initrd or a toplevel; as process 1 of a
-//! virtual machine it reports what the machine measured, does with its TPM what the host orders, and powers it off. The README has both contracts.
+//! virtual machine it reports what the machine measured, does with its TPM what the host orders, and powers it off. Under the names of the
+//! programs that activate a generation it is one of these. The README has all contracts.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -14,10 +15,15 @@ mod orders;
 mod peers;
 mod report;
 mod smbios;
+mod switch;
 mod toplevel;
 mod tpm;
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(act) = arguments.first().and_then(|name| switch::by_name(name)) {
+        return act(&arguments);
+    }
     // Nix's sandbox runs its builder as process 1 of a process namespace: ask for the builder's variable first.
     match std::env::var_os("NIX_ATTRS_JSON_FILE") {
         Some(attributes) => builder::main(attributes.as_ref()),

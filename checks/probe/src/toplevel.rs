@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+mod document;
+
 /// Attributes of the mode.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +29,10 @@ pub struct Attributes {
     /// Name and toplevel of each specialisation.
     #[serde(default)]
     specialisations: BTreeMap<String, PathBuf>,
+    /// What `boot.json` says beyond the other attributes; without it there is none.
+    bootspec: Option<document::Attributes>,
+    /// The variables of `bin/switch-to-configuration`; without them there is none.
+    switch: Option<BTreeMap<String, String>>,
 }
 
 /// Writes the folder `<out>`.
@@ -45,7 +51,47 @@ pub fn build(attributes: &Attributes, out: &Path) -> Result<()> {
     for (name, toplevel) in &attributes.specialisations {
         link(&specialisations, name, toplevel)?;
     }
-    Ok(())
+    if let Some(bootspec) = &attributes.bootspec {
+        file(
+            out,
+            "boot.json",
+            &document::text(attributes, bootspec, out)?,
+        )?;
+    }
+    match &attributes.switch {
+        Some(variables) => programs(variables, &attributes.init, out),
+        None => Ok(()),
+    }
+}
+
+/// `bin`, as nixpkgs' `wrapProgram` leaves it: a script that sets the variables, beside the program that it hides.
+fn programs(variables: &BTreeMap<String, String>, program: &Path, out: &Path) -> Result<()> {
+    let folder_of_programs = out.join("bin");
+    folder(&folder_of_programs)?;
+    link(
+        &folder_of_programs,
+        ".switch-to-configuration-wrapped",
+        program,
+    )?;
+    let own = out.display().to_string();
+    let own = ["OUT", "TOPLEVEL"].map(|name| (name, own.as_str()));
+    let all = variables.iter();
+    let all = all.map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut script = "#!/bin/sh -e\n".to_owned();
+    for (name, value) in own.into_iter().chain(all) {
+        if value.contains('\'') {
+            bail!("attribute switch: the value of {name} holds a quote");
+        }
+        script += &format!("export {name}='{value}'\n");
+    }
+    script += &format!(
+        "exec '{}/bin/.switch-to-configuration-wrapped' \"$@\"\n",
+        out.display()
+    );
+    file(&folder_of_programs, "switch-to-configuration", &script)?;
+    let script = folder_of_programs.join("switch-to-configuration");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, executable).with_context(|| script.display().to_string())
 }
 
 fn check(attributes: &Attributes) -> Result<()> {
@@ -104,6 +150,8 @@ mod tests {
             system: "x86_64-linux".into(),
             nixos_version: "25.11".into(),
             specialisations: BTreeMap::from([(specialisation.into(), file)]),
+            bootspec: None,
+            switch: None,
         }
     }
 
@@ -123,6 +171,52 @@ mod tests {
                 fs::read_link(out.join(name)).unwrap(),
                 folder.path().join("file")
             );
+        }
+    }
+
+    #[test]
+    fn its_document_has_those_of_the_specialisations_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let bootspec = || {
+            let attributes = serde_json::json!({ "initrdSecrets": "/secrets", "extensions": { "org.a": { "z": 1, "a": 2 } } });
+            serde_json::from_value(attributes).unwrap()
+        };
+        let inner = folder.path().join("inner");
+        let mut attributes = attributes(folder.path(), "debug");
+        attributes.bootspec = Some(bootspec());
+        attributes.specialisations.clear();
+        build(&attributes, &inner).unwrap();
+        let out = folder.path().join("out");
+        attributes.specialisations = BTreeMap::from([("debug".to_owned(), inner.clone())]);
+        build(&attributes, &out).unwrap();
+        let read = |folder: &Path| -> serde_json::Value {
+            serde_json::from_slice(&fs::read(folder.join("boot.json")).unwrap()).unwrap()
+        };
+        let (inner, out) = (read(&inner), read(&out));
+        assert_eq!(out["org.nixos.specialisation.v1"]["debug"], inner);
+        assert_eq!(inner["org.nixos.specialisation.v1"], serde_json::json!({}));
+        assert_eq!(out["org.a"].to_string(), r#"{"z":1,"a":2}"#);
+        let init = out["org.nixos.bootspec.v1"]["init"].as_str().unwrap();
+        assert!(init.ends_with("out/init"), "{init}");
+    }
+
+    #[test]
+    fn its_switch_to_configuration_has_its_own_path_baked_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let mut attributes = attributes(folder.path(), "debug");
+        attributes.init = "/usr/bin/env".into();
+        attributes.switch = Some(BTreeMap::from([("SYSTEMD".to_owned(), "/s d".to_owned())]));
+        build(&attributes, &out).unwrap();
+        let mut command = std::process::Command::new(out.join("bin/switch-to-configuration"));
+        let printed = command.env("TOPLEVEL", "/another").output().unwrap();
+        let printed = String::from_utf8(printed.stdout).unwrap();
+        for line in [
+            format!("TOPLEVEL={}", out.display()),
+            format!("OUT={}", out.display()),
+            "SYSTEMD=/s d".to_owned(),
+        ] {
+            assert!(printed.lines().any(|printed| printed == line), "{printed}");
         }
     }
 

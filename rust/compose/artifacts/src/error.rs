@@ -212,6 +212,14 @@ pub enum Error {
         /// The reason.
         source: crate::manifest::ManifestError,
     },
+    /// The generation cannot be sealed.
+    #[error("the generation cannot be sealed: {source}")]
+    Seal {
+        /// The file or folder at fault, where one is.
+        file: Option<PathBuf>,
+        /// The reason.
+        source: Box<crate::seal::SealError>,
+    },
     /// The Bootspec document cannot be made.
     #[error("the Bootspec document is refused: {source}")]
     Bootspec {
@@ -268,6 +276,7 @@ impl Error {
             Self::Moved { .. } => "pcrs.moved",
             Self::Refuted { claim, .. } => claim.code(),
             Self::Manifest { .. } => "manifest.refused",
+            Self::Seal { .. } => "seal.refused",
             Self::Bootspec { .. } | Self::NoBootspec { .. } => "bootspec.refused",
             Self::Request { .. } => "request.refused",
         }
@@ -298,7 +307,8 @@ impl Error {
             | Self::Policy { file, .. }
             | Self::Reference { file, .. }
             | Self::Refuted { file, .. }
-            | Self::Manifest { file, .. } => file.as_deref(),
+            | Self::Manifest { file, .. }
+            | Self::Seal { file, .. } => file.as_deref(),
             Self::Bootspec { .. } | Self::Pcrlock { .. } | Self::Request { .. } => None,
         }
     }
@@ -355,6 +365,7 @@ impl Error {
                 "look at what moved: if you meant it, replace the pinned file; if not, find out who changed that component"
             }
             Self::Refuted { claim, .. } => claim.help(),
+            Self::Seal { source, .. } => source.help(),
             Self::Manifest { .. } => {
                 "pass the whole closure of the toplevel, as exportReferencesGraph lists it"
             }

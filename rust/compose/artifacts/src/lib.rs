@@ -32,6 +32,7 @@ pub mod predict;
 pub mod progress;
 pub mod reference;
 pub mod refuted;
+pub mod seal;
 pub mod secrets;
 mod secure_boot;
 pub mod sign;

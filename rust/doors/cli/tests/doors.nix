@@ -5,8 +5,9 @@
 { checkout, inputs }:
 
 let
-  generations = import (checkout + "/checks/generations.nix")
-    (removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" "pinned" ]);
+  generations = import (checkout + "/checks/generations.nix") arguments;
+  arguments =
+    removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" "pinned" ];
   inherit (generations) lib;
   made = generations;
   generation = generations.bootspecs.generation2;
@@ -116,7 +117,9 @@ let
 in
 {
   inherit derivations;
-  inherit (generations) artifacts;
+  inherit (generations) artifacts sealed;
+  # Generation 2 with one kernel parameter more.
+  otherwise = (import (checkout + "/checks/generations.nix") (arguments // { extraParams = [ "touchstone.more" ]; })).sealed;
   requests = builtins.mapAttrs (_: derivation: derivation.request) derivations;
   toplevel = generation.toplevel;
 

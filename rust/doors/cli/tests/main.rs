@@ -30,6 +30,7 @@ mod readme;
 mod real_nix;
 mod reference;
 mod refusals;
+mod sealed;
 mod shorthand;
 mod sign;
 mod sign_files;

@@ -51,12 +51,6 @@ impl RealNix {
         nix
     }
 
-    /// The static `touchstone`, as it is shipped.
-    pub fn program(&self) -> PathBuf {
-        let program = self.work.inputs.touchstone.clone();
-        program.expect("no static binary: run `cargo xtask test`")
-    }
-
     /// Makes a Nix signing key: `keys/NAME.secret` and `keys/NAME.public`.
     pub fn key_of_manifests(&self, name: &str) -> String {
         make_manifest_key(&self.store("store"), &self.work.path("keys"), name).unwrap()
@@ -133,11 +127,16 @@ impl RealNix {
 
     /// The static `touchstone` where it sees the store `store` at `/nix` and the keys as a build does.
     pub fn touchstone_beside_store(&self) -> Command {
-        let nix = self.work.path("store").join("nix");
+        let program = self.work.path("touchstone/bin/touchstone");
+        self.beside_store("store", program.to_str().unwrap())
+    }
+
+    /// A program where it sees the store `store` at `/nix` and the keys as a build does.
+    pub fn beside_store(&self, store: &str, program: &str) -> Command {
+        let nix = self.work.path(store).join("nix");
         let visit = self.work.inputs.trixie().visit();
         let visit = self.work.inside(visit).bind_at(nix, "/nix");
         let visit = visit.bind_at(self.work.path("keys"), KEYS);
-        let program = self.work.path("touchstone/bin/touchstone");
         visit.command(program).unwrap()
     }
 
@@ -159,7 +158,7 @@ impl RealNix {
     }
 }
 
-/// Every file below a folder (or the file itself), by its path in it, sorted.
+/// Every file below a folder (or the file itself), by its path in it, sorted; a link is what it leads to, behind an arrow.
 pub fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     collect(root, root, &mut files);
@@ -169,7 +168,11 @@ pub fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 fn collect(root: &Path, at: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     let kind = fs::symlink_metadata(at).unwrap().file_type();
-    if kind.is_dir() {
+    let path = || at.strip_prefix(root).unwrap().to_owned();
+    if kind.is_symlink() {
+        let target = fs::read_link(at).unwrap();
+        files.push((path(), format!("→ {}", target.display()).into_bytes()));
+    } else if kind.is_dir() {
         for entry in fs::read_dir(at).unwrap() {
             collect(root, &entry.unwrap().path(), files);
         }
@@ -179,10 +182,7 @@ fn collect(root: &Path, at: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
             "{} is neither file nor folder",
             at.display()
         );
-        files.push((
-            at.strip_prefix(root).unwrap().to_owned(),
-            fs::read(at).unwrap(),
-        ));
+        files.push((path(), fs::read(at).unwrap()));
     }
 }
 

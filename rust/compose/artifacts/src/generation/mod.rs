@@ -28,6 +28,7 @@ use crate::machine::ShimFiles;
 use crate::manifest::ManifestSummary;
 use crate::policy::PcrSign;
 use crate::predict::TakenDeviceTree;
+use crate::seal::{self, Sealing};
 use crate::signing_key::SigningKey;
 use crate::source::Text;
 use crate::uki::{AssembledUki, ExtraSection, Ukify};
@@ -85,6 +86,8 @@ pub struct BootArtifacts {
     pub closure: Option<Value>,
     /// The file of a Nix secret key that signs the manifest; unsigned without it.
     pub manifest_key: Option<PathBuf>,
+    /// Makes the output a sealed generation: a wrapper of the toplevel that holds the artifacts (docs/sealed.md).
+    pub seal: Option<Sealing>,
     /// The folder to make.
     pub output: PathBuf,
 }
@@ -121,6 +124,9 @@ impl BootArtifacts {
     /// # Errors
     /// See [`Error`]; the folder is not made then.
     pub fn run(&self, context: &Context<'_>) -> Result<MadeBootArtifacts, Error> {
+        if let Some(sealing) = &self.seal {
+            return seal::run(self, sealing, context);
+        }
         let maker = Maker::open(self, context)?;
         output::folder(&self.output, |folder| maker.make(&Places::beside(folder)))
     }

@@ -1,0 +1,143 @@
+//! The inner generation, as it lies in the store.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use touchstone_bootspec::touchstone::KEY;
+use touchstone_bootspec::{
+    Additions, Document, Generation, ReadError, SecretsProgram, V2, upgrade,
+};
+
+use super::SealError;
+use crate::Error;
+use crate::source::read_small;
+
+/// A document of a thousand specialisations has some megabytes.
+const DOCUMENT_LIMIT: u64 = 1 << 26;
+/// The document's name in a generation.
+pub(super) const DOCUMENT: &str = "boot.json";
+/// The folder of the specialisations.
+pub(super) const SPECIALISATIONS: &str = "specialisation";
+/// The folder of programs.
+pub(super) const PROGRAMS: &str = "bin";
+/// The program that activates a generation and installs its boot loader.
+pub(super) const SWITCH: &str = "switch-to-configuration";
+
+/// The inner generation.
+#[derive(Debug)]
+pub(super) struct Inner {
+    /// Its toplevel.
+    pub(super) path: PathBuf,
+    /// Every entry that the wrapper links as it is, sorted.
+    pub(super) entries: Vec<OsString>,
+    /// The entries of `bin`, sorted; none where there is no such folder.
+    pub(super) programs: Option<Vec<OsString>>,
+    /// The specialisations with what their links lead to; none where there is no such folder.
+    pub(super) specialisations: Option<BTreeMap<String, PathBuf>>,
+    /// Its boot.json, where it has one.
+    pub(super) document: Option<Document>,
+}
+
+impl Inner {
+    /// Looks at a toplevel.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::Text`], and [`Error::Seal`] when it is sealed already or its document is none.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let mut entries = names(path)?;
+        if entries.iter().any(|name| name == super::wrap::ARTIFACTS) {
+            return Err(refused(path, SealError::SealedAlready));
+        }
+        let mut take = |name: &str| {
+            let at = entries.iter().position(|entry| entry == name)?;
+            Some(path.join(entries.remove(at)))
+        };
+        let (document, programs, specialisations) =
+            (take(DOCUMENT), take(PROGRAMS), take(SPECIALISATIONS));
+        let document = document.map(|file| read_document(&file)).transpose()?;
+        let describes = |document: &Document| document.extensions.contains(KEY);
+        if document.as_ref().is_some_and(describes) {
+            let file = path.join(DOCUMENT);
+            return Err(refused(&file, SealError::DescribedAlready));
+        }
+        let specialisations = specialisations.map(|folder| links(&folder));
+        Ok(Self {
+            programs: programs.map(|folder| names(&folder)).transpose()?,
+            specialisations: specialisations.transpose()?,
+            path: path.to_owned(),
+            entries,
+            document,
+        })
+    }
+
+    /// Whether the generation can be switched to.
+    pub(super) fn switches(&self) -> bool {
+        let mut programs = self.programs.iter().flatten();
+        programs.any(|name| name == SWITCH)
+    }
+}
+
+/// Reads a document.
+///
+/// # Errors
+/// [`Error::Open`], [`Error::Text`] when it is too large, [`Error::Seal`].
+pub(super) fn read_document(file: &Path) -> Result<Document, Error> {
+    let bytes = read_small("document of the generation", file, DOCUMENT_LIMIT)?;
+    Document::read(&bytes).map_err(|error| refused(file, SealError::Document(error)))
+}
+
+/// What a document says in v2, or what it says in v1 in the words of v2. A program that appends secrets to the initrd is left behind:
+/// nothing can be appended to the initrd in a UKI.
+///
+/// # Errors
+/// [`Error::Seal`].
+pub(super) fn as_v2(file: &Path, document: &Document) -> Result<Generation<V2>, Error> {
+    let (none, nothing) = (Additions::default(), SecretsProgram::AppendsNothing);
+    let upgraded = upgrade(document.clone(), none, nothing);
+    let generation = upgraded
+        .ok()
+        .and_then(|document| document.v2)
+        .ok_or(SealError::Document(ReadError::NoCore));
+    generation.map_err(|source| refused(file, source))
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Result<Vec<OsString>, Error> {
+    let read = || -> io::Result<Vec<OsString>> {
+        let entries = fs::read_dir(folder)?;
+        let names = entries.map(|entry| Ok(entry?.file_name()));
+        names.collect()
+    };
+    let mut names = read().map_err(|source| unreadable(folder, source))?;
+    names.sort();
+    Ok(names)
+}
+
+/// The entries of a folder with what they lead to, through every link.
+fn links(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let target = |name: OsString| {
+        let link = folder.join(&name);
+        let target = fs::canonicalize(&link).map_err(|source| unreadable(&link, source))?;
+        Ok((name.to_string_lossy().into_owned(), target))
+    };
+    names(folder)?.into_iter().map(target).collect()
+}
+
+fn unreadable(file: &Path, source: io::Error) -> Error {
+    Error::Open {
+        role: "inner generation",
+        file: file.to_owned(),
+        source,
+    }
+}
+
+/// A refusal that is about a file.
+pub(super) fn refused(file: &Path, source: SealError) -> Error {
+    Error::Seal {
+        file: Some(file.to_owned()),
+        source: Box::new(source),
+    }
+}
