@@ -7,6 +7,7 @@ let
     ../modules/activation.nix
     ../modules/boot.nix
     ../modules/machine.nix
+    ../modules/services.nix
     { nixpkgs = lib.mkIf (system != null) { hostPlatform = lib.mkDefault system; }; }
   ];
 

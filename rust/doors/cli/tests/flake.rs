@@ -11,14 +11,14 @@ use touchstone_harness::{Nix, stand_in};
 use crate::support::Work;
 
 /// The flake and its one input, each in a folder of its own.
-struct Flake {
-    work: Work,
+pub struct Flake {
+    pub work: Work,
     touchstone: PathBuf,
     nixpkgs: PathBuf,
 }
 
 impl Flake {
-    fn new() -> Flake {
+    pub fn new() -> Flake {
         let work = Work::new();
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
         Flake {
@@ -147,17 +147,17 @@ fn example(flake: &Flake, page: &str) -> PathBuf {
 
 impl Flake {
     /// Evaluates an attribute of an example to JSON.
-    fn json(&self, folder: &Path, attribute: &str) -> Value {
+    pub fn json(&self, folder: &Path, attribute: &str) -> Value {
         serde_json::from_str(&self.evaluate(folder, "--json", attribute)).unwrap()
     }
 
     /// Evaluates an attribute of an example.
-    fn evaluate(&self, folder: &Path, kind: &str, attribute: &str) -> String {
+    pub fn evaluate(&self, folder: &Path, kind: &str, attribute: &str) -> String {
         self.evaluate_with(folder, &[kind], attribute)
     }
 
     /// Evaluates an attribute of an example with more arguments of `nix eval`.
-    fn evaluate_with(&self, folder: &Path, more: &[&str], attribute: &str) -> String {
+    pub fn evaluate_with(&self, folder: &Path, more: &[&str], attribute: &str) -> String {
         let inputs = [
             ("nixpkgs", self.nixpkgs.as_path()),
             ("touchstone", &self.touchstone),

@@ -23,6 +23,7 @@ mod keys;
 mod measure;
 mod modules;
 mod nix;
+mod nixos_pages;
 mod options;
 mod pcrlock;
 mod policy;

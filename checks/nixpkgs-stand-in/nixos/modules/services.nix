@@ -1,0 +1,51 @@
+# NixOS options that whole configurations set beside Touchstone's, and that Touchstone does not read: those of examples/, docs/nixos.md,
+# docs/migration.md and checks/nixos-test.nix. Types and defaults are NixOS', as far as these configurations go.
+{ lib, config, ... }:
+
+let
+  inherit (lib) mkOption types;
+
+  option = type: default: mkOption { inherit type default; };
+  switch = option types.bool false;
+  texts = option (types.listOf types.str) [ ];
+  sets = options: option (types.attrsOf (types.submodule { inherit options; })) { };
+in
+{
+  options = {
+    fileSystems = sets {
+      device = option (types.nullOr types.str) null;
+      fsType = option types.str "auto";
+      options = option (types.listOf types.str) [ "defaults" ];
+    };
+    networking = {
+      hostName = option types.str "nixos";
+      useDHCP = option types.bool true;
+      networkmanager.enable = switch;
+      interfaces = sets {
+        ipv4.addresses = option
+          (types.listOf (types.submodule {
+            options = {
+              address = mkOption { type = types.str; };
+              prefixLength = mkOption { type = types.ints.between 0 32; };
+            };
+          })) [ ];
+      };
+    };
+    users.users = sets {
+      isNormalUser = switch;
+      extraGroups = texts;
+      openssh.authorizedKeys.keyFiles = option (types.listOf types.path) [ ];
+    };
+    services.openssh.enable = switch;
+    environment.systemPackages = option (types.listOf types.package) [ ];
+    time.timeZone = option (types.nullOr types.str) null;
+    system.stateVersion = option types.str "25.11";
+    boot.loader.efi.efiSysMountPoint = option types.str "/boot";
+    boot.initrd.luks.devices = sets {
+      device = mkOption { type = types.str; };
+      crypttabExtraOpts = texts;
+    };
+  };
+
+  config.system.name = lib.mkDefault config.networking.hostName;
+}
