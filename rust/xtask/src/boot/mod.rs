@@ -16,6 +16,7 @@ mod each;
 mod enrolment;
 mod keys;
 mod matrix;
+mod profiles;
 mod sbat;
 mod sealing;
 mod table;
@@ -59,6 +60,8 @@ pub enum Part {
     Enrolment,
     /// Generations measure what was predicted, and changed ones are refused
     Generations,
+    /// Profiles measure what was predicted, those that are specialisations as well
+    Profiles,
     /// Every way to boot measures what was predicted
     Matrix,
     /// Secrets open for the generations that a policy names, and for no other
@@ -95,6 +98,7 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Outcome {
             Part::Sbat => ("verdicts of shim", sbat(inputs, &mut outcome)),
             Part::Enrolment => ("enrolment", enrolment::claims(inputs, &mut outcome)),
             Part::Generations => ("generations", generations(inputs, all, &mut outcome)),
+            Part::Profiles => ("profiles", profiles::claims(inputs, &mut outcome)),
             Part::Matrix => ("matrix", matrix::claims(inputs, wish, &mut outcome)),
             Part::Sealing => ("sealing", sealing::claims(inputs, all, &mut outcome)),
         };
