@@ -99,10 +99,10 @@ pub struct MadeBootArtifacts {
     /// The generation's UKI.
     pub uki: AssembledUki,
     /// The IDs of its profiles, where it is divided into some.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<String>,
     /// The specialisations that are profiles of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
     /// The UKIs of specialisations that have one for themselves.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
