@@ -18,6 +18,8 @@ let
   # An empty list is as good as none.
   orNull = list: if list == [ ] then null else list;
 
+  shimOf = settings: if settings.measuredBoot.bootPath.shim == null then null else { image = settings.measuredBoot.bootPath.shim; };
+
   profilesOf = settings: mapAttrsToList (id: profile: { inherit id; inherit (profile) title kernelParams; }) settings.uki.profiles;
 
   sectionsOf = settings: mapAttrsToList
@@ -67,7 +69,8 @@ let
   # The arguments of mkBootArtifacts but for who signs and what is predicted: they decide which bytes are to be signed.
   unsignedArtifactsOf = settings: config: nixos.bootArtifactsOf config // {
     inherit (settings.uki) stub splash;
-    inherit (settings.measuredBoot.bootPath) shim loader;
+    inherit (settings.measuredBoot.bootPath) loader;
+    shim = shimOf settings;
     profiles = orNull (profilesOf settings);
     sections = orNull (sectionsOf settings);
     pcrSign = pcrSignOf settings;

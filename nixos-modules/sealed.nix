@@ -66,6 +66,12 @@ in
           `${named} = false;`.'';
       }
       {
+        assertion = config.boot.bootspec.enable;
+        message = ''
+          ${named}: a sealed generation is described by the boot.json of the system inside of it, and NixOS writes none. Write
+          `boot.bootspec.enable = true;`, or `${named} = false;`.'';
+      }
+      {
         assertion = cfg.signing.method != "install";
         message = ''
           ${named}: the signing method is "install", but what is sealed cannot be signed on the machine any more. Write

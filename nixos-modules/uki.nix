@@ -12,7 +12,8 @@ let
   reserved = [ ".text" ".rodata" ".data" ".reloc" ".sdmagic" ]
     ++ [ ".profile" ".osrel" ".cmdline" ".dtb" ".dtbauto" ".hwids" ".uname" ".splash" ".pcrpkey" ".linux" ".initrd" ".efifw" ".ucode" ".sbat" ".pcrsig" ];
   isSectionName = name: builtins.match "\\.[A-Za-z0-9_-]{1,7}" name != null;
-  isProfileId = id: builtins.match "[a-z0-9][a-z0-9._-]*" id != null;
+  isProfileId = id: builtins.match "[A-Za-z0-9._-]{1,64}" id != null && id != "main";
+  isTitle = title: builtins.match "[^\"'$`\\[:cntrl:]]+" title != null;
   quoted = concatMapStringsSep ", " (name: "\"${name}\"");
 
   sections = attrNames cfg.uki.extraSections;
@@ -25,7 +26,8 @@ let
     sections;
 
   profiles = attrNames cfg.uki.profiles;
-  misnamed = filter (id: !isProfileId id || id == "main") profiles;
+  misnamed = filter (id: !isProfileId id) profiles;
+  mistitled = filter (id: !isTitle cfg.uki.profiles.${id}.title) profiles;
   ambiguous = filter (id: config.specialisation ? ${id}) profiles;
 in
 {
@@ -96,7 +98,8 @@ in
       description = ''
         More ways to start the same image, by ID: each is an entry of its own in the boot menu, with more kernel parameters, and takes
         kernel and initrd from the image. So it costs a few hundred bytes on the ESP, where a specialisation costs an image. systemd-boot
-        shows profiles from release 257 on. Every profile is part of what is signed, and is predicted.
+        shows profiles from release 257 on. Every profile is part of what is signed, and is predicted. Specialisations
+        have them as well.
       '';
       type = types.attrsOf (types.submodule ({ name, ... }: {
         options = {
@@ -148,8 +151,14 @@ in
       {
         assertion = misnamed == [ ];
         message = ''
-          ${named "profiles"}: ${quoted misnamed} cannot be the ID of a profile. Write lower-case letters, digits, dots, dashes and
+          ${named "profiles"}: ${quoted misnamed} cannot be the ID of a profile. Write up to 64 letters, digits, dots, dashes and
           underscores, and not "main", which is the image's own.'';
+      }
+      {
+        assertion = mistitled == [ ];
+        message = ''
+          ${named "profiles"}: the title of ${quoted mistitled} is empty, or has quotes, a dollar sign, a backslash or a backtick, which
+          os-release files cannot hold without quoting. Write it without.'';
       }
       {
         assertion = ambiguous == [ ];

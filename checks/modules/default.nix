@@ -48,4 +48,5 @@ in
   generation = topic ./cases/generation.nix;
   artifacts = topic ./cases/artifacts.nix;
   bootspec = topic ./cases/bootspec.nix;
+  sealed = topic ./cases/sealed.nix;
 }

@@ -52,7 +52,7 @@ in
   "profiles, by ID" = is
     [{ id = "debug"; title = "debug"; kernelParams = [ "debug" ]; } { id = "reset"; title = "Factory reset"; kernelParams = [ ]; }]
     (requestOf { uki.profiles = { reset.title = "Factory reset"; debug.kernelParams = [ "debug" ]; }; }).profiles;
-  "shim, and no boot loader" = is [ files."shim.efi" false ]
+  "shim, and no boot loader" = is [{ image = files."shim.efi"; } false]
     (let request = requestOf { measuredBoot.bootPath = { shim = files."shim.efi"; loader = null; }; }; in [ request.shim (request ? loader) ]);
   "no images, no artifacts" = is false (evaluates (of { uki.enable = false; }).bootArtifacts.drvPath);
 

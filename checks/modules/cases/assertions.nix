@@ -110,6 +110,11 @@ let
       says = "boot.touchstone.uki.profiles: \"Factory Reset\" cannot be the ID";
       mended = touchstone { uki.profiles = mkForce { factory-reset.title = "Factory Reset"; }; };
     };
+    "a profile of an impossible title" = {
+      broken = touchstone { uki.profiles.reset.title = "\"Reset\""; };
+      says = "boot.touchstone.uki.profiles: the title of \"reset\"";
+      mended = touchstone { uki.profiles.reset.title = mkForce "Reset: everything (ß)"; };
+    };
     "a profile with the name of a specialisation" = {
       broken = { specialisation.rescue.configuration = { }; boot.touchstone.uki.profiles.rescue = { }; };
       says = "boot.touchstone.uki.profiles: \"rescue\" is also the name of a specialisation";
@@ -207,6 +212,11 @@ let
       broken = touchstone { signing = detached; sealed.enable = true; uki.enable = false; };
       says = "boot.touchstone.sealed.enable: a sealed generation holds unified kernel images";
       mended = touchstone { uki.enable = mkForce true; };
+    };
+    "a sealed generation that nothing describes" = {
+      broken = { boot.bootspec.enable = false; boot.touchstone = { signing = detached; sealed.enable = true; bootspec.v2.enable = false; }; };
+      says = "boot.touchstone.sealed.enable: a sealed generation is described by";
+      mended = { boot.bootspec.enable = mkForce true; };
     };
     "a sealed generation that the machine signs" = {
       broken = touchstone { signing = { method = "install"; key = "tpm2:handle=0x81010001"; inherit certificate; }; sealed.enable = true; };

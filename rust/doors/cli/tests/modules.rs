@@ -10,12 +10,13 @@ use touchstone_harness::modules::{Claims, failures, with_stand_in};
 use crate::support::Work;
 
 /// The topics, and how many claims each has at least: so that none is lost unseen.
-const TOPICS: [(&str, usize); 5] = [
+const TOPICS: [(&str, usize); 6] = [
     ("artifacts", 30),
     ("assertions", 80),
     ("bootspec", 8),
     ("generation", 15),
     ("options", 20),
+    ("sealed", 24),
 ];
 
 fn topics() -> &'static BTreeMap<String, Claims> {
@@ -66,4 +67,9 @@ fn boot_artifacts_are_asked_for_as_the_options_say() {
 #[test]
 fn the_toplevel_has_bootspec_v2_beside_v1() {
     assert_topic("bootspec");
+}
+
+#[test]
+fn a_sealed_generation_wraps_the_inner_one() {
+    assert_topic("sealed");
 }
