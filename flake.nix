@@ -43,7 +43,11 @@
       };
 
       # Boot artifacts of real generations, made from nixpkgs' kernel and systemd; `cargo xtask test` makes the same from Debian's.
-      checks = forEachSystem (system: import ./checks/flake-checks.nix { inherit self nixpkgs system; });
+      checks = forEachSystem (system:
+        import ./checks/flake-checks.nix { inherit self nixpkgs system; }
+        // (if system != "x86_64-linux" then { } else {
+          nixos-test = import ./checks/nixos-test.nix { inherit self; pkgs = nixpkgs.legacyPackages.${system}; };
+        }));
 
       apps = forEachSystem (system: {
         demo = {

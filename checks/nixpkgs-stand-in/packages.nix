@@ -27,7 +27,10 @@ let
     pkgsStatic = { inherit rustPlatform; };
     buildPackages = packages;
     writeText = placeholder: text: derivation { name = placeholder; inherit system text; builder = "/not-a-real-package"; };
+    runCommand = name: environment: script: derivation (environment // { inherit name system script; builder = "/not-a-real-package"; });
+    OVMF = { fd = placeholder "OVMF" { }; override = _: packages.OVMF; };
+    testers.runNixOSTest = import ./nixos/lib/testing.nix { inherit lib; pkgs = packages; };
     writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
-  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" ] (name: placeholder name { });
+  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" "qemu_test" ] (name: placeholder name { });
 in
 packages

@@ -9,7 +9,13 @@ use serde_json::Value;
 use crate::flake::Flake;
 use crate::support::Work;
 
-const PAGES: [&str; 2] = ["docs/nixos.md", "docs/migration.md"];
+/// The pages, and those of the examples.
+const PAGES: [&str; 4] = [
+    "docs/nixos.md",
+    "docs/migration.md",
+    "examples/laptop/README.md",
+    "examples/fleet/README.md",
+];
 
 fn checkout(file: &str) -> String {
     let file = format!("{}/../../../{file}", env!("CARGO_MANIFEST_DIR"));
@@ -106,7 +112,9 @@ fn the_nix_of_the_page_about_nixos_evaluates() {
             "{artifacts}"
         );
     }
-    assert_eq!(parts.len(), 5, "{parts:?}");
+    assert_eq!(parts.len(), 6, "{parts:?}");
+    let sealed = |part: &&Value| part["toplevel"].as_str().unwrap().ends_with("-sealed.drv");
+    assert_eq!(parts.iter().filter(sealed).count(), 1);
     let without = parts.iter().filter(|part| part["artifacts"].is_null());
     assert_eq!(without.count(), 1, "Bootspec v2 alone makes no artifacts");
 }

@@ -1,0 +1,41 @@
+# What all hosts of the fleet have in common.
+{ config, lib, pkgs, ... }:
+
+{
+  boot.touchstone = {
+    enable = true;
+
+    # Signatures come from elsewhere, and are part of the generation: installing it is copying.
+    sealed.enable = true;
+    signing = {
+      method = "detached";
+      certificate = ./keys/db.pem;
+    };
+
+    measuredBoot = {
+      enable = true;
+      secureBootVariables = {
+        PK = ./keys/PK.esl;
+        KEK = ./keys/KEK.esl;
+        db = ./keys/db.esl;
+      };
+    };
+  };
+
+  # No boot loader of NixOS' writes to the ESP: what they would put there is not signed. README.md has the commands.
+  boot.loader.grub.enable = false;
+  boot.loader.efi.efiSysMountPoint = "/boot";
+
+  boot.initrd.systemd.enable = true;
+  boot.kernelParams = [ "console=ttyS0" ];
+  fileSystems = {
+    "/" = { device = "/dev/disk/by-partlabel/root"; fsType = "ext4"; };
+    "/boot" = { device = "/dev/disk/by-partlabel/esp"; fsType = "vfat"; options = [ "umask=0077" ]; };
+  };
+
+  nixpkgs.hostPlatform = "x86_64-linux";
+  networking.useDHCP = false;
+  services.openssh.enable = true;
+  users.users.root.openssh.authorizedKeys.keyFiles = [ ./keys/deploy.pub ];
+  system.stateVersion = "25.11";
+}

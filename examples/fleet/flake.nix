@@ -1,0 +1,52 @@
+# Hosts that hold no key: their generations are sealed, with signatures that were made where the key is. README.md says how.
+{
+  description = "A fleet of sealed generations, signed elsewhere";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+    touchstone.url = "github:touchstone-boot/touchstone";
+    touchstone.inputs.nixpkgs.follows = "nixpkgs";
+  };
+
+  outputs = { nixpkgs, touchstone, ... }:
+    let
+      system = "x86_64-linux";
+      inherit (nixpkgs) lib;
+      inherit (touchstone.lib) checks;
+
+      # What distinguishes the hosts.
+      hosts = {
+        web1.address = "192.0.2.11";
+        web2.address = "192.0.2.12";
+        database.address = "192.0.2.21";
+      };
+
+      host = name: { address }: lib.nixosSystem {
+        modules = [
+          touchstone.nixosModules.default
+          ./configuration.nix
+          {
+            networking.hostName = name;
+            networking.interfaces.eth0.ipv4.addresses = [{ inherit address; prefixLength = 24; }];
+            boot.touchstone.signing.signatures = ./signatures + "/${name}";
+          }
+        ];
+      };
+
+      machines = lib.mapAttrs host hosts;
+      build = lib.mapAttrs (_: machine: machine.config.system.build) machines;
+      each = prefix: make: lib.mapAttrs' (name: built: lib.nameValuePair "${prefix}-${name}" (make built)) build;
+    in
+    {
+      nixosConfigurations = machines;
+
+      packages.${system} =
+        # nix build .#requests-web1: what is to be signed, built without any signature.
+        each "requests" (built: built.signingRequests)
+        # nix build .#sealed-web1: the generation, with its signatures in it.
+        // each "sealed" (built: built.toplevel);
+
+      # nix flake check
+      checks.${system} = each "secrets" (built: checks.noSecretsInStore { inherit (built) toplevel; });
+    };
+}

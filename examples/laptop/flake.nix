@@ -1,0 +1,34 @@
+# A laptop that boots only what its own TPM has signed, and whose PCR values are known before it boots. README.md says how it is set up.
+{
+  description = "A laptop: Secure Boot by a key in its TPM, measured boot";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+    touchstone.url = "github:touchstone-boot/touchstone";
+    touchstone.inputs.nixpkgs.follows = "nixpkgs";
+  };
+
+  outputs = { nixpkgs, touchstone, ... }:
+    let
+      system = "x86_64-linux";
+      laptop = nixpkgs.lib.nixosSystem {
+        modules = [
+          touchstone.nixosModules.default
+          ./configuration.nix
+          # The command line, with the libraries that reach a TPM: the static program is the builder.
+          { environment.systemPackages = [ touchstone.packages.${system}.touchstone-full ]; }
+        ];
+      };
+      inherit (laptop.config.system.build) bootArtifacts;
+      inherit (touchstone.lib) checks;
+    in
+    {
+      nixosConfigurations.laptop = laptop;
+
+      # nix build .#boot-artifacts: what is to be signed and put onto the ESP.
+      packages.${system}.boot-artifacts = bootArtifacts;
+
+      # nix flake check
+      checks.${system}.secrets = checks.noSecretsInStore { inherit (laptop.config.system.build) toplevel; };
+    };
+}

@@ -1,0 +1,163 @@
+//! The examples: the commands of their pages are run, and what they evaluate to is what their pages say. Evaluated offline, with a
+//! stand-in for nixpkgs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use touchstone_harness::nix::output;
+
+use crate::flake::Flake;
+use crate::support::{TOUCHSTONE, alias};
+
+/// A copy of an example, in which the commands of its page can be run.
+struct Example {
+    flake: Flake,
+    folder: PathBuf,
+    /// The blocks of commands of its page that a test runs.
+    commands: Vec<String>,
+}
+
+impl Example {
+    fn new(name: &str) -> Example {
+        let flake = Flake::new();
+        let folder = flake.work.path(name);
+        copy(&flake.work.path("touchstone/examples").join(name), &folder);
+        let page = fs::read_to_string(folder.join("README.md")).unwrap();
+        let blocks = page.split("```sh\n").skip(1);
+        let commands = blocks
+            .map(|rest| rest.split("```").next().unwrap().to_owned())
+            .collect();
+        Example {
+            flake,
+            folder,
+            commands,
+        }
+    }
+
+    /// Runs commands in the copy, as the page's reader would.
+    fn run(&self, commands: &str) {
+        let visit = self.flake.work.inputs.trixie().visit();
+        let visit = visit.bind(self.flake.work.folder()).folder(&self.folder);
+        let mut shell = visit.show(TOUCHSTONE).command("bash").unwrap();
+        shell.args(["-euxc", &[&alias(), commands].concat()]);
+        output(shell).unwrap();
+    }
+
+    fn json(&self, attribute: &str) -> Value {
+        self.flake.json(&self.folder, attribute)
+    }
+
+    /// The names of a set of derivations, all of which are evaluated.
+    fn derivations(&self, attribute: &str) -> Vec<String> {
+        let names = "builtins.mapAttrs (_: value: value.drvPath)";
+        let how = ["--json", "--apply", names];
+        let answer = self.flake.evaluate_with(&self.folder, &how, attribute);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer.as_object().unwrap().keys().cloned().collect()
+    }
+
+    fn system(&self, machine: &str, attribute: &str) -> Value {
+        self.json(&format!("nixosConfigurations.{machine}.config.{attribute}"))
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_laptop_is_what_its_page_says() {
+    let laptop = Example::new("laptop");
+    // In the place of the certificate of a key in a TPM.
+    laptop.run("touchstone keys generate tpm && mv tpm/db.pem tpm.pem");
+    laptop.run(&laptop.commands.concat());
+
+    let artifacts = laptop.json("packages.x86_64-linux.boot-artifacts.request");
+    assert_eq!(artifacts["operation"], "boot.artifacts");
+    assert_eq!(artifacts["sign"], Value::Null, "the build holds no key");
+    assert_eq!(artifacts["profiles"][0]["id"], "debug");
+    let secure_boot = &artifacts["measure"]["secureBoot"];
+    for (name, file) in [
+        ("PK", "PK.esl"),
+        ("db", "db.esl"),
+        ("certificate", "db.pem"),
+    ] {
+        let path = secure_boot[name].as_str().unwrap();
+        assert!(path.ends_with(file), "{name}: {path}");
+    }
+    assert_eq!(
+        laptop.system("laptop", "boot.touchstone.signing.key"),
+        "tpm2:handle=0x81010001"
+    );
+    assert_eq!(laptop.derivations("checks.x86_64-linux"), ["secrets"]);
+}
+
+#[test]
+fn the_fleet_is_what_its_page_says() {
+    let fleet = Example::new("fleet");
+    let [keys, signing] = &fleet.commands[..] else {
+        panic!("{:?}", fleet.commands);
+    };
+    fleet.run(keys);
+    fs::write(
+        fleet.folder.join("keys/deploy.pub"),
+        "ssh-ed25519 AAAA deploy",
+    )
+    .unwrap();
+    let hosts = ["database", "web1", "web2"];
+
+    // The first round: there is no signature yet, and the requests can be built.
+    for host in hosts {
+        let requests = fleet.json(&format!("packages.x86_64-linux.requests-{host}.request"));
+        assert_eq!(requests["operation"], "boot.requests");
+        assert!(
+            requests["certificate"]
+                .as_str()
+                .unwrap()
+                .ends_with("db.pem")
+        );
+    }
+
+    let loader = &fleet.flake.work.inputs.boot["trixie"]["x64"];
+    fs::copy(loader, fleet.folder.join("loader.efi")).unwrap();
+    fleet.run(
+        "mkdir requests-web1 && digest=$(touchstone pe digest loader.efi) && touchstone pe sign --prepare-offline-signing \
+         --certificate keys/db.pem --output requests-web1/${digest:0:64}.signed-data loader.efi",
+    );
+    fleet.run(signing);
+    let signatures = fs::read_dir(fleet.folder.join("signatures/web1")).unwrap();
+    assert_eq!(signatures.count(), 2);
+
+    // As if the others were signed as well.
+    for host in ["database", "web2"] {
+        copy(
+            &fleet.folder.join("signatures/web1"),
+            &fleet.folder.join("signatures").join(host),
+        );
+    }
+    for host in hosts {
+        let sealed = fleet.json(&format!("packages.x86_64-linux.sealed-{host}.request"));
+        assert_eq!(sealed["operation"], "boot.artifacts");
+        assert!(sealed["seal"].is_object());
+        let folder = sealed["detached"]["signatures"].as_str().unwrap();
+        assert!(folder.ends_with(host), "{folder}");
+        assert_eq!(fleet.system(host, "networking.hostName"), json!(host));
+    }
+    let checks = ["secrets"];
+    let mut wanted: Vec<String> = checks
+        .iter()
+        .flat_map(|check| hosts.map(|host| format!("{check}-{host}")))
+        .collect();
+    wanted.sort();
+    assert_eq!(fleet.derivations("checks.x86_64-linux"), wanted);
+}
