@@ -57,6 +57,11 @@ impl Example {
         answer.as_object().unwrap().keys().cloned().collect()
     }
 
+    /// Whether `nix flake check` finds nothing to say, short of building.
+    fn check(&self) {
+        self.flake.check(&self.folder);
+    }
+
     fn system(&self, machine: &str, attribute: &str) -> Value {
         self.json(&format!("nixosConfigurations.{machine}.config.{attribute}"))
     }
@@ -99,6 +104,7 @@ fn the_laptop_is_what_its_page_says() {
         laptop.system("laptop", "boot.touchstone.signing.key"),
         "tpm2:handle=0x81010001"
     );
+    laptop.check();
     assert_eq!(laptop.derivations("checks.x86_64-linux"), ["secrets"]);
 }
 
@@ -153,6 +159,7 @@ fn the_fleet_is_what_its_page_says() {
         assert!(folder.ends_with(host), "{folder}");
         assert_eq!(fleet.system(host, "networking.hostName"), json!(host));
     }
+    fleet.check();
     let checks = ["secrets"];
     let mut wanted: Vec<String> = checks
         .iter()

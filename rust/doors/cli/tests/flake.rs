@@ -171,12 +171,22 @@ impl Flake {
 
     /// Evaluates an attribute of an example with more arguments of `nix eval`.
     pub fn evaluate_with(&self, folder: &Path, more: &[&str], attribute: &str) -> String {
-        let inputs = [
-            ("nixpkgs", self.nixpkgs.as_path()),
-            ("touchstone", &self.touchstone),
-        ];
         let flake_and_attribute = format!("{}#{attribute}", folder.display());
-        self.nix(&[&["eval"], more].concat(), &inputs, &flake_and_attribute)
+        self.nix(
+            &[&["eval"], more].concat(),
+            &self.inputs(),
+            &flake_and_attribute,
+        )
+    }
+
+    /// Checks everything of an example that can be checked without building.
+    pub fn check(&self, folder: &Path) {
+        let check = ["flake", "check", "--no-build"];
+        self.nix(&check, &self.inputs(), &folder.display().to_string());
+    }
+
+    fn inputs(&self) -> [(&str, &Path); 2] {
+        [("nixpkgs", &self.nixpkgs), ("touchstone", &self.touchstone)]
     }
 }
 
