@@ -1,13 +1,15 @@
 # One derivation for each operation that a builder performs, made by the library's functions from real inputs.
 #   checkout    this repository
 #   inputs      the arguments of checks/generations.nix, and more files: addonStub, osRelease, splash, devices and firmware (folders),
-#               realKey, realCertificate, pinned, and signedData with its detachedSignature
+#               realKey, realCertificate, pinned, signedData with its detachedSignature, and signatures (a folder)
 { checkout, inputs }:
 
 let
   generations = import (checkout + "/checks/generations.nix") arguments;
   arguments =
-    removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" "pinned" ];
+    removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" "signatures" "pinned" ];
+  variant = others: import (checkout + "/checks/generations.nix") (arguments // others);
+  keyless = { key = null; manifestKey = null; };
   inherit (generations) lib;
   made = generations;
   generation = generations.bootspecs.generation2;
@@ -117,11 +119,20 @@ let
 in
 {
   inherit derivations;
-  inherit (generations) artifacts sealed;
-  # Generation 2 with one kernel parameter more.
-  otherwise = (import (checkout + "/checks/generations.nix") (arguments // { extraParams = [ "touchstone.more" ]; })).sealed;
+  inherit (generations) artifacts;
   requests = builtins.mapAttrs (_: derivation: derivation.request) derivations;
   toplevel = generation.toplevel;
+
+  inherit (generations) sealed;
+  sealedRequest = generations.sealed.generation2.request;
+  # Generation 2 with one kernel parameter more.
+  otherwise = (variant { extraParams = [ "touchstone.more" ]; }).sealed;
+  # Sealed without a key: signed elsewhere, by the answers to these requests.
+  signingRequests = lib.mkSigningRequests {
+    artifacts = (variant (keyless // { secureBoot = null; })).sealed.generation2;
+    inherit (sign) certificate;
+  };
+  fromSignatures = (variant (keyless // { inherit (inputs) signatures; })).sealed;
 
   # Signed with a real key, outside: what the build needs of it is public.
   detached = {

@@ -245,7 +245,7 @@ fn assert_unknown_fields_are_refused(nix: &RealNix, schemas: &Schemas, request: 
 }
 
 /// What `exportReferencesGraph` tells a builder, from what `nix path-info` tells a person.
-fn references_graph(nix: &RealNix) -> Value {
+pub fn references_graph(nix: &RealNix) -> Value {
     let toplevel = nix.evaluate("toplevel");
     let fields = ["path", "narHash", "narSize", "references", "ca"];
     let of_builder = |info: Value| -> Value {

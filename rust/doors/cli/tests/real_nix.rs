@@ -64,11 +64,17 @@ impl RealNix {
 
     /// The arguments by which Nix finds the expressions and the sandbox shows the keys.
     pub fn expressions(&self) -> Vec<String> {
+        let keys = show_keys(&self.work.path("keys"));
+        self.expressions_alone().into_iter().chain(keys).collect()
+    }
+
+    /// The arguments by which Nix finds the expressions; no sandbox shows any key.
+    pub fn expressions_alone(&self) -> Vec<String> {
         let path = |name: &str| self.work.path(name).display().to_string();
         let inputs = format!(
             "{{ touchstone = {}; probe = {}; kernel = {}; stub = {}; loader = {}; osRelease = {}; splash = {}; \
              addonStub = {}; devices = {}; firmware = {}; certificate = {}; key = \"{KEYS}/db.key\"; manifestKey = \"{KEYS}/nix.secret\"; \
-             realCertificate = {}; signedData = {}; detachedSignature = {}; pinned = {}; realKey = \"{KEYS}/real.key\"; \
+             realCertificate = {}; signedData = {}; detachedSignature = {}; signatures = {}; pinned = {}; realKey = \"{KEYS}/real.key\"; \
              secureBoot = {{ PK = {}; KEK = {}; db = {}; }}; }}",
             path("touchstone"),
             path("touchstone-probe"),
@@ -84,6 +90,7 @@ impl RealNix {
             path("keys/real.pem"),
             path("signed-data"),
             path("detached-signature"),
+            path("signatures"),
             path("pcrs.json"),
             path("keys/PK.esl"),
             path("keys/KEK.esl"),
@@ -100,15 +107,21 @@ impl RealNix {
             "inputs",
             &inputs,
         ];
-        let arguments = arguments.map(str::to_owned).into_iter();
-        arguments
-            .chain(show_keys(&self.work.path("keys")))
-            .collect()
+        arguments.map(str::to_owned).to_vec()
     }
 
     /// Builds attributes of `doors.nix` in the store `name`; the answer is their store paths.
     pub fn build(&self, name: &str, attributes: &[&str]) -> Vec<String> {
-        let mut arguments = self.expressions();
+        self.build_by(name, self.expressions(), attributes)
+    }
+
+    /// The same by other arguments.
+    pub fn build_by(
+        &self,
+        name: &str,
+        mut arguments: Vec<String>,
+        attributes: &[&str],
+    ) -> Vec<String> {
         for attribute in attributes {
             arguments.extend(["-A".to_owned(), (*attribute).to_owned()]);
         }
@@ -142,7 +155,12 @@ impl RealNix {
 
     /// What Nix says of each path of the closure, as a list of objects with a field `path`.
     pub fn closure(&self, toplevel: &str) -> Vec<Value> {
-        let mut command = self.store("store").command("nix").unwrap();
+        self.closure_in("store", toplevel)
+    }
+
+    /// The same of the store `name`.
+    pub fn closure_in(&self, name: &str, toplevel: &str) -> Vec<Value> {
+        let mut command = self.store(name).command("nix").unwrap();
         command.args(["path-info", "--json", "--recursive", toplevel]);
         match serde_json::from_str(&output(command).unwrap()).unwrap() {
             Value::Array(list) => list,

@@ -1,7 +1,10 @@
 //! Sealed generations, built by real Nix: what is in them, what is not, and what they start (docs/sealed.md).
 
+mod builds;
 mod contents;
+mod keys;
 mod launcher;
+mod refusals;
 
 use std::path::{Path, PathBuf};
 
