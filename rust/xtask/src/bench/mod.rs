@@ -3,6 +3,7 @@
 //! Every contestant runs the same way: a program inside the trixie root, with the same files on the same file system.
 
 mod contest;
+mod evaluation;
 mod files;
 mod measure;
 
@@ -11,6 +12,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use touchstone_harness::Inputs;
 
+use crate::toolchain::checkout;
 use contest::{Contest, Contestant, Wanted};
 use files::Files;
 
@@ -76,6 +78,7 @@ pub fn run(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<()> 
             missed.extend(measure::generations(size.mib).run(&files, 3)?);
         }
     }
+    evaluation::run(inputs, &checkout()?, rounds)?;
     match missed.is_empty() {
         true => Ok(()),
         false => bail!("not reached: {}", missed.join("; ")),
