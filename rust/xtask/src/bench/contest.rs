@@ -29,6 +29,8 @@ pub struct Wanted {
     pub of_the_least: Option<f64>,
     /// The first's peak of memory, in MiB.
     pub peak_mib: Option<f64>,
+    /// The first's processor time, in milliseconds.
+    pub processor_ms: Option<f64>,
 }
 
 /// Several programs that do the same work: ours, the peer, and maybe the least that anybody must do.
@@ -110,6 +112,13 @@ impl Contest {
         want(
             self.wanted.peak_mib.is_none_or(|most| peak < most),
             format!("a peak of {peak:.1} MiB"),
+        );
+        let processor_ms = ours.processor_seconds * 1000.0;
+        want(
+            self.wanted
+                .processor_ms
+                .is_none_or(|most| processor_ms < most),
+            format!("{processor_ms:.1} ms of processor"),
         );
         Ok(missed)
     }

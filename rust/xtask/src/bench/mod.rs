@@ -2,6 +2,7 @@
 //!
 //! Every contestant runs the same way: a program inside the trixie root, with the same files on the same file system.
 
+mod bootspec;
 mod contest;
 mod evaluation;
 mod files;
@@ -76,6 +77,8 @@ pub fn run(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<()> 
         }
         if size.peak_mib.is_none() {
             missed.extend(measure::generations(size.mib).run(&files, 3)?);
+            bootspec::prepare(&files)?;
+            missed.extend(bootspec::upgraded().run(&files, 9)?);
         }
     }
     evaluation::run(inputs, &checkout()?, rounds)?;
@@ -104,6 +107,7 @@ fn assembled(size: &Size) -> Contest {
             times_the_peer: Some(size.times_the_peer),
             of_the_least: Some(OF_COPY_AND_PASSES),
             peak_mib: size.peak_mib,
+            ..Wanted::default()
         },
         same: |files| {
             files.same("ours.efi", "theirs.efi")?;
@@ -139,6 +143,7 @@ fn signed(size: &Size) -> Contest {
             times_the_peer: Some(size.times_the_peer),
             of_the_least: None,
             peak_mib: size.peak_mib,
+            ..Wanted::default()
         },
         same: |files| {
             files.same_image_signed("ours-signed.efi", "theirs-signed.efi")?;
