@@ -225,13 +225,12 @@ fn every_message_of_the_modules_is_explained_and_no_other() {
         .map(|(phrase, _)| phrase)
         .collect();
     let messages = messages();
-    for message in &messages {
-        let mut found = explained.iter().filter(|phrase| message.contains(**phrase));
-        assert!(
-            found.next().is_some(),
-            "docs/nixos.md explains nothing of: {message}"
-        );
-    }
+    let is_explained = |message: &&String| explained.iter().any(|phrase| message.contains(phrase));
+    let (_, silent): (Vec<&String>, Vec<&String>) = messages.iter().partition(is_explained);
+    assert!(
+        silent.is_empty(),
+        "docs/nixos.md explains nothing of {silent:#?}"
+    );
     for phrase in &explained {
         let mut said = messages.iter().filter(|message| message.contains(phrase));
         assert!(said.next().is_some(), "no module says: {phrase}");
