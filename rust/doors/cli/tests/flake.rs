@@ -209,7 +209,7 @@ fn the_example_of_the_readme_evaluates() {
     let flake = Flake::new();
     let folder = example(&flake, "README.md");
     let evaluate = |kind: &str, attribute: &str| {
-        let package = "packages.x86_64-linux.boot-artifacts";
+        let package = "nixosConfigurations.machine.config.system.build.bootArtifacts";
         flake.evaluate(&folder, kind, &format!("{package}.{attribute}"))
     };
     let derivation = evaluate("--raw", "drvPath");
