@@ -7,6 +7,7 @@
 
 pub mod boot;
 pub mod cache;
+pub mod cue;
 pub mod debian;
 pub mod efi;
 pub mod efi_program;

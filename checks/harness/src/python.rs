@@ -63,38 +63,53 @@ fn fetch(cache: &Cache, trixie: &Root, Wheels { title, wheels }: &Wheels) -> Res
         .join(cache::key(wheels.iter().copied()));
     cache::complete(&folder, |folder| {
         let stage = Stage::begin(format!("Fetching {title}"));
-        let requirements = folder.join("requirements");
-        fs::write(&requirements, wheels.join("\n"))?;
-        let visit = NETWORK
-            .into_iter()
-            .filter(|file| Path::new(file).exists())
-            .fold(trixie.visit(), Visit::show);
-        let mut pip = visit.bind(folder).command("python3")?;
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--no-compile",
-        ]);
-        pip.args(["--no-cache-dir", "--only-binary", ":all:", "--target"]);
-        pip.arg(folder).arg("--requirement").arg(&requirements);
-        pip.envs(std::env::vars_os().filter(|(name, _)| concerns_pip(&name.to_string_lossy())));
-        let output = pip
-            .stdin(Stdio::null())
-            .output()
-            .context("starting pip in the trixie root")?;
-        if !output.status.success() {
-            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-        }
+        install(trixie, wheels, folder)?;
         stage.done("ready");
         Ok(())
     })?;
     Ok(folder)
 }
 
+/// A visit to the root from which its machine's registries can be reached, with `folder` to write to.
+pub(crate) fn online(trixie: &Root, folder: &Path) -> Visit {
+    let visit = NETWORK
+        .into_iter()
+        .filter(|file| Path::new(file).exists())
+        .fold(trixie.visit(), Visit::show);
+    visit.bind(folder).folder(folder)
+}
+
+/// Installs wheels, lines of a requirements file with a hash each, into a folder.
+///
+/// # Errors
+/// When one cannot be had, or is another than the one that is pinned.
+pub(crate) fn install(trixie: &Root, wheels: &[&str], folder: &Path) -> Result<()> {
+    let requirements = folder.join("requirements");
+    fs::write(&requirements, wheels.join("\n"))?;
+    let mut pip = online(trixie, folder).command("python3")?;
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-compile",
+    ]);
+    pip.args(["--no-cache-dir", "--only-binary", ":all:", "--target"]);
+    pip.arg(folder).arg("--requirement").arg(&requirements);
+    pip.envs(std::env::vars_os().filter(|(name, _)| concerns_registry(&name.to_string_lossy())));
+    let output = pip
+        .stdin(Stdio::null())
+        .output()
+        .context("starting pip in the trixie root")?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
 /// Variables by which a machine names its registry or its proxy.
-fn concerns_pip(name: &str) -> bool {
-    name == "PIP_INDEX_URL" || name.to_ascii_lowercase().ends_with("_proxy")
+pub(crate) fn concerns_registry(name: &str) -> bool {
+    ["PIP_INDEX_URL", "npm_config_registry"].contains(&name)
+        || name.to_ascii_lowercase().ends_with("_proxy")
 }

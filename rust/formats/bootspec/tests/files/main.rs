@@ -1,6 +1,7 @@
 //! The documents in `tests/documents`: which are read, which are refused and why, and what others say about them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests end loudly
 
+mod cue;
 mod peer;
 mod schema;
 mod table;
