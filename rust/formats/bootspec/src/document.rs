@@ -66,7 +66,8 @@ impl Document {
     /// The document as a JSON value: v1, v2, extensions, each with its keys in the specification's order. A value holds numbers as
     /// 64-bit ones; what extensions say exactly is in [`Self::to_json`].
     pub fn to_value(&self) -> Value {
-        value_of(self)
+        // Everything stands under strings: there is nothing that cannot be written.
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// The document as a file: indented, with a line break at the end; extensions that were read stand as they stood. The same document
@@ -118,11 +119,6 @@ impl<C: Core> Serialize for Specialisation<C> {
 /// An empty object.
 #[derive(Serialize)]
 struct NoSpecialisations {}
-
-/// A document as a value. Everything stands under strings: there is nothing that cannot be written.
-fn value_of(document: &Document) -> Value {
-    serde_json::to_value(document).unwrap_or_default()
-}
 
 /// Takes one version out of a document.
 fn generation<C: Core>(members: &mut Members<'_>) -> Result<Option<Generation<C>>, ReadError> {

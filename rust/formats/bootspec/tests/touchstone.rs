@@ -1,6 +1,7 @@
 //! `org.touchstone.v1` is read as strictly as docs/org.touchstone.v1.md says, and printed as it is read.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a failed step of a test fails the test"
 )]
