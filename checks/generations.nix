@@ -121,6 +121,7 @@ let
 
   sealedOf = bootspec: specialisations: lib.mkSealedGeneration (described bootspec // {
     inherit specialisations;
+    withoutInitrdSecrets = true;
     switch = {
       program = "${bootspec.toplevel}/bin/.switch-to-configuration-wrapped";
       environment = environment // { OUT = { "$sealed" = true; }; TOPLEVEL = { "$sealed" = true; }; };

@@ -113,6 +113,8 @@ in
         inner = config.system.build.toplevel;
         specialisations = mapAttrs (_: { configuration, ... }: seal (settingsOf settings configuration) configuration) config.specialisation;
         switch = switchOf config;
+        # NixOS names the program that appends secrets also where there are none.
+        withoutInitrdSecrets = config.boot.initrd.secrets == { };
       });
     in
     seal;

@@ -260,13 +260,15 @@ in
   # `specialisations` maps each name in `bootspec.specialisations` to its sealed generation.
   # `switch = { program; environment; }` is what bin/switch-to-configuration starts, with { "$sealed" = true; } for variables that are
   # the sealed generation's path; null where the toplevel has no such program. `launcher` is a static touchstone-launcher for the
-  # system that the generation is for, when that is not the one where it is built.
+  # system that the generation is for, when that is not the one where it is built. `withoutInitrdSecrets = true` says that the program
+  # `initrdSecrets` of the toplevel's boot.json appends nothing (NixOS: `boot.initrd.secrets = { }`).
   mkSealedGeneration =
     { name ? null
     , inner ? bootspec.toplevel
     , bootspec
     , specialisations ? { }
     , switch ? null
+    , withoutInitrdSecrets ? null
     , launcher ? "${touchstone}/bin/touchstone-launcher"
     , ...
     }@generation:
@@ -274,11 +276,11 @@ in
       {
         name = if name == null then "${nameOf inner}-sealed" else name;
         operation = "boot.artifacts";
-        request = artifacts (removeAttrs generation [ "name" "inner" "specialisations" "switch" "launcher" ]) // {
+        request = artifacts (removeAttrs generation [ "name" "inner" "specialisations" "switch" "withoutInitrdSecrets" "launcher" ]) // {
           seal = withoutNulls {
             path = output;
             specialisations = mapAttrs (_: sealed: "${sealed}") specialisations;
-            inherit switch launcher;
+            inherit switch withoutInitrdSecrets launcher;
           };
         };
         closureOf = bootspec.toplevel;

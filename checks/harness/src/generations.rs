@@ -3,11 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
+mod bootable;
+
+pub use self::bootable::Bootable;
+
+use self::bootable::{Called, bootable};
 use crate::boot::Variables;
 use crate::inputs::Inputs;
-use crate::nix::Nix;
+use crate::nix::{Nix, output};
 use crate::nix_inputs::{
     KEYS_IN_SANDBOX, make_keys, make_manifest_key, package, show_keys, touchstone_package,
 };
@@ -36,12 +41,14 @@ impl Default for Flavour {
 pub struct Generations {
     keys: PathBuf,
     nix: Nix,
-    generation1: PathBuf,
-    generation2: PathBuf,
+    host: Nix,
+    generation1: String,
+    generation2: String,
 }
 
 impl Generations {
-    /// Makes keys in `folder` and builds both generations into a Nix store there.
+    /// Makes keys in `folder` and builds both generations into a Nix store there: boot artifacts beside the first one, the second one
+    /// sealed. The sealed one is signed as Nix signs, and taken over by the store of a host that trusts the signature and has no key.
     ///
     /// # Errors
     /// When an input is missing or a build fails, with what Nix said.
@@ -65,7 +72,7 @@ impl Generations {
             .show(checkout)
             .bind(folder)
             .show(package_folder(inputs)?);
-        make_manifest_key(&nix, &keys, "nix")?;
+        let trusted = make_manifest_key(&nix, &keys, "nix")?;
         let mut arguments = vec![
             checkout
                 .join("checks/generations.nix")
@@ -117,21 +124,22 @@ impl Generations {
         ] {
             arguments.extend(["--arg".to_owned(), name.to_owned(), value]);
         }
-        let built = |name: &str| -> Result<PathBuf> {
-            let attribute = format!("artifacts.{name}");
-            let paths = nix.build(
-                arguments
-                    .iter()
-                    .map(String::as_str)
-                    .chain(["-A", &attribute]),
-            )?;
-            let path = paths.first().context("nix-build named no output")?;
-            Ok(nix.on_host(path))
-        };
-        let (generation1, generation2) = (built("generation1")?, built("generation2")?);
+        let wanted = ["-A", "artifacts.generation1", "-A", "sealed.generation2"];
+        let built = nix.build(arguments.iter().map(String::as_str).chain(wanted))?;
+        let [generation1, generation2] =
+            <[String; 2]>::try_from(built).map_err(|built| anyhow!("nix-build named {built:?}"))?;
+        let host = Nix::new(inputs, folder.join("host"))?;
+        hand_over(
+            &nix,
+            &keys,
+            trusted.trim(),
+            &folder.join("host"),
+            &generation2,
+        )?;
         Ok(Generations {
             keys,
             nix,
+            host,
             generation1,
             generation2,
         })
@@ -149,16 +157,38 @@ impl Generations {
         &self.nix
     }
 
-    /// The boot artifacts of generation 1.
-    #[must_use]
-    pub fn generation1(&self) -> &Path {
-        &self.generation1
+    /// Generation 1, whose boot artifacts lie beside it.
+    ///
+    /// # Errors
+    /// When its files are not where they are named.
+    pub fn generation1(&self) -> Result<Bootable> {
+        let called = Called {
+            name: "Generation 1",
+            generation: "1",
+            specialisation: None,
+        };
+        bootable(&self.nix, &self.generation1, &called)
     }
 
-    /// The boot artifacts of generation 2, which has the specialisation `rescue`.
-    #[must_use]
-    pub fn generation2(&self) -> &Path {
-        &self.generation2
+    /// Generation 2 and its specialisation, sealed, as they lie in the host's store.
+    ///
+    /// # Errors
+    /// When their files are not where they are named.
+    pub fn sealed(&self) -> Result<[Bootable; 2]> {
+        let generation = Called {
+            name: "Sealed generation 2",
+            generation: "2",
+            specialisation: None,
+        };
+        let rescue = Called {
+            name: "Sealed generation 2, specialisation rescue",
+            generation: "2-rescue",
+            specialisation: Some("rescue"),
+        };
+        Ok([
+            bootable(&self.host, &self.generation2, &generation)?,
+            bootable(&self.host, &self.generation2, &rescue)?,
+        ])
     }
 
     /// The keys as the firmware is given them.
@@ -178,6 +208,19 @@ impl Generations {
             secure_boot,
         })
     }
+}
+
+/// Signs the closure of a path with the key that manifests are signed by, and copies it to the store in `host`, which asks for that
+/// signature.
+fn hand_over(nix: &Nix, keys: &Path, trusted: &str, host: &Path, path: &str) -> Result<()> {
+    let mut sign = nix.command("nix")?;
+    sign.args(["store", "sign", "--recursive", "--key-file"]);
+    sign.arg(keys.join("nix.secret")).arg(path);
+    output(sign)?;
+    let mut copy = nix.command("nix")?;
+    copy.args(["copy", "--to", &format!("local?root={}", host.display())]);
+    copy.args(["--option", "trusted-public-keys", trusted, path]);
+    output(copy).map(drop)
 }
 
 fn input(path: Option<&PathBuf>) -> Result<PathBuf> {

@@ -26,15 +26,15 @@ struct Row {
     events: Vec<String>,
 }
 
-/// The machine that boots `uki` through the boot loader in `artifacts`.
+/// The machine that boots `uki` through the boot loader `loader`.
 pub fn machine<'a>(
     machine: Machine<'a>,
-    artifacts: &Path,
+    loader: &Path,
     uki: &Path,
     variables: Variables,
 ) -> Machine<'a> {
     machine
-        .file("EFI/BOOT/BOOTX64.EFI", artifacts.join("loader.efi"))
+        .file("EFI/BOOT/BOOTX64.EFI", loader.to_owned())
         .file("EFI/Linux/nixos-check.efi", uki.to_owned())
         // Without it, stub 262 gives the initrd a secret of its own making, and PCR 9 is another at each boot.
         .file("loader/boot-secret-mixin", vec![0])
@@ -43,11 +43,10 @@ pub fn machine<'a>(
 }
 
 impl Comparison {
-    /// Sets a boot beside the prediction in `artifacts/inner/pcrs.json`.
-    pub fn of(name: &str, artifacts: &Path, inner: &str, boot: &Boot) -> Result<Comparison> {
+    /// Sets a boot beside the prediction in the file `path`.
+    pub fn of(name: &str, path: &Path, boot: &Boot) -> Result<Comparison> {
         boot.reached()?;
-        let path = artifacts.join(inner).join("pcrs.json");
-        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let prediction: Prediction = serde_json::from_slice(&text)?;
         let leaf = prediction
             .leaves

@@ -1,5 +1,6 @@
-//! `cargo xtask demo`: the main job. Real Nix builds the boot artifacts of two generations and a specialisation; each boots on real
-//! firmware under Secure Boot with a TPM; predicted and measured PCR values stand side by side.
+//! `cargo xtask demo`: the main job. Real Nix builds the boot artifacts of two generations and a specialisation, of which one generation
+//! and the specialisation are sealed; each boots on real firmware under Secure Boot with a TPM; predicted and measured PCR values stand
+//! side by side.
 
 use std::process::ExitCode;
 
@@ -36,42 +37,30 @@ pub fn run() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(differences > 0)))
 }
 
-/// Boots generation 2, its specialisation and generation 1, each with fresh firmware variables and a fresh TPM.
+/// Boots generation 2, its specialisation and generation 1, each with fresh firmware variables and a fresh TPM. The first two are sealed
+/// and come from the store of a host that has no key.
 pub fn boots(
     inputs: &Inputs,
     generations: &Generations,
     secure_boot: bool,
 ) -> Result<Vec<Comparison>> {
     let root = inputs.trixie();
-    let cases = [
-        ("Generation 2", generations.generation2(), "", "2"),
-        (
-            "Generation 2, specialisation rescue",
-            generations.generation2(),
-            "specialisation/rescue",
-            "2-rescue",
-        ),
-        ("Generation 1", generations.generation1(), "", "1"),
-    ];
     let mut comparisons = Vec::new();
-    for (name, artifacts, inner, generation) in cases {
+    let [generation, rescue] = generations.sealed()?;
+    for bootable in [generation, rescue, generations.generation1()?] {
+        let name = bootable.name;
         let stage = Stage::begin(format!("Booting {name}"));
         let machine = Machine::new(&root, Firmware::of_debian(root.path()));
-        let uki = artifacts.join(inner).join("uki.efi");
-        let boot = compare::machine(
-            machine,
-            artifacts,
-            &uki,
-            generations.variables(secure_boot)?,
-        )
-        .boot()?;
-        if boot.report.generation.as_deref() != Some(generation) {
+        let variables = generations.variables(secure_boot)?;
+        let machine = compare::machine(machine, &bootable.loader, &bootable.uki, variables);
+        let boot = machine.boot()?;
+        if boot.report.generation.as_deref() != Some(bootable.generation) {
             bail!(
                 "{name} was to boot, and the guest says it is {:?}",
                 boot.report.generation
             );
         }
-        let comparison = Comparison::of(name, artifacts, inner, &boot)?;
+        let comparison = Comparison::of(name, &bootable.pcrs, &boot)?;
         stage.done("reached its end");
         comparisons.push(comparison);
     }

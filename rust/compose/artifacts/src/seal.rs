@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use touchstone_bootspec::SecretsProgram;
 use touchstone_store::StorePath;
 
 pub use self::error::SealError;
@@ -27,6 +28,10 @@ pub struct Sealing {
     /// The sealed generation of each specialisation of `bootspec`.
     #[serde(default)]
     pub specialisations: BTreeMap<String, StorePath>,
+    /// The programs that the inner generation's document names for appending secrets to initrds (`initrdSecrets`) append nothing. A
+    /// generation that names one is refused without this: nothing can be appended to the initrd in a UKI.
+    #[serde(default)]
+    pub without_initrd_secrets: bool,
     /// What the generation's `bin/switch-to-configuration` starts; needed where the inner generation has one.
     pub switch: Option<Switch>,
     /// The static program `touchstone-launcher`, for the system that the generation is for; needed with `switch`.
@@ -77,7 +82,11 @@ pub(crate) fn run(
     context.progress.phase("reading the inner generation");
     let inner = Inner::read(request.bootspec.core.toplevel.as_ref())?;
     let specialisations = agree::specialisations(request, sealing, &inner)?;
-    let request = agree::with_all_extensions(request, &inner, &specialisations)?;
+    let program = match sealing.without_initrd_secrets {
+        true => SecretsProgram::AppendsNothing,
+        false => SecretsProgram::Refused,
+    };
+    let request = agree::with_all_extensions(request, &inner, program, &specialisations)?;
     let launcher = launcher::of(sealing, &inner, &request.bootspec.core.system)?;
     let elsewhere = specialisations.into_iter();
     let elsewhere = elsewhere.map(|(name, one)| (name, one.described)).collect();

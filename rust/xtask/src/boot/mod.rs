@@ -204,7 +204,8 @@ fn refusals(
     folder: &Path,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let signed = std::fs::read(generations.generation1().join("uki.efi"))?;
+    let generation = generations.generation1()?;
+    let signed = std::fs::read(&generation.uki)?;
     let changed = folder.join("changed.efi");
     std::fs::write(&changed, with_changed_byte(signed)?)?;
     let (unsigned, foreign) = resigned(inputs, folder)?;
@@ -223,7 +224,7 @@ fn refusals(
         let root = inputs.trixie();
         let machine = Machine::new(&root, Firmware::of_debian(root.path())).refusal_expected();
         let variables = generations.variables(true)?;
-        let boot = compare::machine(machine, generations.generation1(), &uki, variables).boot()?;
+        let boot = compare::machine(machine, &generation.loader, &uki, variables).boot()?;
         let verdict = boot.refused().map(|refusal| stage.done(&refusal.line));
         outcome.add(claim, verdict);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use touchstone_bootspec::touchstone::{KEY, Specialisation, Touchstone};
-use touchstone_bootspec::{Document, Extensions, V2};
+use touchstone_bootspec::{Document, Extensions, SecretsProgram, V2};
 use touchstone_store::StorePath;
 
 use super::inner::{DOCUMENT, Inner, SPECIALISATIONS, as_v2, read_document, refused};
@@ -116,7 +116,7 @@ fn read_sealed(name: &str, path: &StorePath, core: &V2) -> Result<SealedSpeciali
         Some(other) => return Err(not_sealed(format!("is that of {other}"))),
         None => return Err(not_sealed("names no sealed generation".to_owned())),
     }
-    let generation = as_v2(&file, &document)?;
+    let generation = as_v2(&file, &document, SecretsProgram::Refused)?;
     if !generation.specialisations.is_empty() || !described.specialisations.is_empty() {
         return Err(refused(&file, SealError::Nested));
     }
@@ -139,12 +139,13 @@ fn read_sealed(name: &str, path: &StorePath, core: &V2) -> Result<SealedSpeciali
 pub(super) fn with_all_extensions(
     request: &BootArtifacts,
     inner: &Inner,
+    program: SecretsProgram,
     specialisations: &BTreeMap<String, SealedSpecialisation>,
 ) -> Result<BootArtifacts, Error> {
     let mut request = request.clone();
     if let Some(document) = &inner.document {
         let file = inner.path.join(DOCUMENT);
-        described_as_it_is(&file, document, &request)?;
+        described_as_it_is(&file, document, program, &request)?;
         let own = &mut request.bootspec.extensions;
         *own = merged(&file, "the inner generation", &document.extensions, own)?;
     }
@@ -161,9 +162,10 @@ pub(super) fn with_all_extensions(
 fn described_as_it_is(
     file: &Path,
     document: &Document,
+    program: SecretsProgram,
     request: &BootArtifacts,
 ) -> Result<(), Error> {
-    let generation = as_v2(file, document)?;
+    let generation = as_v2(file, document, program)?;
     let from_v1 = document.v2.is_none();
     let ours = &request.bootspec;
     same_core(

@@ -15,6 +15,17 @@ pub enum SealError {
     /// A document that cannot be read.
     #[error("this is no Bootspec document: {0}")]
     Document(touchstone_bootspec::ReadError),
+    /// A document that does not go into v2.
+    #[error("this document cannot be described in Bootspec v2: {0}")]
+    Upgrade(touchstone_bootspec::UpgradeError),
+    /// v1 names a program that appends secrets to the initrd.
+    #[error(
+        "{of} names a program that appends secrets to the initrd (`initrdSecrets`), and nothing can be appended to the initrd in a UKI"
+    )]
+    InitrdSecrets {
+        /// Whose document it is.
+        of: String,
+    },
     /// The extension of a sealed specialisation that cannot be read.
     #[error("the extension `org.touchstone.v1` is not usable: {0}")]
     Extension(touchstone_store::json::JsonError),
@@ -88,7 +99,10 @@ impl SealError {
             Self::SealedAlready | Self::DescribedAlready => {
                 "seal the toplevel that NixOS itself makes: with `boot.touchstone.sealed.enable = lib.mkForce false`, as the modules do"
             }
-            Self::Document(_) | Self::Extension(_) => {
+            Self::InitrdSecrets { .. } => {
+                "leave `boot.initrd.secrets` empty; where it is, as NixOS names the program even then, say so with `withoutInitrdSecrets`"
+            }
+            Self::Document(_) | Self::Upgrade(_) | Self::Extension(_) => {
                 "build that generation again; `touchstone bootspec validate` shows what is wrong with a document"
             }
             Self::NotSealed { .. } => {

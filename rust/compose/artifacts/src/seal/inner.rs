@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use touchstone_bootspec::touchstone::KEY;
 use touchstone_bootspec::{
-    Additions, Document, Generation, ReadError, SecretsProgram, V2, upgrade,
+    Additions, Document, Generation, ReadError, SecretsProgram, UpgradeError, V2, upgrade,
 };
 
 use super::SealError;
@@ -89,18 +89,29 @@ pub(super) fn read_document(file: &Path) -> Result<Document, Error> {
     Document::read(&bytes).map_err(|error| refused(file, SealError::Document(error)))
 }
 
-/// What a document says in v2, or what it says in v1 in the words of v2. A program that appends secrets to the initrd is left behind:
-/// nothing can be appended to the initrd in a UKI.
+/// What a document says in v2, or what it says in v1 in the words of v2.
 ///
 /// # Errors
 /// [`Error::Seal`].
-pub(super) fn as_v2(file: &Path, document: &Document) -> Result<Generation<V2>, Error> {
-    let (none, nothing) = (Additions::default(), SecretsProgram::AppendsNothing);
-    let upgraded = upgrade(document.clone(), none, nothing);
-    let generation = upgraded
-        .ok()
-        .and_then(|document| document.v2)
-        .ok_or(SealError::Document(ReadError::NoCore));
+pub(super) fn as_v2(
+    file: &Path,
+    document: &Document,
+    program: SecretsProgram,
+) -> Result<Generation<V2>, Error> {
+    let upgraded = upgrade(document.clone(), Additions::default(), program);
+    let upgraded = upgraded.map_err(|error| match error {
+        UpgradeError::InitrdSecrets { specialisation } => SealError::InitrdSecrets {
+            of: specialisation.map_or_else(
+                || "the inner generation".to_owned(),
+                |name| format!("the specialisation `{name}` of the inner generation"),
+            ),
+        },
+        other => SealError::Upgrade(other),
+    });
+    let generation = upgraded.and_then(|document| {
+        let nothing = SealError::Document(ReadError::NoCore);
+        document.v2.ok_or(nothing)
+    });
     generation.map_err(|source| refused(file, source))
 }
 

@@ -91,6 +91,16 @@ fn what_does_not_describe_the_inner_generation_is_refused() {
 }
 
 #[test]
+fn a_program_that_appends_secrets_to_the_initrd_is_not_lost_in_silence() {
+    let bench = Bench::new();
+    let fact = "the inner generation names a program that appends secrets to the initrd";
+    bench.assert_refused(&[fact, "withoutInitrdSecrets", CODE], |request| {
+        let seal = request["seal"].as_object_mut().unwrap();
+        assert_eq!(seal.shift_remove("withoutInitrdSecrets"), Some(json!(true)));
+    });
+}
+
+#[test]
 fn an_extension_of_the_request_that_says_the_same_or_is_new_is_accepted() {
     let bench = Bench::new();
     let change = |request: &mut Value| {
