@@ -129,7 +129,7 @@ let
   });
 in
 {
-  inherit bootspecs lib;
+  inherit bootspecs described environment lib;
   artifacts = builtins.mapAttrs
     (name: bootspec: lib.mkBootArtifacts (described bootspec // { name = "${name}-boot-artifacts"; }))
     bootspecs;

@@ -1,13 +1,13 @@
 # One derivation for each operation that a builder performs, made by the library's functions from real inputs.
 #   checkout    this repository
 #   inputs      the arguments of checks/generations.nix, and more files: addonStub, osRelease, splash, devices and firmware (folders),
-#               realKey, realCertificate, pinned, signedData with its detachedSignature, and signatures (a folder)
+#               realKey, realCertificate, pinned, signedData with its detachedSignature, signatures (a folder), and example (of docs/sealed.md)
 { checkout, inputs }:
 
 let
   generations = import (checkout + "/checks/generations.nix") arguments;
   arguments =
-    removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" "signatures" "pinned" ];
+    removeAttrs inputs [ "addonStub" "osRelease" "splash" "devices" "firmware" "realKey" "realCertificate" "signedData" "detachedSignature" "signatures" "example" "pinned" ];
   variant = others: import (checkout + "/checks/generations.nix") (arguments // others);
   keyless = { key = null; manifestKey = null; };
   inherit (generations) lib;
@@ -125,6 +125,12 @@ in
 
   inherit (generations) sealed;
   sealedRequest = generations.sealed.generation2.request;
+  # The specialisation, sealed as docs/sealed.md does it.
+  documented = import inputs.example {
+    inherit lib;
+    inherit (generations) environment;
+    generation = generations.described generation.specialisations.rescue;
+  };
   # Generation 2 with one kernel parameter more.
   otherwise = (variant { extraParams = [ "touchstone.more" ]; }).sealed;
   # Sealed without a key: signed elsewhere, by the answers to these requests.

@@ -74,7 +74,7 @@ impl RealNix {
         let inputs = format!(
             "{{ touchstone = {}; probe = {}; kernel = {}; stub = {}; loader = {}; osRelease = {}; splash = {}; \
              addonStub = {}; devices = {}; firmware = {}; certificate = {}; key = \"{KEYS}/db.key\"; manifestKey = \"{KEYS}/nix.secret\"; \
-             realCertificate = {}; signedData = {}; detachedSignature = {}; signatures = {}; pinned = {}; realKey = \"{KEYS}/real.key\"; \
+             realCertificate = {}; signedData = {}; detachedSignature = {}; signatures = {}; example = {}; pinned = {}; realKey = \"{KEYS}/real.key\"; \
              secureBoot = {{ PK = {}; KEK = {}; db = {}; }}; }}",
             path("touchstone"),
             path("touchstone-probe"),
@@ -91,6 +91,7 @@ impl RealNix {
             path("signed-data"),
             path("detached-signature"),
             path("signatures"),
+            path("example.nix"),
             path("pcrs.json"),
             path("keys/PK.esl"),
             path("keys/KEK.esl"),

@@ -44,6 +44,24 @@ fn the_command_line_makes_the_same_bytes_as_the_builder() {
     assert_same_tree("sealed", &made, &sealed.on_host(&sealed.generation));
 }
 
+#[test]
+fn the_example_of_the_page_makes_the_same_generation() {
+    let sealed = Sealed::build();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/sealed.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, example) = page.split_once("\n```nix\n").unwrap();
+    let (example, _) = example.split_once("\n```\n").unwrap();
+    sealed.nix.work.write("example.nix", example);
+    assert_eq!(
+        sealed.nix.build("store", &["documented"]),
+        [&*sealed.rescue]
+    );
+    // The list below is the page's.
+    for file in CHANGED {
+        assert!(page.contains(&format!("\n| `{file}` | ")), "{file}");
+    }
+}
+
 /// What a kernel parameter of the generation changes in it: the command line is in the UKI, and in the inner generation, to which the
 /// links lead. docs/sealed.md has the same list.
 const CHANGED: [&str; 5] = [
