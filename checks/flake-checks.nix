@@ -17,6 +17,9 @@ in
 {
   inherit (generations.artifacts) generation1 generation2;
 
+  # The second one with its specialisation, as a profile takes it.
+  generation2-sealed = generations.sealed.generation2;
+
   # What was predicted while the UKI was written is what the finished files say.
   pcrs-unchanged = generations.lib.checks.pcrsUnchanged {
     expected = "${generation1}/pcrs.json";

@@ -77,10 +77,15 @@ fn the_flake_passes_its_check_and_shows_what_it_has() {
 }
 
 fn checks_of(system: &str) -> Vec<&'static str> {
-    let everywhere = ["generation1", "generation2", "pcrs-unchanged"];
+    let everywhere = [
+        "generation1",
+        "generation2",
+        "generation2-sealed",
+        "pcrs-unchanged",
+    ];
     let mut checks = everywhere.to_vec();
     if system == "x86_64-linux" {
-        checks.insert(2, "nixos-test");
+        checks.insert(3, "nixos-test");
     }
     checks
 }

@@ -109,7 +109,7 @@ fn environment<'a>(
     Ok(environment)
 }
 
-/// `e_machine` of ELF by the system's processor, and whether its addresses have 64 bits.
+/// `e_machine` of ELF by system.
 const MACHINES: [(&str, u16); 6] = [
     ("x86_64-linux", 62),
     ("aarch64-linux", 183),
