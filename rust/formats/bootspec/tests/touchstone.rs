@@ -68,6 +68,22 @@ fn what_is_read_is_printed_with_the_same_text() {
 }
 
 #[test]
+fn the_example_of_the_page_is_read_and_printed_as_it_stands() {
+    let page = include_str!("../../../../docs/org.touchstone.v1.md");
+    let example = page
+        .split("```json\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let value: Value = serde_json::from_str(example).unwrap();
+    let read = Touchstone::read(value.clone()).unwrap();
+    assert_eq!(read.to_value().to_string(), value.to_string());
+    assert_eq!(read.files().count(), 7);
+}
+
+#[test]
 fn a_key_that_is_not_known_is_refused_everywhere() {
     for object in [
         "",
