@@ -29,6 +29,35 @@ fn a_build_attaches_what_a_real_key_signed_outside() {
     assert_same_bytes("by build, by key", &signed, &nix.work.read("by-key.efi"));
 }
 
+/// No key is in any build, nor in the folder that comes back.
+#[test]
+fn a_whole_generation_is_built_signed_outside_and_built_again() {
+    let nix = RealNix::new();
+    openssl(
+        &nix.work,
+        "req -x509 -newkey rsa:2048 -nodes -subj /CN=real -days 9 -keyout keys/real.key -out keys/real.pem",
+    );
+    let on_host = |attribute: &str| {
+        let built = nix.build("store", &[attribute]).remove(0);
+        nix.store("store").on_host(&built)
+    };
+    let requests = on_host("signedElsewhere.requests");
+    let sign = "boot sign --key keys/real.key --certificate keys/real.pem --output signatures";
+    let requests = requests.to_str().unwrap();
+    nix.work.done(sign.split(' ').chain([requests]));
+    let signed = on_host("signedElsewhere.signed");
+
+    let unsigned = on_host("signedElsewhere.unsigned");
+    for image in ["uki.efi", "specialisation/rescue/uki.efi", "loader.efi"] {
+        let by_key = "pe sign --key keys/real.key --certificate keys/real.pem --output by-key.efi";
+        let image_file = unsigned.join(image);
+        let image_file = image_file.to_str().unwrap();
+        nix.work.done(by_key.split(' ').chain([image_file]));
+        let built = std::fs::read(signed.join(image)).unwrap();
+        assert_same_bytes(image, &built, &nix.work.read("by-key.efi"));
+    }
+}
+
 /// One of `sign` and `detached`, by the word of the schema and in fact.
 #[test]
 fn a_request_names_a_key_or_a_detached_signature() {

@@ -153,6 +153,17 @@ in
     };
   };
 
+  # The same of a whole generation: built without a key, signed outside, built again.
+  signedElsewhere = rec {
+    certificate = file "real.pem" inputs.realCertificate;
+    generation = removeAttrs made.artifacts.generation2.request [ "operation" "output" "closure" "sign" "manifestKey" "measure" ];
+    unsigned = lib.mkBootArtifacts generation;
+    requests = lib.mkSigningRequests { inherit certificate; artifacts = unsigned; };
+    signed = lib.mkBootArtifacts (generation // {
+      detached = { inherit certificate; signatures = file "signatures" inputs.signatures; };
+    });
+  };
+
   # A pinned file, and generations that are or are not what it says.
   unchanged = rec {
     generations.generation = made.artifacts.generation2;

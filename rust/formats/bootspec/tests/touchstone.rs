@@ -80,7 +80,7 @@ fn the_example_of_the_page_is_read_and_printed_as_it_stands() {
     let value: Value = serde_json::from_str(example).unwrap();
     let read = Touchstone::read(value.clone()).unwrap();
     assert_eq!(read.to_value().to_string(), value.to_string());
-    assert_eq!(read.files().count(), 7);
+    assert_eq!(read.files().count(), 8);
 }
 
 #[test]
