@@ -48,9 +48,12 @@ let
       passphraseFile = keyString "sign.passphraseFile" sign.passphraseFile;
     });
 
+  # One with `signatures` (a folder of `touchstone boot sign`) has no key.
+  pcrSigner = key: if key ? signatures then key else signing key;
+
   # `keys` of `pcrSign`, each as `signing` has them.
   pcrSigning = pcrSign:
-    if pcrSign == null then null else pcrSign // { keys = map signing pcrSign.keys; };
+    if pcrSign == null then null else pcrSign // { keys = map pcrSigner pcrSign.keys; };
 
   # What `boot.artifacts` is asked for, beside its output.
   artifacts = { bootspec, sign ? null, pcrSign ? null, manifestKey ? null, ... }@generation: generation // {
@@ -225,20 +228,23 @@ in
 
   # mkSigningRequests { artifacts, certificate, digest ? "sha256" }
   #   → a folder with what is to be signed elsewhere for boot artifacts that were built unsigned: <digest>.signed-data of each image.
-  #   `touchstone boot sign` signs them where the key is; its output is `detached.signatures` of mkBootArtifacts. docs/boot-artifacts.md.
-  mkSigningRequests = { name ? "signing-requests", artifacts, certificate, digest ? null, allowExpired ? null }:
+  # mkSigningRequests { artifacts, pcrs = { publicKey; phases ? …; banks ? …; policyRef ? …; } }
+  #   → likewise of PCR 11, for artifacts that were built with `pcrpkey`: <digest>.pcr-data, to be signed before the images are.
+  # `touchstone boot sign` signs them where the key is; its output is `detached.signatures` of mkBootArtifacts (of PCR 11: `signatures` of
+  # a key of `pcrSign`). docs/boot-artifacts.md.
+  mkSigningRequests = { name ? "signing-requests", artifacts, certificate ? null, pcrs ? null, digest ? null, allowExpired ? null }:
     perform {
       inherit name;
       operation = "boot.requests";
-      request = { inherit artifacts certificate digest allowExpired; };
+      request = { inherit artifacts certificate pcrs digest allowExpired; };
     };
 
-  # signRequests { requests, sign } → the signatures, by a test key (a folder).
-  signRequests = { name ? "signatures", requests, sign }:
+  # signRequests { requests, sign ? null, signPcrs ? null } → the signatures, by a test key (a folder).
+  signRequests = { name ? "signatures", requests, sign ? null, signPcrs ? null }:
     perform {
       inherit name;
       operation = "boot.sign";
-      request = { inherit requests; sign = signing sign; };
+      request = { inherit requests; sign = signing sign; signPcrs = signing signPcrs; };
     };
 
   # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, detached ? null, pcrSign ? null, measure ? null, manifestKey ? null, … }

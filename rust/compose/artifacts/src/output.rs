@@ -108,6 +108,10 @@ fn as_published(error: Error, staged: &Path, path: &Path) -> Error {
             file: named(file),
             source,
         },
+        Error::Sign { file, source } => Error::Sign {
+            file: named(file),
+            source,
+        },
         Error::NoSignature { file, image } => Error::NoSignature {
             file,
             image: named(image),

@@ -128,12 +128,15 @@ impl Touchstone {
         self.signed_images().chain(&self.shim)
     }
 
+    /// Every UKI that is named; one that several share comes as often as it is named.
+    pub fn ukis(&self) -> impl Iterator<Item = &Image> {
+        let specialisations = self.specialisations.values().map(|one| &one.uki);
+        std::iter::once(&self.uki).chain(specialisations)
+    }
+
     /// Every image that the key of the generation's owner signs: all but shim, which somebody else has signed.
     pub fn signed_images(&self) -> impl Iterator<Item = &Image> {
-        let specialisations = self.specialisations.values().map(|one| &one.uki);
-        std::iter::once(&self.uki)
-            .chain(&self.loader)
-            .chain(specialisations)
+        self.ukis().chain(&self.loader)
     }
 
     /// The generation as a specialisation of another document, in whose folder this document's folder is `folder`.

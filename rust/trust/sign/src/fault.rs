@@ -33,6 +33,8 @@ pub enum Fault {
     Mismatch,
     /// The certificate is not valid at this time.
     Expired,
+    /// A signature that was to be made elsewhere is not there.
+    MadeNowhere,
     /// What the signer made does not verify.
     WrongSignature,
     /// The holder of the key failed in another way.
@@ -58,6 +60,7 @@ impl Fault {
             Self::Certificate => "key.certificate",
             Self::Mismatch => "key.mismatch",
             Self::Expired => "key.expired",
+            Self::MadeNowhere => "detached.missing",
             Self::WrongSignature => "key.wrong-signature",
             Self::Failed => "key.failed",
         }
@@ -100,6 +103,9 @@ impl Fault {
             Self::Mismatch => "name a key and the certificate that was made for it",
             Self::Expired => {
                 "have the certificate renewed, or sign with `--allow-expired`: firmware ignores dates"
+            }
+            Self::MadeNowhere => {
+                "build with the public key alone, write what is to be signed with `touchstone boot requests`, sign it with `touchstone boot sign`, and put the files into this folder"
             }
             Self::WrongSignature => {
                 "do not use what holds this key until it is repaired; nothing was written"

@@ -158,6 +158,12 @@ pub enum SignError {
         /// What happened, in a sentence.
         what: String,
     },
+    /// A signature was to be taken from a file, and there is none.
+    #[error("there is no signature {}, which was to be made elsewhere", .file.display())]
+    MadeNowhere {
+        /// The file.
+        file: std::path::PathBuf,
+    },
     /// The signature was made and then found wrong. Nothing of it was given out.
     #[error(
         "{signer} made a signature that its own certificate does not verify: the key's holder is faulty"
@@ -184,6 +190,7 @@ impl SignError {
             Self::Certificate(_) | Self::Encode(_) => Fault::Certificate,
             Self::Mismatch { .. } => Fault::Mismatch,
             Self::Holder { fault, .. } => *fault,
+            Self::MadeNowhere { .. } => Fault::MadeNowhere,
             Self::WrongSignature { .. } => Fault::WrongSignature,
         }
     }

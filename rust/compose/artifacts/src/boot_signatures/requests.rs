@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_bootspec::touchstone::Touchstone;
+use touchstone_bootspec::touchstone::Image;
 use touchstone_sign::Hash;
-use touchstone_sign::authenticode::detached;
+use touchstone_sign::authenticode::{ImageDigest, detached};
 
 use super::SIGNED_DATA;
+use super::pcrs::{RequestedPcrs, RequestedPolicy};
 use crate::detached::{checked_signer, read_digest};
 use crate::signing_key::SignatureDigest;
 use crate::{Context, Error, generation, output};
@@ -17,11 +18,18 @@ use crate::{Context, Error, generation, output};
 /// The request of `boot.requests`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(extend("oneOf" = [{ "required": ["certificate"] }, { "required": ["pcrs"] }]))]
 pub struct RequestSignatures {
     /// The folder of boot artifacts: the one with `boot.json`, whose images are not signed yet.
     pub artifacts: PathBuf,
-    /// The certificate of the key that will sign, a PEM or DER file. It is checked now and given again when the signatures are attached.
-    pub certificate: PathBuf,
+    /// The certificate of the key that will sign the images, a PEM or DER file. It is checked now and given again when the signatures are
+    /// attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// Which signatures of PCR 11 are wanted, in the place of `certificate`: an image's own signature speaks of these, too, so that they
+    /// come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pcrs: Option<RequestedPcrs>,
     /// The digest of images and signatures.
     #[serde(default)]
     pub digest: SignatureDigest,
@@ -38,10 +46,15 @@ pub struct RequestSignatures {
 pub struct RequestedSignatures {
     /// By which digest the files are to be signed.
     pub digest: SignatureDigest,
-    /// Subject of the certificate.
-    pub signer: String,
-    /// What is to be signed, in the order of the digests.
+    /// Subject of the certificate, where images are to be signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// What is to be signed for images, in the order of the digests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<RequestedSignature>,
+    /// What is to be signed for values of PCR 11, in the order of the names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<RequestedPolicy>,
 }
 
 /// One file to be signed.
@@ -62,16 +75,57 @@ impl RequestSignatures {
     /// # Errors
     /// See [`Error`]; the folder is not made then.
     pub fn run(&self, context: &Context<'_>) -> Result<RequestedSignatures, Error> {
-        let signer = checked_signer(&self.certificate, self.allow_expired, context)?;
+        match (&self.certificate, &self.pcrs) {
+            (Some(certificate), None) => self.ask_of_images(certificate, context),
+            (None, Some(pcrs)) => self.ask_of_pcrs(pcrs, context),
+            _ => Err(Error::Request {
+                fact: "it must have one of `certificate` and `pcrs`".to_owned(),
+                help: "ask for the signatures of PCR 11 first: those of images speak of them, too",
+            }),
+        }
+    }
+
+    fn ask_of_images(
+        &self,
+        certificate: &Path,
+        context: &Context<'_>,
+    ) -> Result<RequestedSignatures, Error> {
+        let signer = checked_signer(certificate, self.allow_expired, context)?;
         let extension = generation::described(&self.artifacts)?;
         context.progress.phase("preparing");
         output::folder(&self.output, |folder| {
-            let images = to_be_signed(&extension).into_iter();
+            let images = by_digest(extension.signed_images()).into_iter();
             let requests = images.map(|(digest, images)| self.request(folder, digest, &images));
             Ok(RequestedSignatures {
                 digest: self.digest,
-                signer,
+                signer: Some(signer),
                 requests: requests.collect::<Result<_, _>>()?,
+                policies: Vec::new(),
+            })
+        })
+    }
+
+    fn ask_of_pcrs(
+        &self,
+        pcrs: &RequestedPcrs,
+        context: &Context<'_>,
+    ) -> Result<RequestedSignatures, Error> {
+        let extension = generation::described(&self.artifacts)?;
+        context.progress.phase("measuring");
+        let mut ukis = Vec::new();
+        for (digest, images) in by_digest(extension.ukis()) {
+            for image in images {
+                let path = self.artifacts.join(image);
+                as_described(&path, digest)?;
+                ukis.push((image, path));
+            }
+        }
+        output::folder(&self.output, |folder| {
+            Ok(RequestedSignatures {
+                digest: SignatureDigest::Sha256,
+                signer: None,
+                requests: Vec::new(),
+                policies: pcrs.write(&ukis, folder)?,
             })
         })
     }
@@ -86,15 +140,7 @@ impl RequestSignatures {
         let file = format!("{sha256}.{SIGNED_DATA}");
         for image in images {
             let path = self.artifacts.join(image);
-            let found = read_digest(Hash::Sha256, &path)?;
-            if found.to_string() != sha256 {
-                return Err(Error::NotAsDescribed {
-                    file: path,
-                    fact: format!(
-                        "its Authenticode SHA-256 is {found}, and boot.json has {sha256}"
-                    ),
-                });
-            }
+            let found = as_described(&path, sha256)?;
             let digest = match Hash::from(self.digest) {
                 Hash::Sha256 => found,
                 other => read_digest(other, &path)?,
@@ -113,10 +159,22 @@ impl RequestSignatures {
     }
 }
 
-/// The images that `boot.artifacts` signs, by their digests: all but shim, which somebody else has signed.
-fn to_be_signed(extension: &Touchstone) -> BTreeMap<&str, BTreeSet<&str>> {
+/// The Authenticode SHA-256 of an image, which is the one in `boot.json`.
+fn as_described(path: &Path, sha256: &str) -> Result<ImageDigest, Error> {
+    let found = read_digest(Hash::Sha256, path)?;
+    match found.to_string() == sha256 {
+        true => Ok(found),
+        false => Err(Error::NotAsDescribed {
+            file: path.to_owned(),
+            fact: format!("its Authenticode SHA-256 is {found}, and boot.json has {sha256}"),
+        }),
+    }
+}
+
+/// The paths of images, by their digests.
+fn by_digest<'a>(all: impl Iterator<Item = &'a Image>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut images: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for image in extension.signed_images() {
+    for image in all {
         let named = images.entry(image.authenticode_sha256.as_str());
         named.or_default().insert(image.file.path.as_str());
     }

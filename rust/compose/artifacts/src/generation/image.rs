@@ -109,6 +109,7 @@ impl Maker<'_> {
             dtb: core.devicetree.as_ref().map(|path| path.as_str().into()),
             dtbauto: request.dtbauto.clone(),
             hwids: request.hwids.clone(),
+            pcrpkey: request.pcrpkey.clone(),
             sections: request.sections.clone(),
             profile_texts: profiles.map(|profile| profile.texts()).collect(),
             compat: request.compat,

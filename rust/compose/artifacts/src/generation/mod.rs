@@ -78,6 +78,8 @@ pub struct BootArtifacts {
     pub sign: Option<SigningKey>,
     /// The signatures of the UKIs and the loader, made elsewhere; in the place of `sign`.
     pub detached: Option<DetachedSignatures>,
+    /// The public key for signatures of PCR 11 (`.pcrpkey`), where these are made elsewhere and are not there yet.
+    pub pcrpkey: Option<PathBuf>,
     /// Who signs the UKIs' values of PCR 11 (`.pcrsig`); nobody without it.
     pub pcr_sign: Option<PcrSign>,
     /// What is predicted; nothing without it. Without `loader`, the firmware starts the UKI itself.

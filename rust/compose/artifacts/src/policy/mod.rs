@@ -1,6 +1,7 @@
 //! `policy.create`, `policy.sign` and `policy.show`: what a secret is sealed to, made of predictions.
 
 mod create;
+mod elsewhere;
 mod key;
 mod machine;
 mod pcrsig;
@@ -10,11 +11,13 @@ mod sign;
 use std::path::Path;
 
 pub use create::{CreatePolicy, Running, Variant};
+pub(crate) use elsewhere::{PCR_DATA, PCR_DATA_LENGTHS, PCR_SIGNATURE, named, public_section};
 pub use key::PolicyKey;
 pub use machine::MachineState;
 pub(crate) use pcrsig::{PcrKeys, PcrSigner};
 pub use pcrsig::{PcrSign, PcrSigningKey};
 pub use show::{PolicyKind, ShowPolicy, ShownPolicy, ShownSignature};
+pub(crate) use sign::AskSignatures;
 pub use sign::{SignPolicy, SignedPolicy};
 pub use touchstone_measure::policy::{PcrPolicy, PolicyError};
 

@@ -22,11 +22,10 @@ use touchstone_pe::layout::Content;
 use touchstone_pe::{Section, SectionObserver};
 use touchstone_sign::{PublicKey, Signer};
 
+use super::elsewhere::{FolderSigner, public_section};
 use super::sign::{AskSignatures, NotSigned};
 use super::{PolicyKey, refused};
 use crate::predict::NoPrediction;
-use crate::signing_key::KEY_LIMIT;
-use crate::source::read_small;
 use crate::{Context, Error};
 
 /// Which signatures of PCR 11 a UKI carries.
@@ -45,7 +44,11 @@ pub struct PcrSign {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PcrSigningKey {
     /// As [`PolicyKey::key`]; an RSA key.
-    pub key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The folder of signatures that were made elsewhere, as `boot.sign` fills it, in the place of `key`; `publicKey` says whose they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<PathBuf>,
     /// As [`PolicyKey::passphrase_file`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
@@ -78,6 +81,42 @@ impl PcrSign {
     }
 }
 
+impl PcrSigningKey {
+    /// The private key or the folder, in messages.
+    fn name(&self) -> &str {
+        let folder = self.signatures.as_deref().and_then(Path::to_str);
+        self.key.as_deref().or(folder).unwrap_or_default()
+    }
+
+    fn open(&self, context: &Context<'_>) -> Result<Box<dyn Signer>, Error> {
+        match (&self.key, &self.signatures, &self.public_key) {
+            (Some(key), None, public_key) => PolicyKey {
+                key: key.clone(),
+                passphrase_file: self.passphrase_file.clone(),
+                public_key: public_key.clone(),
+            }
+            .open(context),
+            (None, Some(folder), Some(public)) => Ok(Box::new(FolderSigner::open(public, folder)?)),
+            _ => Err(Error::Request {
+                fact: "a key of `pcrSign` must have one of `key` and `signatures`, the latter with `publicKey`".to_owned(),
+                help: "name a private key, or the public key and the folder of its signatures",
+            }),
+        }
+    }
+
+    /// What becomes `.pcrpkey`.
+    fn public_section(&self, public: &PublicKey) -> Result<Vec<u8>, Error> {
+        if let Some(file) = &self.public_key {
+            return public_section(file);
+        }
+        let pem = public.to_pem().map_err(|source| Error::Signer {
+            key: self.name().to_owned(),
+            source,
+        })?;
+        Ok(pem.into_bytes())
+    }
+}
+
 /// The open keys of a [`PcrSign`].
 pub(crate) struct PcrKeys(Rc<[Group]>);
 
@@ -107,17 +146,12 @@ struct Group {
 
 impl Group {
     fn open(key: &PcrSigningKey, banks: &[Bank], context: &Context<'_>) -> Result<Self, Error> {
-        let name = Path::new(&key.key);
+        let signer = key.open(context)?;
+        let name = Path::new(key.name());
         let wrong = |source: PolicyError| refused(Some(name), source);
         if let Some(reference) = &key.policy_ref {
             check_reference(reference).map_err(wrong)?;
         }
-        let opened = PolicyKey {
-            key: key.key.clone(),
-            passphrase_file: key.passphrase_file.clone(),
-            public_key: key.public_key.clone(),
-        };
-        let signer = opened.open(context)?;
         if !matches!(signer.public_key(), PublicKey::Rsa(_)) {
             return Err(wrong(PolicyError::NotRsa));
         }
@@ -127,7 +161,7 @@ impl Group {
             banks,
             phases,
             reference: key.policy_ref.clone(),
-            public: public_section(key, signer.public_key())?,
+            public: key.public_section(signer.public_key())?,
             signer,
         })
     }
@@ -139,22 +173,6 @@ impl Group {
             reference: self.reference.as_deref(),
         }
     }
-}
-
-/// The file of the public key as it is, as `ukify` has it; written anew where there is only a certificate or nothing.
-fn public_section(key: &PcrSigningKey, public: &PublicKey) -> Result<Vec<u8>, Error> {
-    if let Some(file) = &key.public_key {
-        let bytes = read_small("public key", file, KEY_LIMIT as u64)?;
-        let pem = b"-----BEGIN PUBLIC KEY-----";
-        if bytes.windows(pem.len()).any(|window| window == pem) {
-            return Ok(bytes);
-        }
-    }
-    let pem = public.to_pem().map_err(|source| Error::Signer {
-        key: key.key.clone(),
-        source,
-    })?;
-    Ok(pem.into_bytes())
 }
 
 /// Signs while a UKI is written.

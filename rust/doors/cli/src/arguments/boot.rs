@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use touchstone_artifacts::boot_signatures::{RequestSignatures, SignRequests};
+use clap::{ArgGroup, Args, Subcommand};
+use touchstone_artifacts::boot_signatures::{RequestSignatures, RequestedPcrs, SignRequests};
+use touchstone_artifacts::policy::PolicyKey;
 
-use super::KeyArguments;
+use super::OptionalKey;
 use super::key::Digest;
+use super::policy::{Banks, Phases};
 
 #[derive(Subcommand)]
 pub enum Boot {
@@ -17,17 +19,30 @@ pub enum Boot {
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("of").required(true))]
 pub struct RequestsArguments {
-    /// The certificate of the key that will sign: a PEM or DER file
-    #[arg(long)]
-    pub certificate: PathBuf,
+    /// The certificate of the key that will sign the images: a PEM or DER file
+    #[arg(long, group = "of")]
+    pub certificate: Option<PathBuf>,
+    /// Ask for signatures of PCR 11 (.pcrsig) in the place of those of images: the public half of the key that will sign, or its certificate
+    #[arg(long, value_name = "FILE", group = "of")]
+    pub pcr_public_key: Option<PathBuf>,
+    /// The phase paths for which it will sign, separated by commas or blanks; all of systemd's when not given
+    #[arg(long, requires = "pcr_public_key")]
+    pub phases: Option<Phases>,
+    /// The policy reference of its signatures (systemd 262)
+    #[arg(long, value_name = "TEXT", requires = "pcr_public_key")]
+    pub policyref: Option<String>,
+    /// The banks, separated by commas or blanks; sha256 when not given
+    #[arg(long, value_name = "BANKS", requires = "pcr_public_key")]
+    pub pcr_banks: Option<Banks>,
     /// The digest of images and signatures
-    #[arg(long, default_value = "sha256")]
+    #[arg(long, default_value = "sha256", requires = "certificate")]
     pub digest: Digest,
     /// Accept a certificate that is not valid today: firmware ignores dates, other verifiers do not
-    #[arg(long)]
+    #[arg(long, requires = "certificate")]
     pub allow_expired: bool,
-    /// The folder to make: <digest>.signed-data of each image
+    /// The folder to make
     #[arg(long)]
     pub output: PathBuf,
     /// Print JSON
@@ -38,9 +53,19 @@ pub struct RequestsArguments {
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("by").required(true).args(["key", "pcr_private_key"]))]
 pub struct SignArguments {
     #[command(flatten)]
-    pub key: KeyArguments,
+    pub key: OptionalKey,
+    /// The key that signs values of PCR 11: a PEM or DER file, pkcs11:…, or tpm2:…
+    #[arg(long, value_name = "KEY")]
+    pub pcr_private_key: Option<String>,
+    /// Its public half, or its certificate: refused when it is another's
+    #[arg(long, value_name = "FILE", requires = "pcr_private_key")]
+    pub pcr_public_key: Option<PathBuf>,
+    /// The file whose first line is the passphrase of its encrypted key file
+    #[arg(long, value_name = "FILE", requires = "pcr_private_key")]
+    pub pcr_passphrase_file: Option<PathBuf>,
     /// The folder to make: each request and its signature
     #[arg(long)]
     pub output: PathBuf,
@@ -53,9 +78,17 @@ pub struct SignArguments {
 
 impl From<RequestsArguments> for RequestSignatures {
     fn from(words: RequestsArguments) -> Self {
+        let (phases, banks) = (words.phases, words.pcr_banks);
+        let (policy_ref, pcrs) = (words.policyref, words.pcr_public_key);
         Self {
             artifacts: words.artifacts,
             certificate: words.certificate,
+            pcrs: pcrs.map(|public_key| RequestedPcrs {
+                public_key,
+                banks: banks.map(Banks::all).unwrap_or_default(),
+                phases: phases.map(Phases::all).unwrap_or_default(),
+                policy_ref,
+            }),
             digest: words.digest.into(),
             allow_expired: words.allow_expired,
             output: words.output,
@@ -65,9 +98,15 @@ impl From<RequestsArguments> for RequestSignatures {
 
 impl From<SignArguments> for SignRequests {
     fn from(words: SignArguments) -> Self {
+        let (passphrase_file, public_key) = (words.pcr_passphrase_file, words.pcr_public_key);
         Self {
             requests: words.requests,
-            sign: words.key.into(),
+            sign: words.key.named(),
+            sign_pcrs: words.pcr_private_key.map(|key| PolicyKey {
+                key,
+                passphrase_file,
+                public_key,
+            }),
             output: words.output,
         }
     }

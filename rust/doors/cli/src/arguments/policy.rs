@@ -234,6 +234,20 @@ pub struct Phases(Vec<PhasePath>);
 #[derive(Clone)]
 pub struct Banks(Vec<Bank>);
 
+impl Phases {
+    /// Each of them.
+    pub fn all(self) -> Vec<PhasePath> {
+        self.0
+    }
+}
+
+impl Banks {
+    /// Each of them.
+    pub fn all(self) -> Vec<Bank> {
+        self.0
+    }
+}
+
 fn separated<T: FromStr<Err: ToString>>(text: &str) -> Result<Vec<T>, String> {
     text.split(|character: char| character == ',' || character.is_whitespace())
         .filter(|word| !word.is_empty())
@@ -295,7 +309,8 @@ impl OptionalPcrSign {
             .pcr_private_key
             .into_iter()
             .map(|key| PcrSigningKey {
-                key,
+                key: Some(key),
+                signatures: None,
                 passphrase_file: None,
                 public_key: public_keys.next(),
                 phases: phases.next().map(|phases| phases.0).unwrap_or_default(),

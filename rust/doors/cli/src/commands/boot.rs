@@ -19,8 +19,12 @@ pub fn run(boot: Boot, context: &Context<'_>) -> Result<Verdict, Failure> {
             if json {
                 print::json(&answer)?;
             } else {
-                for request in &answer.requests {
-                    print::line(&format!("{}  {}", request.file, request.images.join(", ")))?;
+                let requests = answer.requests.iter();
+                let requests = requests.map(|one| (&one.file, &one.images));
+                let policies = answer.policies.iter();
+                let policies = policies.map(|one| (&one.file, &one.images));
+                for (file, images) in requests.chain(policies) {
+                    print::line(&format!("{file}  {}", images.join(", ")))?;
                 }
             }
         }

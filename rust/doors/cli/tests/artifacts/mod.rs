@@ -3,6 +3,7 @@
 mod described;
 mod detached;
 mod on_the_way;
+mod pcrsig;
 mod profiles;
 mod refusals;
 
