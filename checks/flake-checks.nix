@@ -1,5 +1,6 @@
 # What `nix flake check` builds: the generations of ./generations.nix, from nixpkgs' kernel and systemd, unsigned (a private key must
-# not enter a build) and with the PCRs that can be predicted without Secure Boot variables; and that these are the ones of the files.
+# not enter a build) and with the PCRs that can be predicted without Secure Boot variables; and every check that needs no signature
+# (docs/checks.md), on them.
 { self, nixpkgs, system }:
 
 let
@@ -12,16 +13,17 @@ let
     stub = "${pkgs.systemd}/lib/systemd/boot/efi/linux${efi}.efi.stub";
     loader = "${pkgs.systemd}/lib/systemd/boot/efi/systemd-boot${efi}.efi";
   };
-  inherit (generations.artifacts) generation1;
+  inherit (generations.artifacts) generation1 generation2;
+  inherit (generations.lib) checks;
 in
 {
-  inherit (generations.artifacts) generation1 generation2;
+  inherit generation1 generation2;
 
   # The second one with its specialisation, as a profile takes it.
   generation2-sealed = generations.sealed.generation2;
 
   # What was predicted while the UKI was written is what the finished files say.
-  pcrs-unchanged = generations.lib.checks.pcrsUnchanged {
+  pcrs-unchanged = checks.pcrsUnchanged {
     expected = "${generation1}/pcrs.json";
     actual = generations.lib.predictPcrs {
       loader = "${generation1}/loader.efi";
@@ -30,4 +32,10 @@ in
     };
     pinned = "pcrs.json";
   };
+
+  artifacts-verify = checks.artifactsVerify { artifacts = generation2; };
+  artifacts-verify-sealed = checks.artifactsVerify { artifacts = generations.sealed.generation2; };
+  bootspec-valid = checks.bootspecValid { artifacts = generation2; };
+  esp-fits = checks.espFits { artifacts = [ generation1 generation2 ]; size = "512M"; };
+  no-secrets-in-store = checks.noSecretsInStore { inherit (generations.bootspecs.generation2) toplevel; };
 }

@@ -7,6 +7,12 @@
 
 let
   closure = { "$attribute" = "closure"; };
+
+  verify = name: artifacts: request: perform {
+    inherit name;
+    operation = "boot.verify";
+    request = { artifacts = "${artifacts}"; required = true; } // request;
+  };
 in
 {
   # pcrsUnchanged { expected, actual ? null, generations ? null, pinned ? … }
@@ -32,6 +38,51 @@ in
             };
         required = true;
       };
+    };
+
+  # artifactsVerify { artifacts, measure ? … }
+  #   The folder of boot artifacts (mkBootArtifacts, mkSealedGeneration) is what its documents say: each named file by size and digest, each
+  #   UKI's kernel, initrds, command line and os-release by its bootspec, the manifest by the toplevel; nothing else lies there. Every
+  #   predicted value is predicted again, by the `measure` that `artifacts` was made with.
+  artifactsVerify = { name ? "artifacts-verify", artifacts, measure ? artifacts.request.measure or null }:
+    verify name artifacts {
+      inherit measure;
+      shim = artifacts.request.shim or null;
+      deviceTree = artifacts.request.deviceTree or null;
+    };
+
+  # signaturesVerify { artifacts, db, dbx ? null, trustedKeys ? [ ], sigsNeeded ? null }
+  #   Firmware with these variables (signature lists) would start every image of the boot artifacts, and with `trustedKeys` ("name:base64")
+  #   at least `sigsNeeded` of them (1) signed every path of the manifest. All that artifactsVerify looks at without variables holds too.
+  signaturesVerify = { name ? "signatures-verify", artifacts, db, dbx ? null, trustedKeys ? [ ], sigsNeeded ? null }:
+    verify name artifacts { inherit db dbx trustedKeys sigsNeeded; };
+
+  # espFits { artifacts, size, generations ? …, clusterSize ? …, sectorSize ? 512, reserve ? "1M", shared ? { } }
+  #   So many generations, and the one that is written before the oldest goes, fit on a FAT32 partition of this size (bytes, or "512M").
+  # `artifacts` lists boot artifacts, a generation each; those that are not named count as much as the largest. `shared` maps paths on
+  # the partition to other files there.
+  espFits = { name ? "esp-fits", artifacts, size, generations ? null, clusterSize ? null, sectorSize ? null, reserve ? null, shared ? { } }:
+    perform {
+      inherit name;
+      operation = "boot.space";
+      request = {
+        artifacts = map (one: "${one}") artifacts;
+        inherit size generations clusterSize sectorSize reserve shared;
+        required = true;
+      };
+    };
+
+  # bootspecValid { document ? null, artifacts ? null }
+  #   A boot.json (or that of boot artifacts, or of a toplevel) follows the Bootspec specifications to the letter.
+  bootspecValid = { name ? "bootspec-valid", document ? null, artifacts ? null }:
+    perform {
+      inherit name;
+      operation = "bootspec.validate";
+      request.files = [
+        (if document != null then "${document}"
+        else if artifacts != null then "${artifacts}/boot.json"
+        else throw "touchstone: bootspecValid needs `document` or `artifacts`")
+      ];
     };
 
   # noSecretsInStore { toplevel ? null, paths ? [ ], allow ? [ ], tpmBound ? false }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod boot_signatures;
+pub mod boot_verify;
 pub mod bootspec;
 mod companions;
 pub mod detached;
@@ -38,6 +39,7 @@ mod secure_boot;
 pub mod sign;
 pub mod signing_key;
 pub mod source;
+pub mod space;
 pub mod uki;
 pub mod unsign;
 pub mod verify;

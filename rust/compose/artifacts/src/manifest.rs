@@ -95,7 +95,7 @@ pub enum ManifestError {
 }
 
 /// A manifest has at most this many bytes: some 500 000 paths.
-const MANIFEST_LIMIT: u64 = 1 << 28;
+pub(crate) const MANIFEST_LIMIT: u64 = 1 << 28;
 const KEY_LIMIT: u64 = 1 << 12;
 /// In a Nix build only keys whose name begins so are opened.
 const TEST_KEY_PREFIX: &str = "touchstone-test-";

@@ -7,6 +7,7 @@ use serde_json::Value;
 use touchstone_artifacts::boot_signatures::{
     RequestSignatures, RequestedSignatures, SignRequests, SignedRequests,
 };
+use touchstone_artifacts::boot_verify::{ArtifactsVerdict, VerifyArtifacts};
 use touchstone_artifacts::bootspec::{
     EmitBootspec, EmittedBootspec, ShowBootspec, ShownBootspec, SynthesizeBootspec,
     SynthesizedBootspec, UpgradeBootspec, UpgradedBootspec, ValidateBootspec, ValidatedBootspecs,
@@ -36,6 +37,7 @@ use touchstone_artifacts::reference::{
 };
 use touchstone_artifacts::secrets::{FindSecrets, SecretsVerdict};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
+use touchstone_artifacts::space::{MeasureSpace, SpaceVerdict};
 use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
 use touchstone_artifacts::unsign::{UnsignPe, UnsignedPe};
 use touchstone_artifacts::verify::{PeVerdict, VerifyPe};
@@ -134,6 +136,10 @@ operation!("manifest.create", CreateManifest => ManifestSummary,
     "the list of a closure's store paths and their NAR hashes");
 operation!("manifest.sign", SignManifest => ManifestSummary,
     "Nix signatures on each path of a manifest");
+operation!("boot.verify", VerifyArtifacts => ArtifactsVerdict,
+    "whether a folder of boot artifacts is what its documents say");
+operation!("boot.space", MeasureSpace => SpaceVerdict,
+    "whether so many generations fit on an EFI system partition");
 operation!("closure.secrets", FindSecrets => SecretsVerdict,
     "whether private keys lie in store paths");
 operation!("keys.generate", GenerateKeys => GeneratedKeys,
@@ -232,6 +238,8 @@ pub fn operations() -> Vec<Description> {
         Description::of::<BootArtifacts>(),
         Description::of::<RequestSignatures>(),
         Description::of::<SignRequests>(),
+        Description::of::<VerifyArtifacts>(),
+        Description::of::<MeasureSpace>(),
         Description::of::<FindSecrets>(),
         Description::of::<GenerateKeys>(),
         Description::of::<MakeEsl>(),

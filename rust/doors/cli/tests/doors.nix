@@ -104,6 +104,17 @@ let
     "manifest.create" = manifest;
     "manifest.sign" = lib.signManifest { inherit manifest; key = inputs.manifestKey; };
     "boot.artifacts" = generations.artifacts.generation2;
+    "bootspec.validate" = lib.checks.bootspecValid { artifacts = derivations."boot.artifacts"; };
+    "boot.verify" = lib.checks.artifactsVerify { artifacts = derivations."boot.artifacts"; };
+    "boot.space" = lib.checks.espFits {
+      artifacts = builtins.attrValues generations.artifacts;
+      size = "1G";
+      generations = 5;
+      clusterSize = 8192;
+      sectorSize = 512;
+      reserve = "2M";
+      shared."EFI/other/loader.efi" = loader;
+    };
     "closure.secrets" = lib.checks.noSecretsInStore { inherit (generation) toplevel; };
     "boot.requests" = lib.mkSigningRequests { inherit (sign) certificate; artifacts = generations.artifacts.generation2; digest = "sha384"; };
     "boot.sign" = lib.signRequests { inherit sign; requests = lib.mkSigningRequests { inherit (sign) certificate; artifacts = generations.artifacts.generation2; }; };
@@ -118,7 +129,7 @@ let
   };
 in
 {
-  inherit derivations;
+  inherit derivations lib;
   inherit (generations) artifacts;
   requests = builtins.mapAttrs (_: derivation: derivation.request) derivations;
   toplevel = generation.toplevel;

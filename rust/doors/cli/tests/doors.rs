@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::bootspec::shorthand::{
     bootspec_show, bootspec_synthesize, bootspec_upgrade, bootspec_validate,
 };
-use crate::checks::shorthand::closure_secrets;
+use crate::checks::shorthand::{boot_space, boot_verify, closure_secrets};
 use crate::policy::shorthand::{policy_create, policy_show, policy_sign};
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::reference::shorthand::{
@@ -51,7 +51,7 @@ impl Doors {
 /// Every operation. One that is missing here fails [`every_operation_is_tested_at_every_door`].
 const OPERATIONS: &[Doors] = &[
     Doors::of("bootspec.emit", None, true),
-    Doors::of("bootspec.validate", Some(bootspec_validate), false),
+    Doors::of("bootspec.validate", Some(bootspec_validate), true),
     Doors::of("bootspec.upgrade", Some(bootspec_upgrade), false),
     Doors::of("bootspec.synthesize", Some(bootspec_synthesize), false),
     Doors::of("bootspec.show", Some(bootspec_show), false),
@@ -81,6 +81,8 @@ const OPERATIONS: &[Doors] = &[
     Doors::of("boot.artifacts", None, true),
     Doors::of("boot.requests", Some(boot_requests), true),
     Doors::of("boot.sign", Some(boot_sign), true),
+    Doors::of("boot.verify", Some(boot_verify), true),
+    Doors::of("boot.space", Some(boot_space), true),
     Doors::of("closure.secrets", Some(closure_secrets), true),
     Doors::of("keys.generate", Some(keys_generate), false),
     Doors::of("keys.esl", Some(keys_esl), true),
@@ -213,6 +215,8 @@ fn the_same_request_gives_the_same_bytes_through_each_door() {
             .shift_remove("operation");
         nix.work
             .write("request.json", without_operation.to_string());
+        nix.work
+            .write("measure.json", request["measure"].to_string());
         let printed = run(&nix, &shorthand(&request), "");
         if !printed.is_empty() {
             let printed: Value = serde_json::from_str(&printed).unwrap();
@@ -352,6 +356,7 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
             "admitted",
             "unchanged",
             "clean",
+            "verified",
         ]
         .iter()
         .any(|verdict| answer[verdict] == false);

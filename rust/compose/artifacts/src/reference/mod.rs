@@ -93,7 +93,7 @@ fn specialisations(artifacts: &Path) -> Result<Vec<String>, Error> {
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::Text`] when it is of another form.
-fn read<T: DeserializeOwned>(role: &'static str, file: &Path) -> Result<T, Error> {
+pub(crate) fn read<T: DeserializeOwned>(role: &'static str, file: &Path) -> Result<T, Error> {
     let bytes = read_small(role, file, LIMIT)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Text {
         role,

@@ -16,6 +16,10 @@ pub enum Boot {
     Requests(RequestsArguments),
     /// Sign everything that a folder of requests asks for
     Sign(SignArguments),
+    /// Say whether a folder of boot artifacts is what its documents say; exit status 3 when it is not
+    Verify(super::VerifyArtifactsArguments),
+    /// Say whether generations fit on an EFI system partition; exit status 3 when they do not
+    Space(super::SpaceArguments),
 }
 
 #[derive(Args)]

@@ -24,6 +24,9 @@ pub struct ValidateArguments {
     /// The documents: files, or toplevels with a boot.json
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+    /// Write the answer here as well
+    #[arg(long)]
+    pub output: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -89,7 +92,7 @@ impl From<ValidateArguments> for ValidateBootspec {
     fn from(words: ValidateArguments) -> Self {
         Self {
             files: words.files,
-            output: None,
+            output: words.output,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line's words.
 
 mod boot;
+mod boot_checks;
 mod bootspec;
 mod closure;
 mod eventlog;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use boot::Boot;
+pub use boot_checks::{SpaceArguments, VerifyArtifactsArguments};
 pub use bootspec::Bootspec;
 pub use closure::Closure;
 pub use eventlog::EventLog;

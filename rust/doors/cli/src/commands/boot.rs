@@ -4,7 +4,7 @@ use touchstone_artifacts::Context;
 use touchstone_artifacts::boot_signatures::{RequestSignatures, SignRequests};
 use touchstone_operations::{Failure, perform};
 
-use super::{Verdict, print};
+use super::{Verdict, boot_checks, print};
 use crate::arguments::Boot;
 
 /// Works on the boot artifacts of a generation.
@@ -39,6 +39,8 @@ pub fn run(boot: Boot, context: &Context<'_>) -> Result<Verdict, Failure> {
                 }
             }
         }
+        Boot::Verify(words) => return boot_checks::verify(words, context),
+        Boot::Space(words) => return boot_checks::space(words, context),
     }
     Ok(Verdict::Done)
 }

@@ -1,6 +1,7 @@
 //! What each command does: make a request, perform it, print the answer.
 
 mod boot;
+mod boot_checks;
 mod bootspec;
 mod closure;
 mod eventlog;

@@ -7,7 +7,11 @@ use crate::shorthand::{text, words};
 pub fn bootspec_validate(request: &Value) -> Vec<String> {
     let files = request["files"].as_array().unwrap();
     let files = files.iter().map(|file| file.as_str().unwrap());
-    words(["bootspec", "validate", "--json"].into_iter().chain(files))
+    let mut command = words(["bootspec", "validate", "--json"].into_iter().chain(files));
+    if let Some(output) = request["output"].as_str() {
+        command.extend(words(["--output", output]));
+    }
+    command
 }
 
 pub fn bootspec_upgrade(request: &Value) -> Vec<String> {

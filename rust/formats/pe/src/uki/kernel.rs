@@ -62,6 +62,16 @@ impl<'a> Kernel<'a> {
         Ok((Content::reader(image.len(), Box::new(source)), facts))
     }
 
+    /// The bytes that `.linux` would have: those of the PE image, decompressed if it has to be.
+    ///
+    /// # Errors
+    /// [`KernelError`] when there is no PE image in it.
+    pub fn decompressed(self) -> Result<Box<dyn Read + 'a>, KernelError> {
+        let (mut source, image) = self.opened()?;
+        source.seek(SeekFrom::Start(0)).map_err(ReadError::Io)?;
+        Ok(Box::new(source.take(image.len())))
+    }
+
     /// The kernel as a PE image, decompressed if it has to be.
     fn opened(mut self) -> Result<(Box<dyn Source + 'a>, Image), KernelError> {
         let error = match Image::read(&mut *self.source) {
