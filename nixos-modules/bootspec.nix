@@ -2,7 +2,7 @@
 { config, lib, ... }:
 
 let
-  inherit (lib) escapeShellArg mkIf mkOption optionalString types;
+  inherit (lib) concatStringsSep escapeShellArg mkIf mkOption optionalString types;
   cfg = config.boot.touchstone;
   wanted = cfg.enable && cfg.bootspec.v2.enable;
   document = ''"$out/${config.boot.bootspec.filename}"'';
@@ -23,12 +23,13 @@ in
   };
 
   # NixOS writes v1 behind `system.systemBuilderCommands`, so nothing in those could come after it: the writer itself grows. (The second
-  # declaration of an option adds `apply` to the first.)
+  # declaration of an option adds `apply` to the first.) Older releases of nixpkgs name a program for the secrets of the initrd also where
+  # there are none.
   options.boot.bootspec.writer = mkOption {
     internal = true;
     apply = writer: if !wanted then writer else ''
       ${writer}
-      ${cfg.package}/bin/touchstone bootspec upgrade ${document} --output ${document}.v2${word "devicetree"}${word "fdtdir"}
+      ${cfg.package}/bin/touchstone bootspec upgrade ${document} --output ${document}.v2 --without-initrd-secrets${word "devicetree"}${word "fdtdir"}
       mv ${document}.v2 ${document}
     '';
   };
@@ -42,10 +43,10 @@ in
           `boot.bootspec.enable = true;`, or `boot.touchstone.bootspec.v2.enable = false;`.'';
       }
       {
-        assertion = config.boot.initrd.secrets == { };
+        assertion = nixos.initrdSecretsOf config == [ ];
         message = ''
           boot.touchstone.bootspec.v2.enable: v2 has no program that appends secrets to the initrd, so that who reads it would boot without
-          those of boot.initrd.secrets. Take them out, or write `boot.touchstone.bootspec.v2.enable = false;`.'';
+          those of ${concatStringsSep " and " (nixos.initrdSecretsOf config)}. Take them out, or write `boot.touchstone.bootspec.v2.enable = false;`.'';
       }
     ];
   };

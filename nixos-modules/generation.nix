@@ -72,6 +72,7 @@ let
     inherit (settings.measuredBoot.bootPath) loader;
     shim = shimOf settings;
     profiles = orNull (profilesOf settings);
+    shareSpecialisations = if settings.uki.shareSpecialisations then true else null;
     sections = orNull (sectionsOf settings);
     pcrSign = pcrSignOf settings;
   };

@@ -54,6 +54,18 @@ in
       '';
     };
 
+    shareSpecialisations = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = ''
+        Whether a specialisation that differs from the generation in kernel parameters alone becomes a profile of the generation's image, in
+        the place of an image of its own: with many specialisations that saves most of the space on the ESP. It needs a stub of
+        systemd 257 or newer, and does not go together with {option}`boot.touchstone.sealed.enable`, where each specialisation brings its own
+        image.
+      '';
+    };
+
     splash = mkOption {
       type = types.nullOr types.path;
       default = null;
@@ -124,11 +136,17 @@ in
   config = mkIf (cfg.enable && cfg.uki.enable) {
     assertions = [
       {
-        assertion = config.boot.initrd.secrets == { };
+        assertion = nixos.initrdSecretsOf config == [ ];
         message = ''
-          boot.initrd.secrets: ${quoted (attrNames config.boot.initrd.secrets)} would be appended to the initrd when the boot loader is
-          installed, but a unified kernel image is signed as a whole before that. Take the secrets out and hand them over as systemd
+          ${named "enable"}: the secrets of ${concatStringsSep " and " (nixos.initrdSecretsOf config)} would be appended to the initrd when the boot
+          loader is installed, but a unified kernel image is signed as a whole before that. Take them out and hand them over as systemd
           credentials, or write `${named "enable"} = false;`.'';
+      }
+      {
+        assertion = !cfg.uki.shareSpecialisations || !cfg.sealed.enable;
+        message = ''
+          ${named "shareSpecialisations"}: a sealed specialisation brings an image of its own along, and shares none. Write
+          `${named "shareSpecialisations"} = false;`, or `boot.touchstone.sealed.enable = false;`.'';
       }
       {
         assertion = malformed == [ ];

@@ -51,11 +51,19 @@ let
       v1 = if any hasDeviceTrees ([ config ] ++ map (name: children.${name}) (attrNames children)) then "wherePossible" else "required";
     };
 
+  # The options that put secrets into an initrd, by name: of the configuration and of its specialisations.
+  initrdSecretsOf = config:
+    let
+      of = prefix: config: if config.boot.initrd.secrets == { } then [ ] else [ "${prefix}boot.initrd.secrets" ];
+    in
+    builtins.concatLists ([ (of "" config) ]
+      ++ map (name: of "specialisation.${name}.configuration." config.specialisation.${name}.configuration) (attrNames config.specialisation));
+
   stubOf = config: "${efiOf config}/linux${archOf config}.efi.stub";
   loaderOf = config: "${efiOf config}/systemd-boot${archOf config}.efi";
 in
 {
-  inherit bootspecOf deviceTreesOf stubOf loaderOf;
+  inherit bootspecOf deviceTreesOf initrdSecretsOf stubOf loaderOf;
 
   # The arguments of mkBootArtifacts for a NixOS system: its generation, its os-release, and the stub and loader of its systemd.
   bootArtifactsOf = config: {

@@ -1,5 +1,5 @@
 # The derivations of boot artifacts and of signing requests: who builds them, and what they are asked for.
-{ lib, is, configOf, evaluates, package, files, ... }:
+{ lib, is, bareOf, configOf, evaluates, minimal, package, crossPkgs, files, ... }:
 
 let
   of = settings: (configOf { boot.touchstone = settings; }).system.build;
@@ -45,6 +45,7 @@ in
   "the machine's key is in no derivation" = is false (lib.hasInfix "tpm2:" (builtins.toJSON (requestOf { signing = install; })));
 
   "splash" = is files."logo.bmp" (requestOf { uki.splash = files."logo.bmp"; }).splash;
+  "specialisations share the image where that is asked for" = is true (requestOf { uki.shareSpecialisations = true; }).shareSpecialisations;
   "another stub" = is files."shim.efi" (requestOf { uki.stub = files."shim.efi"; }).stub;
   "sections, by name" = is
     [{ name = ".fleet"; content = "rack 4"; } { name = ".notes"; content.file = files."PK.esl"; }]
@@ -86,4 +87,26 @@ in
   "requests need no signatures yet" = is true (evaluates (of { signing = detached // { signatures = "/not/there/yet"; }; }).signingRequests.drvPath);
   "requests are the same before and after signing" = is (of { signing = { inherit certificate; }; }).signingRequests.drvPath
     (configOf { boot.touchstone.signing = detached; }).system.build.signingRequests.drvPath;
-}
+
+  "a machine of another kind has its own stub and boot loader" = is [ true true ]
+    (
+      let inherit (configOf { nixpkgs.hostPlatform = "aarch64-linux"; }) boot; in
+      [ (lib.hasSuffix "/linuxaa64.efi.stub" boot.touchstone.uki.stub) (lib.hasSuffix "/systemd-bootaa64.efi" boot.touchstone.measuredBoot.bootPath.loader) ]
+    );
+} // lib.optionalAttrs minimal (
+  let
+    crossed = pkgs: bareOf { _module.args.pkgs = lib.mkForce pkgs; boot.touchstone = { signing = detached; sealed.enable = true; }; };
+    ours = derivation { name = "touchstone-of-the-machine"; system = "aarch64-linux"; builder = "/not-a-real-builder"; };
+    cross = crossPkgs // { touchstone = ours; buildPackages.touchstone = package; };
+    inherit (crossed cross) system;
+  in
+  {
+    "without a flake, the package is that of nixpkgs" = is "${package}" "${(crossed cross).boot.touchstone.package}";
+    "without any, it is asked for" = is false (evaluates (crossed crossPkgs).boot.touchstone.package);
+    "what is built for another machine is built here" = is [ "x86_64-linux" "aarch64-linux" ]
+      [ system.build.bootArtifacts.system system.build.bootArtifacts.request.bootspec.system ];
+    "its launcher runs there" = is "${ours}/bin/touchstone-launcher" system.build.toplevel.request.seal.launcher;
+    "else it is the package's" = is "${package}/bin/touchstone-launcher"
+      (configOf { boot.touchstone = { signing = detached; sealed.enable = true; }; }).system.build.toplevel.request.seal.launcher;
+  }
+)

@@ -1,5 +1,5 @@
 # Each assertion: a configuration that breaks it, how its message begins, and the change that mends it.
-{ lib, is, configOf, configurationOf, failing, files, minimal, ... }:
+{ lib, is, configOf, failing, files, minimal, ... }:
 
 let
   inherit (lib) mkForce;
@@ -87,8 +87,13 @@ let
 
     "secrets of the initrd" = {
       broken = { boot.initrd.secrets."/etc/key" = "/etc/key"; boot.touchstone.bootspec.v2.enable = false; };
-      says = "boot.initrd.secrets: \"/etc/key\" would be appended";
+      says = "boot.touchstone.uki.enable: the secrets of boot.initrd.secrets would be appended";
       mended = touchstone { uki.enable = false; };
+    };
+    "images that are shared and sealed" = {
+      broken = touchstone { signing = detached; sealed.enable = true; uki.shareSpecialisations = true; };
+      says = "boot.touchstone.uki.shareSpecialisations: a sealed specialisation";
+      mended = touchstone { uki.shareSpecialisations = mkForce false; };
     };
     "a section without a dot" = {
       broken = touchstone { uki.extraSections.fleet.text = "rack 4"; };
@@ -256,6 +261,11 @@ lib.concatMapAttrs
   "every message says what to write" = is [ ]
     (lib.filter (message: builtins.match ".*([Ww]rite|Leave|Take).*" (lib.replaceStrings [ "\n" ] [ " " ] message) == null)
       (lib.concatMap (one: failing (configOf one.broken)) (lib.attrValues cases)));
+  "secrets of a specialisation are found, whatever it inherits" = is [ "specialisation.bare.configuration.boot.initrd.secrets" ]
+    (map (message: lib.head (lib.splitString " would" (lib.removePrefix "boot.touchstone.uki.enable: the secrets of " message)))
+      (lib.filter (lib.hasPrefix "boot.touchstone.uki.enable") (failing (configOf {
+        specialisation.bare = { inheritParentConfig = false; configuration.boot.initrd.secrets."/etc/key" = "/etc/key"; };
+      }))));
   "a test key is warned of" = is true
     (lib.any (lib.hasPrefix "boot.touchstone.signing.method is \"test\"") (configOf (touchstone { signing = test; })).warnings);
   "an installer that does not sign yet is warned of" = is true

@@ -11,7 +11,7 @@ let
   plain = configOf { };
   tree = { hardware.deviceTree = { enable = true; package = lib.mkForce package; }; };
   named = { imports = [ tree ]; hardware.deviceTree.name = "vendor/board.dtb"; };
-  upgrade = ''${package}/bin/touchstone bootspec upgrade "$out/boot.json" --output "$out/boot.json".v2'';
+  upgrade = ''${package}/bin/touchstone bootspec upgrade "$out/boot.json" --output "$out/boot.json".v2 --without-initrd-secrets'';
 in
 {
   "v2 is added to the document" = is [ upgrade ] (linesOf { });

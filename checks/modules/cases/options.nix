@@ -37,6 +37,7 @@ in
       uki = {
         enable = true;
         stub = "${plain.systemd.package}/lib/systemd/boot/efi/linuxx64.efi.stub";
+        shareSpecialisations = false;
         splash = null;
         extraSections = { };
         profiles = { };
