@@ -18,7 +18,7 @@ let
   failed = map (one: one.message) (lib.filter (one: !one.assertion) config.assertions);
   checked = system: if failed == [ ] then system else throw "\nFailed assertions:\n${concatStringsSep "\n" (map (message: "- ${message}") failed)}";
 
-  # It has what a real one depends on, and nobody builds it.
+  # It has what a real one depends on, and cannot be built.
   system = derivation {
     name = "nixos-system-${config.system.name}-${config.system.nixos.label}";
     system = pkgs.stdenv.buildPlatform.system;
@@ -53,6 +53,9 @@ in
     warnings = mkOption { type = types.listOf types.str; internal = true; default = [ ]; };
 
     system.build.toplevel = mkOption { type = types.package; readOnly = true; };
+    # No option of NixOS: what the toplevel is made by, where it is to be built.
+    standIn.toplevel = mkOption { type = types.raw; internal = true; default = system; };
+
     system.systemBuilderCommands = mkOption { type = types.lines; internal = true; default = ""; };
     system.name = mkOption { type = types.str; default = "unnamed"; };
     system.boot.loader = {
@@ -66,7 +69,7 @@ in
       type = types.pathInStore;
       internal = true;
       readOnly = true;
-      default = "${pkgs.writeText "pre-switch-checks" ""}/bin/pre-switch-checks";
+      default = builtins.toFile "pre-switch-checks" "";
     };
 
     boot.bootspec = {
@@ -91,7 +94,7 @@ in
   };
 
   config = {
-    system.build.toplevel = checked system;
+    system.build.toplevel = checked config.standIn.toplevel;
     system.systemBuilderCommands = ''
       mkdir $out/specialisation
       ${concatStringsSep "\n" (mapAttrsToList (name: path: "ln -s ${path} $out/specialisation/${name}") children)}

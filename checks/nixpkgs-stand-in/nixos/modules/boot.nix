@@ -54,7 +54,7 @@ in
     };
     hardware.deviceTree.package = lib.mkIf config.hardware.deviceTree.enable "${kernel}/dtbs";
     system.build = {
-      initialRamdisk = pkgs.placeholder "initrd-linux" { };
+      initialRamdisk = lib.mkDefault (pkgs.placeholder "initrd-linux" { });
       installBootLoader =
         if config.boot.loader.external.enable then config.boot.loader.external.installHook
         else pkgs.writeText "no-boot-loader" "";

@@ -31,6 +31,6 @@ in
       inherit lib;
       system = config.nixpkgs.hostPlatform.system or config.nixpkgs.hostPlatform;
     });
-    environment.etc."os-release".source = pkgs.writeText "os-release" "";
+    environment.etc."os-release".source = builtins.toFile "os-release" "ID=nixos\n";
   };
 }

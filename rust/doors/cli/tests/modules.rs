@@ -1,8 +1,10 @@
 //! The NixOS modules, evaluated by real Nix under nixpkgs' `lib.evalModules`. What is claimed of them is in `checks/modules`: each claim
 //! there is a value that is expected beside the one that is. All of it is one evaluation.
 
+mod built;
+
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use touchstone_harness::modules::{Claims, failures, with_stand_in};
@@ -21,11 +23,12 @@ const TOPICS: [(&str, usize); 6] = [
 
 fn topics() -> &'static BTreeMap<String, Claims> {
     static TOPICS: OnceLock<BTreeMap<String, Claims>> = OnceLock::new();
-    TOPICS.get_or_init(|| {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let checkout = here.ancestors().nth(3).unwrap();
-        with_stand_in(&Work::new().inputs, checkout).unwrap()
-    })
+    TOPICS.get_or_init(|| with_stand_in(&Work::new().inputs, &checkout()).unwrap())
+}
+
+fn checkout() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(3).unwrap().to_owned()
 }
 
 fn assert_topic(topic: &str) {
