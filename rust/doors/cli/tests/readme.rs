@@ -25,7 +25,7 @@ fn the_commands_of_the_readme_do_what_it_says() {
     let toplevel = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-nixos-system";
     work.write(
         "boot.json",
-        &format!(
+        format!(
             r#"{{ "org.nixos.bootspec.v2": {{
                 "system": "x86_64-linux", "label": "NixOS", "kernelParams": ["quiet"], "initrds": [],
                 "kernel": "{toplevel}/kernel", "init": "{toplevel}/init", "toplevel": "{toplevel}"
