@@ -4,6 +4,7 @@ mod agree;
 mod error;
 mod inner;
 mod launcher;
+mod specialisations;
 mod wrap;
 
 use std::collections::BTreeMap;
@@ -81,7 +82,7 @@ pub(crate) fn run(
 ) -> Result<MadeBootArtifacts, Error> {
     context.progress.phase("reading the inner generation");
     let inner = Inner::read(request.bootspec.core.toplevel.as_ref())?;
-    let specialisations = agree::specialisations(request, sealing, &inner)?;
+    let specialisations = specialisations::sealed(request, sealing, &inner)?;
     let program = match sealing.without_initrd_secrets {
         true => SecretsProgram::AppendsNothing,
         false => SecretsProgram::Refused,
