@@ -47,6 +47,10 @@
         // each "sealed" (built: built.toplevel);
 
       # nix flake check
-      checks.${system} = each "secrets" (built: checks.noSecretsInStore { inherit (built) toplevel; });
+      checks.${system} =
+        each "signatures" (built: checks.signaturesVerify { artifacts = built.toplevel; db = ./keys/db.esl; })
+        // each "artifacts" (built: checks.artifactsVerify { artifacts = built.toplevel; })
+        // each "secrets" (built: checks.noSecretsInStore { inherit (built) toplevel; })
+        // each "esp" (built: checks.espFits { artifacts = [ built.toplevel ]; size = "512M"; generations = 3; });
     };
 }

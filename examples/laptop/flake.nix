@@ -29,6 +29,11 @@
       packages.${system}.boot-artifacts = bootArtifacts;
 
       # nix flake check
-      checks.${system}.secrets = checks.noSecretsInStore { inherit (laptop.config.system.build) toplevel; };
+      checks.${system} = {
+        artifacts = checks.artifactsVerify { artifacts = bootArtifacts; };
+        bootspec = checks.bootspecValid { artifacts = bootArtifacts; };
+        esp = checks.espFits { artifacts = [ bootArtifacts ]; size = "512M"; generations = 3; };
+        secrets = checks.noSecretsInStore { inherit (laptop.config.system.build) toplevel; };
+      };
     };
 }

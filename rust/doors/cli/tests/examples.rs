@@ -105,7 +105,10 @@ fn the_laptop_is_what_its_page_says() {
         "tpm2:handle=0x81010001"
     );
     laptop.check();
-    assert_eq!(laptop.derivations("checks.x86_64-linux"), ["secrets"]);
+    assert_eq!(
+        laptop.derivations("checks.x86_64-linux"),
+        ["artifacts", "bootspec", "esp", "secrets"]
+    );
 }
 
 #[test]
@@ -160,7 +163,7 @@ fn the_fleet_is_what_its_page_says() {
         assert_eq!(fleet.system(host, "networking.hostName"), json!(host));
     }
     fleet.check();
-    let checks = ["secrets"];
+    let checks = ["artifacts", "esp", "secrets", "signatures"];
     let mut wanted: Vec<String> = checks
         .iter()
         .flat_map(|check| hosts.map(|host| format!("{check}-{host}")))

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use touchstone_harness::nix::output;
 
+use crate::artifacts::Generation;
 use crate::flake::Flake;
-use crate::support::Work;
+use crate::support::{TOUCHSTONE, Work, alias};
 
 /// The pages, and those of the examples.
 const PAGES: [&str; 4] = [
@@ -83,6 +85,7 @@ fn evaluated(page: &str) -> (Vec<Value>, Vec<Value>) {
             "nixosConfigurations",
         );
         wholes.push(serde_json::from_str(&answer).unwrap());
+        flake.check(&folder);
     }
 
     let modules: String = (0..parts.len())
@@ -104,7 +107,7 @@ fn evaluated(page: &str) -> (Vec<Value>, Vec<Value>) {
 #[test]
 fn the_nix_of_the_page_about_nixos_evaluates() {
     let (whole, parts) = evaluated("docs/nixos.md");
-    assert_eq!(whole.len(), 1, "{whole:?}");
+    assert_eq!(whole.len(), 2, "{whole:?}");
     for machine in whole {
         let artifacts = machine["machine"]["artifacts"].as_str().unwrap();
         assert!(
@@ -236,6 +239,42 @@ fn every_message_of_the_modules_is_explained_and_no_other() {
         assert!(said.next().is_some(), "no module says: {phrase}");
     }
     assert!(messages.len() >= 35, "{}", messages.len());
+}
+
+#[test]
+fn the_commands_by_which_images_are_copied_do_what_the_page_says() {
+    let generation = Generation::new();
+    generation.make("result", json!({}));
+    let work = &generation.work;
+    fs::create_dir(work.path("boot")).unwrap();
+    let page = checkout("docs/nixos.md");
+    let (_, by_hand) = page.split_once("\n## By hand, for now\n").unwrap();
+    let commands = blocks(by_hand, "sh").concat();
+    let here = |line: &&str| !line.starts_with("nix");
+    let commands: String = commands
+        .lines()
+        .filter(here)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(commands.lines().count(), 4, "{commands}");
+    let visit = work.inside(work.inputs.trixie().visit()).show(TOUCHSTONE);
+    let mut shell = visit
+        .bind_at(work.path("boot"), "/boot")
+        .command("bash")
+        .unwrap();
+    shell.args(["-euxc", &[alias(), commands].concat()]);
+    output(shell).unwrap();
+    work.done([
+        "pe",
+        "verify",
+        "--db",
+        "keys/db.esl",
+        "boot/EFI/Linux/touchstone-42.efi",
+    ]);
+    assert_eq!(
+        fs::read_dir(work.path("boot/EFI/Linux")).unwrap().count(),
+        1
+    );
 }
 
 #[test]
