@@ -6,6 +6,7 @@
     reason = "a failed step of a test fails the test"
 )]
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use touchstone_bootspec::touchstone::Touchstone;
 
@@ -268,5 +269,21 @@ fn a_generation_becomes_a_specialisation_of_another_document() {
     assert_eq!(one.profile, None);
     for folder in ["", "..", "/a"] {
         assert!(inner.as_specialisation(folder).is_err(), "{folder:?}");
+    }
+}
+
+proptest! {
+    /// A byte that is another: it is refused, or what is read is what stands there.
+    #[test]
+    fn a_damaged_extension_is_refused_or_printed_as_it_was_read(place in 0usize..4000, byte in any::<u8>()) {
+        let mut text = whole().to_string().into_bytes();
+        let place = place % text.len();
+        text[place] = byte;
+        let Ok(value) = touchstone_store::json::parse(&text) else {
+            return Ok(());
+        };
+        if let Ok(read) = Touchstone::read(value.clone()) {
+            prop_assert_eq!(read.to_value(), value);
+        }
     }
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use touchstone_bootspec::Core;
-use touchstone_bootspec::touchstone::{Profile, ProfileId, ValueError};
-use touchstone_measure::UkiMeasurer;
+use touchstone_bootspec::touchstone::{Profile, ProfileId};
+use touchstone_measure::{Digests, UkiMeasurer};
+use touchstone_pe::SectionObserver;
 
 use super::files::{MadeFile, MadeImage, create, described, written};
 use super::maker::Maker;
 use super::plan::{MAIN, PlannedUki, inner_folder};
 use super::prediction::{Chosen, Started, digests};
 use crate::Error;
+use crate::firmware::Firmware;
 use crate::policy::PcrKeys;
 use crate::source::{Text, open};
 use crate::uki::{Parts, Signers, assemble};
@@ -42,55 +44,63 @@ impl Maker<'_> {
     pub(super) fn uki(&self, planned: &PlannedUki<'_>, folder: &Path) -> Result<MadeUki, Error> {
         let inner = &planned.folder;
         create(&folder.join(inner))?;
+        let (image, started) = self.image(planned, folder)?;
+        let prediction = started.map(|started| self.prediction(started, folder));
+        let prediction = prediction.transpose()?;
+        let predicted = |inner: &Path, chosen: &Chosen| {
+            let Some(prediction) = &prediction else {
+                return Ok(None);
+            };
+            create(&folder.join(inner))?;
+            let path = inner.join("pcrs.json").display().to_string();
+            prediction.write(chosen, &folder.join(&path))?;
+            described(folder, path).map(Some)
+        };
+        Ok(MadeUki {
+            image,
+            profiles: planned.described()?,
+            pcrs: predicted(inner, &own(planned))?,
+            shared: shared(planned, |name, chosen| {
+                predicted(&inner_folder(name), chosen)
+            })?,
+        })
+    }
+
+    /// Writes the image, and measures it on the way if a prediction is wanted.
+    fn image<'a>(
+        &'a self,
+        planned: &'a PlannedUki<'_>,
+        folder: &Path,
+    ) -> Result<(MadeImage, Option<Started<'a>>), Error> {
         let parts = self.parts(planned);
-        let name = inner.join("uki.efi").display().to_string();
+        let name = planned.folder.join("uki.efi").display().to_string();
         let pcr_signer = self.pcr_keys.as_ref().map(PcrKeys::signer);
         let signers = Signers {
             image: self.signer(),
             pcrs: pcr_signer.as_ref(),
         };
-        let made = |image, pcrs, shared| -> Result<MadeUki, Error> {
-            Ok(MadeUki {
-                image,
-                profiles: profiles(planned).map_err(unnamed)?,
-                pcrs,
-                shared,
-            })
-        };
-        let Some(firmware) = &self.firmware else {
-            let image = written(folder, &name, |out, target| {
-                Ok(assemble(&parts, signers, target, out, &mut [], self.context)?.1)
-            })?;
-            return made(image, None, shared(planned, |_, _| Ok(None))?);
-        };
-        let mut measurer = UkiMeasurer::new(&firmware.ask.banks);
-        announce_microcode(&parts, &mut measurer)?;
-        let mut authenticode = None;
+        let firmware = self.firmware.as_ref();
+        let measurer = firmware.map(|firmware| measurer(firmware, &parts));
+        let mut measurer = measurer.transpose()?;
+        let mut authenticode = Digests::default();
         let image = written(folder, &name, |out, target| {
-            let observers = &mut [&mut measurer as _];
-            let (layout, answer) = assemble(&parts, signers, target, out, observers, self.context)?;
-            authenticode = Some(digests(&layout, out, &firmware.ask.banks, target)?);
+            let mut observers: Vec<&mut dyn SectionObserver> = Vec::new();
+            observers.extend(measurer.as_mut().map(|it| it as &mut dyn SectionObserver));
+            let (layout, answer) =
+                assemble(&parts, signers, target, out, &mut observers, self.context)?;
+            if let Some(firmware) = firmware {
+                authenticode = digests(&layout, out, &firmware.ask.banks, target)?;
+            }
             Ok(answer)
         })?;
-        let started = Started {
-            name: &name,
+        let started = firmware.zip(measurer).map(|(firmware, measurer)| Started {
+            firmware,
+            name,
             kernel: Path::new(planned.core.kernel.as_str()),
             measurer,
-            authenticode: authenticode.unwrap_or_default(),
-        };
-        let prediction = self.prediction(firmware, started, folder)?;
-        let predicted = |inner: &Path, chosen: &Chosen| {
-            let path = inner.join("pcrs.json").display().to_string();
-            prediction.write(chosen, &folder.join(&path))?;
-            described(folder, path).map(Some)
-        };
-        let pcrs = predicted(inner, &own(planned))?;
-        let shared = shared(planned, |name, chosen| {
-            let inner = inner_folder(name);
-            create(&folder.join(&inner))?;
-            predicted(&inner, chosen)
-        })?;
-        made(image, pcrs, shared)
+            authenticode,
+        });
+        Ok((image, started))
     }
 
     fn parts(&self, planned: &PlannedUki<'_>) -> Parts {
@@ -117,22 +127,6 @@ impl Maker<'_> {
             ..Parts::default()
         }
     }
-}
-
-/// The profiles as the document lists them, the UKI's own first.
-fn profiles(planned: &PlannedUki<'_>) -> Result<Vec<Profile>, ValueError> {
-    if planned.profiles.is_empty() {
-        return Ok(Vec::new());
-    }
-    let main = Profile {
-        id: ProfileId::parse(MAIN)?,
-        title: None,
-    };
-    let others = planned.profiles.iter().map(|profile| Profile {
-        id: profile.id.clone(),
-        title: profile.title.clone(),
-    });
-    Ok(std::iter::once(main).chain(others).collect())
 }
 
 /// Which profiles are not specialisations.
@@ -167,24 +161,19 @@ fn shared(
     made.collect()
 }
 
-fn unnamed(error: ValueError) -> Error {
-    Error::Request {
-        fact: error.to_string(),
-        help: "give profiles names of letters, digits and dashes",
-    }
-}
-
-/// Microcode stands behind the initrds in an image, and in front of them in what the stub hands on.
-fn announce_microcode(parts: &Parts, measurer: &mut UkiMeasurer) -> Result<(), Error> {
+/// Measures an image while it is written. Its microcode is read before: it stands behind the initrds in an image, and in front of them in
+/// what the stub hands on.
+fn measurer(firmware: &Firmware, parts: &Parts) -> Result<UkiMeasurer, Error> {
+    let mut measurer = UkiMeasurer::new(&firmware.ask.banks);
     let Some(path) = &parts.ucode else {
-        return Ok(());
+        return Ok(measurer);
     };
     let role = "microcode";
-    measurer
-        .announce_microcode(&mut open(role, path)?)
-        .map_err(|source| Error::Open {
-            role,
-            file: path.clone(),
-            source,
-        })
+    let announced = measurer.announce_microcode(&mut open(role, path)?);
+    announced.map_err(|source| Error::Open {
+        role,
+        file: path.clone(),
+        source,
+    })?;
+    Ok(measurer)
 }

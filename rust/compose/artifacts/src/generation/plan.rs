@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_bootspec::touchstone::{ProfileId, Title};
+use touchstone_bootspec::touchstone::{Profile, ProfileId, Title};
 use touchstone_bootspec::{Core, INITRD_SECRETS, V2};
 use touchstone_pe::uki::stub_version;
 
@@ -108,6 +108,25 @@ impl<'a> PlannedUki<'a> {
             core,
             profiles: profiles(request, core)?,
         })
+    }
+
+    /// Its profiles as the document lists them, its own first; none where it is not divided into profiles.
+    ///
+    /// # Errors
+    /// [`Error::Request`].
+    pub(super) fn described(&self) -> Result<Vec<Profile>, Error> {
+        if self.profiles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let main = Profile {
+            id: profile_id(MAIN)?,
+            title: None,
+        };
+        let others = self.profiles.iter().map(|profile| Profile {
+            id: profile.id.clone(),
+            title: profile.title.clone(),
+        });
+        Ok(std::iter::once(main).chain(others).collect())
     }
 
     /// Whether a specialisation is one of its profiles.

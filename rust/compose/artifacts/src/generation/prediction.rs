@@ -17,8 +17,10 @@ use crate::{Error, predict};
 
 /// A UKI that was made and measured while it was.
 pub(super) struct Started<'a> {
+    /// What it is predicted for.
+    pub(super) firmware: &'a Firmware,
     /// Its path below the folder of artifacts.
-    pub(super) name: &'a str,
+    pub(super) name: String,
     /// The kernel in it.
     pub(super) kernel: &'a Path,
     /// What was measured.
@@ -50,10 +52,10 @@ impl Maker<'_> {
     /// See [`Error`].
     pub(super) fn prediction<'a>(
         &self,
-        firmware: &'a Firmware,
-        started: Started<'_>,
+        started: Started<'a>,
         folder: &Path,
     ) -> Result<BootPrediction<'a>, Error> {
+        let firmware = started.firmware;
         self.context.progress.phase("predicting");
         let refused = |source| Error::Predict {
             file: Some(self.request.stub.clone()),
