@@ -136,6 +136,18 @@ fn specialisations_that_differ_in_their_command_line_alone_share_one_uki() {
     let finished = generation.predicted(json!({ "loader": "out/loader.efi", "entries": [first] }));
     assert_eq!(leaves(&written), leaves(&finished));
 
+    // Documents of all generations find each specialisation.
+    let kept = [json!({ "name": "1", "prediction": "out" })];
+    let reference =
+        json!({ "operation": "reference.create", "generations": kept, "output": "reference.json" });
+    let names = [
+        "1",
+        "1-specialisation-loud",
+        "1-specialisation-quiet",
+        "1-specialisation-rescue",
+    ];
+    assert_eq!(generation.run(&reference)["generations"], json!(names));
+
     let rescue = &extension["specialisations"]["rescue"];
     assert_eq!(rescue["uki"]["path"], "specialisation/rescue/uki.efi");
     assert_eq!(rescue.get("profile"), None);

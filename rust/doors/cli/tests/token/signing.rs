@@ -1,5 +1,6 @@
 //! What tokens sign is accepted, and for RSA it is what the key file signs.
 
+use crate::real_nix::assert_same_tree;
 use crate::support::{Work, alias, assert_same_bytes, documented};
 
 use super::Hsm;
@@ -82,6 +83,51 @@ fn an_rsa_key_in_a_token_signs_what_its_file_signs_byte_for_byte() {
             let file = hsm.sign_with(&format!("{name}.key"), &certificate, &more);
             assert_same_bytes(&format!("{name}, {digest}"), &ours, &file);
         }
+    }
+}
+
+/// Images and values of PCR 11, by the one key.
+#[test]
+fn the_requests_of_a_generation_are_signed_as_the_key_file_signs_them() {
+    let hsm = Hsm::new("token check; key db rsa:2048; import db check db 01");
+    let work = &hsm.work;
+    for folder in ["requests", "pcr-requests"] {
+        std::fs::create_dir(work.path(folder)).unwrap();
+    }
+    let digest = work.json(["pe", "digest", "--json", "addon"]);
+    let request = format!(
+        "requests/{}.signed-data",
+        digest["sha256"].as_str().unwrap()
+    );
+    let prepare = "pe sign --prepare-offline-signing --certificate db.pem --output";
+    work.done(prepare.split(' ').chain([request.as_str(), "addon"]));
+    work.write("policy", [7; 32]);
+    let digest = work.debian("sha256sum", &["policy"]).stdout;
+    let digest = String::from_utf8(digest).unwrap()[..64].to_owned();
+    let request = work.path(&format!("pcr-requests/{digest}.pcr-data"));
+    std::fs::rename(work.path("policy"), request).unwrap();
+
+    let in_token = hsm.key("token=check;object=db");
+    for (key, name) in [(in_token.as_str(), "token"), ("db.key", "file")] {
+        let images = [
+            "boot",
+            "sign",
+            "--key",
+            key,
+            "--certificate",
+            "db.pem",
+            "--output",
+        ];
+        let pcrs = ["boot", "sign", "--pcr-private-key", key, "--output"];
+        for (words, kind) in [(&images[..], "requests"), (&pcrs[..], "pcr-requests")] {
+            let output = hsm.touchstone(&[words, &[&format!("{name}-{kind}"), kind]].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{said}");
+        }
+    }
+    for kind in ["requests", "pcr-requests"] {
+        let path = |name: &str| work.path(&format!("{name}-{kind}"));
+        assert_same_tree(kind, &path("token"), &path("file"));
     }
 }
 
