@@ -215,6 +215,26 @@ fn the_example_of_the_reference_page_evaluates() {
 }
 
 #[test]
+fn the_example_of_the_checks_page_evaluates() {
+    let flake = Flake::new();
+    let folder = example(&flake, "docs/checks.md");
+    for (check, operation) in [
+        ("pcrs", "measure.compare"),
+        ("artifacts", "boot.verify"),
+        ("bootspec", "bootspec.validate"),
+        ("space", "boot.space"),
+        ("secrets", "closure.secrets"),
+    ] {
+        let attribute = format!("checks.x86_64-linux.{check}");
+        let request = flake.evaluate(&folder, "--json", &format!("{attribute}.request"));
+        let request: Value = serde_json::from_str(&request).unwrap();
+        assert_eq!(request["operation"], operation, "{check}");
+        let system = flake.evaluate(&folder, "--raw", &format!("{attribute}.system"));
+        assert_eq!(system.trim(), "x86_64-linux", "{check}");
+    }
+}
+
+#[test]
 fn the_example_of_the_readme_evaluates() {
     let flake = Flake::new();
     let folder = example(&flake, "README.md");

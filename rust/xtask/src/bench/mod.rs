@@ -7,6 +7,7 @@ mod contest;
 mod evaluation;
 mod files;
 mod measure;
+mod secrets;
 
 use std::path::Path;
 
@@ -79,6 +80,7 @@ pub fn run(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<()> 
             missed.extend(measure::generations(size.mib).run(&files, 3)?);
             bootspec::prepare(&files)?;
             missed.extend(bootspec::upgraded().run(&files, 9)?);
+            missed.extend(secrets::searched().run(&files, rounds)?);
         }
     }
     evaluation::run(inputs, &checkout()?, rounds)?;

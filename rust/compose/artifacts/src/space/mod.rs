@@ -143,44 +143,35 @@ impl MeasureSpace {
     }
 
     fn count(&self, fat: Fat) -> Result<SpaceVerdict, Error> {
-        let (mut each, mut known, mut loader) = (Vec::new(), BTreeSet::new(), 0);
-        let (mut names, mut most_names) = (0, 0);
-        for folder in &self.artifacts {
-            let touchstone = described(folder)?;
-            let named = touchstone.loader.iter().chain(&touchstone.shim);
-            let started: Result<Vec<u64>, Error> =
-                named.map(|image| size_of(folder, &image.file)).collect();
-            loader = started?
-                .into_iter()
-                .map(|size| fat.rounded(size))
-                .sum::<u64>()
-                .max(loader);
-            let specialisations = touchstone.specialisations.values();
-            let ukis = specialisations.map(|one| &one.uki).chain([&touchstone.uki]);
-            let space = generation(fat, folder, ukis, &mut known)?;
-            let entries = touchstone.specialisations.len() as u64 + 1;
-            (names, most_names) = (names + entries, most_names.max(entries));
-            each.push(space);
-        }
-        let largest = each.iter().map(|one| one.size).max().unwrap_or_default();
         let named = self.artifacts.len() as u64;
-        let generations = self
-            .generations
-            .unwrap_or(named)
-            .max(named)
-            .saturating_add(1);
         if named == 0 || self.generations == Some(0) {
             return Err(Error::Request {
                 fact: "no generation is named, or none is kept".to_owned(),
                 help: "give a folder of boot artifacts at least, and a number of generations from 1 on",
             });
         }
+        let counted = Counted::of(&self.artifacts, fat)?;
+        // The new one is written before the oldest goes.
+        let generations = self
+            .generations
+            .unwrap_or(named)
+            .max(named)
+            .saturating_add(1);
         let unnamed = generations.saturating_sub(named);
-        let names = names.saturating_add(unnamed.saturating_mul(most_names));
-        // Both folders of entries may be in use.
+        let own: u64 = counted.each.iter().map(|one| one.new).sum();
+        let largest = counted
+            .each
+            .iter()
+            .map(|one| one.size)
+            .max()
+            .unwrap_or_default();
+        let names = counted
+            .most_names
+            .saturating_mul(unnamed)
+            .saturating_add(counted.names);
         let folders = fat.folder(names, LONGEST_NAME) + SMALL_FOLDERS * fat.folder(16, 32);
-        let shared = loader * LOADERS + SMALL_FILES * fat.cluster_size + self.others(fat)?;
-        let own: u64 = each.iter().map(|one| one.new).sum();
+        let shared =
+            counted.loaders * LOADERS + SMALL_FILES * fat.cluster_size + self.others(fat)?;
         let reserve = self.reserve.map_or(RESERVE, Size::bytes);
         let parts = [
             own,
@@ -192,14 +183,14 @@ impl MeasureSpace {
         let needed = parts.into_iter().fold(0, u64::saturating_add);
         let room = fat.room();
         // A further one brings its names along.
-        let further = largest + fat.folder(most_names, LONGEST_NAME);
+        let further = largest + fat.folder(counted.most_names, LONGEST_NAME);
         Ok(SpaceVerdict {
             fits: needed <= room,
             room,
             cluster_size: fat.cluster_size,
             needed,
             generations,
-            each,
+            each: counted.each,
             largest,
             shared,
             folders,
@@ -217,6 +208,45 @@ impl MeasureSpace {
             folders.extend(Path::new(path).ancestors().skip(1));
         }
         Ok(sum + folders.len() as u64 * fat.cluster_size)
+    }
+}
+
+/// What the named generations take.
+struct Counted {
+    each: Vec<GenerationSpace>,
+    /// Boot loader and shim, of the generation whose are the largest.
+    loaders: u64,
+    /// How many entries the menu has of all of them, and of the one with the most specialisations.
+    names: u64,
+    most_names: u64,
+}
+
+impl Counted {
+    fn of(artifacts: &[PathBuf], fat: Fat) -> Result<Counted, Error> {
+        let mut counted = Counted {
+            each: Vec::new(),
+            loaders: 0,
+            names: 0,
+            most_names: 0,
+        };
+        let mut known = BTreeSet::new();
+        for folder in artifacts {
+            let touchstone = described(folder)?;
+            let mut loaders = 0;
+            for image in touchstone.loader.iter().chain(&touchstone.shim) {
+                loaders += fat.rounded(size_of(folder, &image.file)?);
+            }
+            counted.loaders = counted.loaders.max(loaders);
+            let names = touchstone.specialisations.len() as u64 + 1;
+            counted.names += names;
+            counted.most_names = counted.most_names.max(names);
+            let specialisations = touchstone.specialisations.values();
+            let ukis = specialisations.map(|one| &one.uki).chain([&touchstone.uki]);
+            counted
+                .each
+                .push(generation(fat, folder, ukis, &mut known)?);
+        }
+        Ok(counted)
     }
 }
 
