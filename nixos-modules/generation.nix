@@ -52,12 +52,16 @@ let
         osSeparator = drawsLine config.boot.initrd;
       };
 
+  # Signatures of PCR 11 are part of the images.
   pcrSignOf = settings:
     let
       inherit (settings.measuredBoot) policy;
+      keys = {
+        test = [{ inherit (policy) key publicKey; }];
+        detached = [{ inherit (policy) publicKey signatures; }];
+      }.${settings.signing.method} or null;
     in
-    if !policy.enable || settings.signing.method != "test" then null
-    else { keys = [{ inherit (policy) key publicKey; }]; };
+    if !policy.enable || keys == null then null else { inherit keys; };
 
   signersOf = settings:
     let
@@ -100,6 +104,12 @@ let
 in
 {
   inherit isSigned settingsOf unsignedArtifactsOf;
+
+  # Those that decide what is to be signed of PCR 11.
+  unsignedPolicyOf = settings: config: unsignedArtifactsOf settings config // {
+    pcrSign = null;
+    pcrpkey = settings.measuredBoot.policy.publicKey;
+  };
 
   # The arguments of mkBootArtifacts.
   artifactsOf = settings: config: unsignedArtifactsOf settings config // signersOf settings // { measure = measureOf settings config; };

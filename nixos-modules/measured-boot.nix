@@ -135,8 +135,8 @@ in
         example = "tpm2:handle=0x81010001";
         description = ''
           The name of the private RSA key that signs the policies, in the same way as {option}`boot.touchstone.signing.key`, and best another one.
-          With {option}`boot.touchstone.signing.method` = `"test"` the build signs by the file of a test key; with `"install"` the machine
-          signs.
+          It is needed where the build signs, by the file of a test key ({option}`boot.touchstone.signing.method` = `"test"`), and where the
+          machine signs (`"install"`).
         '';
       };
 
@@ -146,7 +146,18 @@ in
         example = literalExpression "./pcr.pem";
         description = ''
           The public half of the key, or its certificate, which becomes `.pcrpkey`. With {option}`boot.touchstone.signing.method` = `"test"` it is
-          needed, and must be the certificate that says that the key is a test key.
+          the certificate that says that the key is a test key; with `"detached"` it is all that the build has of the key.
+        '';
+      };
+
+      signatures = mkOption {
+        type = types.nullOr types.path;
+        default = null;
+        example = literalExpression "./policy-signatures";
+        description = ''
+          The folder with the signatures of register 11 for {option}`boot.touchstone.signing.method` = `"detached"`. `system.build.policyRequests` is
+          what is to be signed, `touchstone boot sign --pcr-private-key` signs it. They become part of the images: make them before those of
+          {option}`boot.touchstone.signing.signatures`.
         '';
       };
     };
@@ -224,16 +235,23 @@ in
           ${named "policy.enable"}: a policy is about measured boot, which is not enabled. Write `${named "enable"} = true;`.'';
       }
       {
-        assertion = policy.key != null;
+        assertion = builtins.elem cfg.signing.method [ "test" "install" ] -> policy.key != null;
         message = ''
           ${named "policy.key"}: signatures of register 11 are asked for, and no key is named. Write
           `${named "policy.key"} = "tpm2:…";`, or the absolute path of a file outside of the store.'';
       }
       {
-        assertion = builtins.elem cfg.signing.method [ "test" "install" ];
+        assertion = cfg.signing.method != "none";
         message = ''
-          ${named "policy.enable"}: the signing method is "${cfg.signing.method}", and a build holds no key by which it could sign register 11.
-          Write `boot.touchstone.signing.method = "install";`, or make the signatures elsewhere (`touchstone policy sign`).'';
+          ${named "policy.enable"}: nobody signs anything (the signing method is "none"), and register 11 neither. Write
+          `boot.touchstone.signing.method = "detached";`, or `${named "policy.enable"} = false;`.'';
+      }
+      {
+        assertion = cfg.signing.method == "detached" -> policy.publicKey != null && policy.signatures != null;
+        message = ''
+          ${named "policy"}: the signing method is "detached", and the public half of the policy's key, or the folder with its signatures, is not
+          named. Write `${named "policy.publicKey"} = ./pcr.pem;` and `${named "policy.signatures"} = ./policy-signatures;`,
+          build `system.build.policyRequests`, and fill the folder with `touchstone boot sign`.'';
       }
       {
         assertion = cfg.signing.method == "test" -> policy.publicKey != null;

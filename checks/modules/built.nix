@@ -6,7 +6,8 @@
 #   kernel              a folder with vmlinuz
 #   systemd             a folder with lib/systemd/boot/efi, of systemd 257
 #   test                { key, certificate }: a test key as the sandbox shows it (a string)
-#   fleet               { certificate, signatures }: a real certificate, and a folder with signatures made elsewhere
+#   fleet               { certificate, signatures, publicKey, policySignatures }: a real certificate, the public half of a real key for PCR 11,
+#                       and the folders with their signatures, made elsewhere
 #   secureBoot          { PK, KEK, db }
 #   splash              a picture
 { nixpkgs, touchstone, probe, kernel, systemd, test, fleet, secureBoot, splash }:
@@ -76,13 +77,21 @@ let
   };
 
   sealed = of {
-    boot.touchstone = { signing = { method = "detached"; inherit (fleet) certificate signatures; }; sealed.enable = true; };
+    boot.touchstone = {
+      signing = { method = "detached"; inherit (fleet) certificate signatures; };
+      measuredBoot = {
+        enable = true;
+        policy = { enable = true; inherit (fleet) publicKey; signatures = fleet.policySignatures; };
+      };
+      sealed.enable = true;
+    };
     specialisation.rescue.configuration.boot.kernelParams = [ "rescue" ];
     specialisation.bare = { inheritParentConfig = false; configuration = machine; };
   };
 in
 {
   everything = everything.bootArtifacts;
+  policyRequests = sealed.policyRequests;
   requests = sealed.signingRequests;
   sealed = sealed.toplevel;
 }

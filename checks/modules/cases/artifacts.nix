@@ -15,6 +15,11 @@ let
   install = { method = "install"; key = "tpm2:handle=0x81010001"; inherit certificate; };
   variables = { PK = files."PK.esl"; KEK = files."KEK.esl"; db = files."db.esl"; };
 
+  fleet = {
+    signing = detached;
+    measuredBoot = { enable = true; policy = { enable = true; publicKey = files."pcr.pem"; signatures = files."signatures"; }; };
+  };
+
   systemdOf = version: { pkgs, ... }: { systemd.package = pkgs.systemd // { inherit version; }; };
   measureWith = version: initrd: (configOf {
     imports = [ (systemdOf version) ];
@@ -76,6 +81,15 @@ in
       measuredBoot = { enable = true; policy = { enable = true; key = "/keys/pcr.key"; publicKey = files."pcr.pem"; }; };
     }).pcrSign;
 
+  "elsewhere made signatures of the policy are attached without a key" = is { keys = [{ publicKey = files."pcr.pem"; signatures = files."signatures"; }]; }
+    (requestOf fleet).pcrSign;
+  "they are asked for of images that have the public key alone" = is [ "boot.requests" { publicKey = files."pcr.pem"; } true ]
+    (
+      let inherit ((of fleet).policyRequests) request; in
+      [ request.operation request.pcrs (evaluates (of (lib.recursiveUpdate fleet { measuredBoot.policy.signatures = "/not/there/yet"; })).policyRequests.drvPath) ]
+    );
+  "the images' requests are made of images with the policy's signatures" = is false
+    ((of fleet).signingRequests.drvPath == (of { signing = detached; }).signingRequests.drvPath);
   "requests are made of the unsigned artifacts" = is [ "boot.requests" certificate false false ]
     (
       let

@@ -191,10 +191,15 @@ let
       says = "boot.touchstone.measuredBoot.policy.key: signatures of register 11 are asked for";
       mended = touchstone { measuredBoot = { inherit policy; }; };
     };
-    "a policy that no build can sign" = {
+    "a policy that nobody signs" = {
+      broken = touchstone { measuredBoot = { enable = true; inherit policy; }; };
+      says = "boot.touchstone.measuredBoot.policy.enable: nobody signs anything";
+      mended = touchstone { signing = test; };
+    };
+    "a policy whose signatures are nowhere" = {
       broken = touchstone { signing = detached; measuredBoot = { enable = true; inherit policy; }; };
-      says = "boot.touchstone.measuredBoot.policy.enable: the signing method is \"detached\"";
-      mended = touchstone { signing = mkForce (test // { signatures = null; }); };
+      says = "boot.touchstone.measuredBoot.policy: the signing method is \"detached\"";
+      mended = touchstone { measuredBoot.policy.signatures = files."signatures"; };
     };
     "a policy's test key that nothing vouches for" = {
       broken = touchstone { signing = test; measuredBoot = { enable = true; policy = removeAttrs policy [ "publicKey" ]; }; };

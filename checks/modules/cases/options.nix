@@ -47,7 +47,7 @@ in
         pcrs = [ 9 11 12 13 ];
         secureBootVariables = null;
         bootPath = { shim = null; loader = "${plain.systemd.package}/lib/systemd/boot/efi/systemd-bootx64.efi"; };
-        policy = { enable = false; key = null; publicKey = null; };
+        policy = { enable = false; key = null; publicKey = null; signatures = null; };
       };
       sealed.enable = false;
       bootspec.v2.enable = true;

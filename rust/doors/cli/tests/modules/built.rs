@@ -33,7 +33,7 @@ impl Machine {
         for (file, name) in EFI {
             copy(work, file, &format!("systemd/lib/systemd/boot/efi/{name}"));
         }
-        openssl_key(work);
+        openssl_keys(work);
         let path = |name: &str| work.path(name).display().to_string();
         let variable = |name: &str| format!("{name} = {};", path(&format!("keys/{name}.esl")));
         let mut arguments = vec![
@@ -59,9 +59,11 @@ impl Machine {
             (
                 "fleet",
                 format!(
-                    "{{ certificate = {}; signatures = {}; }}",
+                    "{{ certificate = {}; signatures = {}; publicKey = {}; policySignatures = {}; }}",
                     path("keys/real.pem"),
-                    path("signatures")
+                    path("signatures"),
+                    path("keys/pcr.pub"),
+                    path("policy-signatures")
                 ),
             ),
             (
@@ -107,12 +109,17 @@ fn copy(work: &Work, from: &str, to: &str) {
     fs::copy(work.path(from), to).unwrap();
 }
 
-/// A key that is no test key: `keys/real.key`, `keys/real.pem`.
-fn openssl_key(work: &Work) {
-    let mut command = Command::new("openssl");
-    command.current_dir(work.folder());
-    command.args("req -x509 -newkey rsa:2048 -nodes -subj /CN=fleet -days 9 -keyout keys/real.key -out keys/real.pem".split(' '));
-    assert!(command.output().unwrap().status.success());
+/// Keys that are no test keys: `keys/real.key` with a certificate, `keys/pcr.key` with its public half.
+fn openssl_keys(work: &Work) {
+    for line in [
+        "req -x509 -newkey rsa:2048 -nodes -subj /CN=fleet -days 9 -keyout keys/real.key -out keys/real.pem",
+        "genrsa -out keys/pcr.key 2048",
+        "rsa -in keys/pcr.key -pubout -out keys/pcr.pub",
+    ] {
+        let mut command = Command::new("openssl");
+        command.current_dir(work.folder()).args(line.split(' '));
+        assert!(command.output().unwrap().status.success(), "{line}");
+    }
 }
 
 #[test]
@@ -159,19 +166,23 @@ fn a_fleet_builds_sealed_generations_without_a_key() {
     let machine = Machine::new();
     let work = &machine.nix.work;
 
-    // The first round: nothing is signed, and no folder of signatures is there.
+    // The first round, for which no folder of signatures is there: what register 11 will be.
+    let requests = machine.on_host(&machine.build("policyRequests"));
+    let requests = requests.display().to_string();
+    let by_key = ["--pcr-private-key", "keys/pcr.key"];
+    let sign = ["boot", "sign", &requests, "--output", "policy-signatures"];
+    work.done(sign.iter().chain(&by_key));
+
+    // The second: the images, with those signatures in them.
     let requests = machine.on_host(&machine.build("requests"));
     let images = fs::read_dir(&requests).unwrap().count();
     assert_eq!(images, 4, "the boot loader and three images");
-    let by_key = ["--key", "keys/real.key", "--certificate", "keys/real.pem"];
     let requests = requests.display().to_string();
-    work.done(
-        ["boot", "sign", &requests, "--output", "signatures"]
-            .iter()
-            .chain(&by_key),
-    );
+    let by_key = ["--key", "keys/real.key", "--certificate", "keys/real.pem"];
+    let sign = ["boot", "sign", &requests, "--output", "signatures"];
+    work.done(sign.iter().chain(&by_key));
 
-    // The second: the images are those that were signed.
+    // The third: the images are those that were signed.
     let sealed = machine.build("sealed");
     assert!(sealed.ends_with("-sealed"), "{sealed}");
     let places = ["", "/specialisation/rescue", "/specialisation/bare"];
