@@ -256,10 +256,11 @@ fn the_commands_by_which_images_are_copied_do_what_the_page_says() {
         .filter(here)
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(commands.lines().count(), 4, "{commands}");
+    assert_eq!(commands.lines().count(), 6, "{commands}");
     let visit = work.inside(work.inputs.trixie().visit()).show(TOUCHSTONE);
     let mut shell = visit
         .bind_at(work.path("boot"), "/boot")
+        .bind_at(work.path("nix"), "/nix")
         .command("bash")
         .unwrap();
     shell.args(["-euxc", &[alias(), commands].concat()]);
