@@ -5,9 +5,12 @@ mod built;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
+use serde_json::Value;
 use touchstone_harness::modules::{Claims, failures, with_stand_in};
+use touchstone_harness::nix::output;
 
 use crate::support::Work;
 
@@ -70,6 +73,41 @@ fn boot_artifacts_are_asked_for_as_the_options_say() {
 #[test]
 fn the_toplevel_has_bootspec_v2_beside_v1() {
     assert_topic("bootspec");
+}
+
+#[test]
+fn the_line_in_the_toplevels_builder_adds_v2() {
+    let line = &topics()["bootspec"]["v2 is added to the document"].got[0];
+    let (_, words) = line.as_str().unwrap().split_once(' ').unwrap();
+    let work = Work::new();
+    // As nixpkgs of 2023 wrote it: with a program for secrets where there are none.
+    let path = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-system";
+    work.write(
+        "boot.json",
+        serde_json::json!({
+            "org.nixos.bootspec.v1": {
+                "init": format!("{path}/init"), "initrd": format!("{path}/initrd"), "kernel": format!("{path}/kernel"),
+                "initrdSecrets": format!("{path}/append-initrd-secrets"), "kernelParams": ["quiet"], "label": "NixOS",
+                "system": "x86_64-linux", "toplevel": path,
+            },
+            "org.nixos.specialisation.v1": {},
+        })
+        .to_string(),
+    );
+    let mut shell = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_touchstone");
+    shell.args(["-c", &format!("{program} {words}")]);
+    output({
+        shell.env("out", work.folder());
+        shell
+    })
+    .unwrap();
+    let document: Value = serde_json::from_slice(&work.read("boot.json.v2")).unwrap();
+    assert_eq!(
+        document["org.nixos.bootspec.v2"]["initrds"],
+        serde_json::json!([format!("{path}/initrd")])
+    );
+    assert!(document["org.nixos.bootspec.v1"].is_object());
 }
 
 #[test]
