@@ -19,7 +19,8 @@
 
       # Touchstone's Nix functions, by system: mkBootspec, mkUki, signPe, preparePe, unsignPe, predictPcrs,
       # referenceDocument, pcrlockFiles, mkManifest, signManifest,
-      # mkEsl, signUpdate, prepareUpdate, mkBootArtifacts, and for NixOS configurations bootspecOf and bootArtifactsOf.
+      # mkEsl, signUpdate, prepareUpdate, mkBootArtifacts, mkSealedGeneration, mkSigningRequests, signRequests, and for NixOS
+      # configurations bootspecOf and bootArtifactsOf.
       # `checks` has checks for your own flake (docs/checks.md): by system, and as lib.checks with `system` as one more argument.
       lib = forEachSystem
         (system:
