@@ -33,6 +33,9 @@ let
   tools = {
     inherit lib minimal package bareOf configOf crossPkgs;
 
+    # A specialisation that inherits nothing.
+    orphan = { inheritParentConfig = false; configuration = { imports = [ machine ]; boot.loader.grub.enable = false; }; };
+
     # A claim: that one value is the other.
     is = expected: got: { inherit expected got; };
 

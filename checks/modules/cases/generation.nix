@@ -1,5 +1,5 @@
 # What is read from NixOS' options: the fields of Bootspec v2.
-{ lib, is, configOf, package, ... }:
+{ lib, is, configOf, orphan, package, ... }:
 
 let
   bootspecOf = config: config.system.build.bootArtifacts.request.bootspec;
@@ -17,14 +17,10 @@ let
         boot.kernelParams = [ "rescue" ];
         boot.bootspec.extensions."org.example.menu" = { colour = lib.mkForce "red"; };
       };
-      bare = { inheritParentConfig = false; configuration = { boot.loader.grub.enable = false; } // alone; };
+      bare = orphan;
     };
   };
   childOf = name: two.specialisation.${name}.configuration;
-  alone = lib.optionalAttrs (plain ? fileSystems && plain.fileSystems ? "/") {
-    fileSystems."/" = { inherit (plain.fileSystems."/") device fsType; };
-    nixpkgs.hostPlatform = "x86_64-linux";
-  };
 
   tree = { hardware.deviceTree = { enable = true; package = lib.mkForce package; }; };
   named = { imports = [ tree ]; hardware.deviceTree.name = "vendor/board.dtb"; };

@@ -1,5 +1,5 @@
 # Sealed generations: the wrapper, what is inside of it, and what it is asked to be.
-{ lib, is, configOf, evaluates, files, package, ... }:
+{ lib, is, configOf, orphan, evaluates, files, package, ... }:
 
 let
   certificate = files."db.pem";
@@ -10,14 +10,9 @@ let
     boot.kernelParams = [ "quiet" ];
     specialisation = {
       rescue.configuration = { boot.kernelParams = [ "rescue" ]; boot.touchstone.uki.splash = files."logo.bmp"; };
-      bare = { inheritParentConfig = false; configuration = { boot.loader.grub.enable = false; } // alone; };
+      bare = orphan;
     };
   };
-  alone = lib.optionalAttrs (plain ? fileSystems && plain.fileSystems ? "/") {
-    fileSystems."/" = { inherit (plain.fileSystems."/") device fsType; };
-    nixpkgs.hostPlatform = "x86_64-linux";
-  };
-  plain = configOf { };
   sealing = { boot.touchstone.sealed.enable = true; };
 
   unsealed = configOf { imports = [ module { } ]; };

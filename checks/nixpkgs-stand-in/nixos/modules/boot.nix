@@ -1,10 +1,9 @@
 # Kernel, initrd and boot loaders: options with the types and defaults of nixpkgs. From nixos/modules:
-#   system/boot/kernel.nix                             045d702e8af1; the parameters' type is that of later releases
-#   system/boot/stage-1.nix                            4c853b32a3f2
+#   system/boot/kernel.nix                             045d702e8af1; the parameters' type and boot.kernel.enable are those of later releases
+#   system/boot/stage-1.nix                            00976b194fe3; boot.initrd.enable is that of later releases
 #   system/boot/systemd/initrd.nix                     00e6b22b508f
-#   system/boot/loader/loader.nix                      8613f6f68914
 #   system/boot/loader/systemd-boot/systemd-boot.nix   01e499cec163
-#   system/boot/loader/grub/grub.nix                   36bd1a6dbb00
+#   system/boot/loader/grub/grub.nix                   00f7b4bdb0be
 #   system/boot/loader/external/external.nix           08a4c8850831
 #   hardware/device-tree.nix                           01f31c2ee7d0
 { config, lib, pkgs, ... }:

@@ -1,8 +1,9 @@
 # What a machine is, and the programs around its boot: options with the types and defaults of nixpkgs. From nixos/modules:
 #   misc/version.nix       03a362fe87d4; distroId and distroName are those of later releases
-#   misc/nixpkgs.nix       (hostPlatform)
+#   misc/nixpkgs.nix       026ffb9e7abf; that a platform is set already is ours
 #   config/i18n.nix        05924f714f31; null is allowed by later releases
-#   system/boot/systemd.nix, system/etc/etc.nix
+#   system/boot/systemd.nix   c32bf83301bc
+#   system/etc/etc.nix     05924f714f31
 { config, lib, pkgs, ... }:
 
 let
@@ -11,7 +12,7 @@ let
 in
 {
   options = {
-    nixpkgs.hostPlatform = mkOption { type = types.either types.str types.attrs; default = "x86_64-linux"; };
+    nixpkgs.hostPlatform = mkOption { type = types.either types.str types.attrs; default = "x86_64-linux"; apply = lib.systems.elaborate; };
     system.nixos = {
       label = text "25.11";
       codeName = text "Xantusia";
@@ -29,7 +30,7 @@ in
   config = {
     _module.args.pkgs = lib.mkDefault (import ../../packages.nix {
       inherit lib;
-      system = config.nixpkgs.hostPlatform.system or config.nixpkgs.hostPlatform;
+      system = config.nixpkgs.hostPlatform.system;
     });
     environment.etc."os-release".source = builtins.toFile "os-release" "ID=nixos\n";
   };
