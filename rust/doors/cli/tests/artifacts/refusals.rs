@@ -87,3 +87,18 @@ fn a_section_that_the_uki_has_already() {
     let refusal = Refusal::new("uki.refused", "", &[".cmdline"]);
     assert_one_error(&generation.refused(fields), &refusal);
 }
+
+#[test]
+fn a_sealed_generation_whose_specialisations_should_be_profiles() {
+    let generation = Generation::new();
+    let mut own = super::core("one", &["console=ttyS0"]);
+    let inner = own["toplevel"].as_str().unwrap().trim_start_matches('/');
+    let inner = generation.work.path(inner);
+    std::fs::create_dir(&inner).unwrap();
+    own["operation"] = json!("bootspec.emit");
+    own["output"] = json!(inner.join("boot.json"));
+    generation.run(&own);
+    let sealed = json!({ "path": super::store("nixos-system-sealed") });
+    let fields = json!({ "seal": sealed, "shareSpecialisations": true });
+    refused(&generation, fields, &["sealed by themselves"]);
+}
