@@ -53,3 +53,49 @@ fn files_that_are_not_made_are_not_named() {
     let keys: Vec<&String> = uki.keys().collect();
     assert_eq!(keys, ["path", "sha256", "size", "authenticodeSha256"]);
 }
+
+/// Profiles, specialisations that are profiles, no boot loader, shim, sections of one's own: in each form, what is made is what is found.
+#[test]
+fn what_was_made_is_what_boot_verify_finds() {
+    let generation = Generation::new();
+    super::on_the_way::shim(&generation);
+    let without_enforcing = json!({ "secureBoot": { "PK": "keys/PK.esl", "KEK": "keys/KEK.esl", "db": "keys/db.esl", "enabled": false },
+        "withoutBootSecret": true });
+    for (output, fields) in [
+        (
+            "profiles",
+            json!({ "profiles": [{ "id": "debug", "kernelParams": ["debug"] }], "shareSpecialisations": true,
+            "measure": measure() }),
+        ),
+        ("direct", json!({ "loader": null, "measure": measure() })),
+        (
+            "with-shim",
+            json!({ "shim": { "image": "shim" }, "measure": without_enforcing }),
+        ),
+        (
+            "sections",
+            json!({ "sections": [{ "name": ".mine", "content": "text" }], "splash": "splash.bmp", "ucode": "ucode",
+            "measure": measure() }),
+        ),
+        ("unmeasured", json!({})),
+    ] {
+        let mut request = json!({ "bootspec": with_specialisations(), "sign": sign() });
+        for (name, value) in fields.as_object().unwrap() {
+            request[name] = value.clone();
+        }
+        generation.make(output, request);
+        let mut verify =
+            json!({ "operation": "boot.verify", "artifacts": output, "db": "keys/db.esl" });
+        if fields["measure"].is_object() {
+            verify["measure"] = fields["measure"].clone();
+        }
+        if fields["shim"].is_object() {
+            // Who signed shim is not in this db.
+            verify["shim"] = fields["shim"].clone();
+            verify.as_object_mut().unwrap().shift_remove("db");
+        }
+        let answer = generation.run(&verify);
+        assert_eq!(answer["verified"], true, "{output}: {answer}");
+        assert_eq!(answer["findings"], json!([]), "{output}: {answer}");
+    }
+}

@@ -11,7 +11,7 @@ fn pcrs(prediction: &Value) -> Vec<Value> {
 }
 
 /// Debian's shim, which Microsoft signed.
-fn shim(generation: &Generation) {
+pub fn shim(generation: &Generation) {
     let files = generation.work.inputs.efi["trixie"].iter();
     let shim = files
         .map(std::path::PathBuf::from)
