@@ -252,6 +252,8 @@ in
   #     boot.json, uki.efi, specialisation/<name>/uki.efi, loader.efi, pcrs.json, manifest.json.
   # `bootspec` has the fields of mkBootspec. Images are signed by a test key, `sign`, or with signatures that were made elsewhere,
   # `detached = { certificate = ./db.pem; signatures = ./signatures; }` (a folder of `touchstone boot sign`), or not at all.
+  # More fields: profiles = [ { id; title ? null; kernelParams; } ] and shareSpecialisations (entries of the boot menu within one UKI),
+  # shim = { image; … }, sections = [ { name; content; } ], sbat, splash, ucode, dtbauto, hwids, deviceTree, pcrpkey, compat.
   mkBootArtifacts = { name ? "boot-artifacts", bootspec, ... }@generation:
     perform {
       inherit name;
