@@ -1,41 +1,49 @@
 //! Files that are searched for private keys: any bytes are looked through, with the same findings however much is read at once and
 //! wherever in the stream they stand.
 //!
-//! The seeds, keys of openssl, python-cryptography and `nix-store --generate-binary-cache-key`, are of no use: they were made for this.
+//! The seeds, keys of openssl and python-cryptography, a TPM's and age's, are of no use: they were made for this.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use touchstone_artifacts::secrets::{Kind, Placed, Scanner};
+use std::cell::RefCell;
 
-/// Windows and what stands before: larger than what is kept of a window, and smaller.
-const READS: [(usize, usize); 3] = [(61, 0), (4096, 70_001), (1 << 20, 600)];
+use libfuzzer_sys::fuzz_target;
+use touchstone_artifacts::secrets::{Kind, Placed, Scanner, Secret};
+
+/// How many bytes are read at once, and how many stand before the input: more than is kept of a window.
+const READS: [(usize, usize); 3] = [(1 << 16, 0), (61, 0), (4096, 70_001)];
+
+thread_local! {
+    /// One for each, used again and again as they are for the files of a closure.
+    static SCANNERS: RefCell<[Scanner; 3]> = RefCell::new(READS.map(|(window, _)| Scanner::with_window(window)));
+}
 
 fuzz_target!(|bytes: &[u8]| {
-    let found = scan(1 << 20, bytes);
-    for one in &found {
-        assert!(one.offset < bytes.len() as u64);
-        assert_eq!(one.secret.fingerprint.len(), 64);
-    }
-    for (window, before) in READS {
-        let mut moved = vec![b' '; before];
-        moved.extend(bytes);
-        let again = scan(window, &moved);
-        let back = |placed: &Placed| (placed.offset - before as u64, placed.secret.clone());
-        let again: Vec<_> = again.iter().map(back).collect();
+    SCANNERS.with_borrow_mut(|scanners| {
+        let [found, at_once, behind] = [0, 1, 2].map(|place| {
+            let before = READS[place].1;
+            let mut moved = vec![b' '; before];
+            moved.extend(bytes);
+            scan(&mut scanners[place], before, &moved)
+        });
+        assert_eq!(at_once, found);
         // DER is a key as a whole file only; the name of a key of Nix may begin with the same byte.
-        let whole = |placed: &&Placed| {
-            let der = placed.offset == 0 && bytes.first() == Some(&0x30);
-            before == 0 || !der || placed.secret.kind == Kind::Nix
+        let not_whole = |(offset, secret): &&(u64, Secret)| {
+            *offset > 0 || bytes.first() != Some(&0x30) || secret.kind == Kind::Nix
         };
-        let expected = found.iter().filter(whole);
-        let expected: Vec<_> = expected.map(|placed| (placed.offset, placed.secret.clone())).collect();
-        assert_eq!(again, expected, "{window} bytes at once, {before} before them");
-    }
+        let found: Vec<_> = found.iter().filter(not_whole).cloned().collect();
+        assert_eq!(behind, found);
+    });
 });
 
-fn scan(window: usize, mut bytes: &[u8]) -> Vec<Placed> {
+/// What is found, by its place in the input.
+fn scan(scanner: &mut Scanner, before: usize, mut bytes: &[u8]) -> Vec<(u64, Secret)> {
     let length = bytes.len() as u64;
-    let (found, read) = Scanner::with_window(window).scan(&mut bytes).expect("a slice is read");
+    let (found, read) = scanner.scan(&mut bytes).expect("a slice is read");
     assert_eq!(read, length);
-    found
+    let place = |placed: Placed| {
+        assert!(placed.offset < length);
+        assert_eq!(placed.secret.fingerprint.len(), 64);
+        (placed.offset - before as u64, placed.secret)
+    };
+    found.into_iter().map(place).collect()
 }
