@@ -8,9 +8,13 @@ mod toplevel;
 mod upgrade;
 mod validate;
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 use touchstone_bootspec::touchstone;
 use touchstone_bootspec::{
-    INITRD_SECRETS, InitrdSecretsError, ReadError, SynthesizeError, UpgradeError,
+    Document, INITRD_SECRETS, InitrdSecretsError, ReadError, SynthesizeError, UpgradeError,
 };
 use touchstone_store::json::JsonError;
 
@@ -19,6 +23,33 @@ pub use show::{ShowBootspec, ShownBootspec, ShownGeneration, ShownSpecialisation
 pub use synthesize::{SynthesizeBootspec, SynthesizedBootspec};
 pub use upgrade::{UpgradeBootspec, UpgradedBootspec};
 pub use validate::{ValidBootspec, ValidateBootspec, ValidatedBootspecs};
+
+/// A document of which an answer holds the value, which is made when the answer is printed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenDocument(pub Document);
+
+impl WrittenDocument {
+    /// The document as it is written to a file.
+    pub fn text(&self) -> String {
+        self.0.to_json()
+    }
+}
+
+impl Serialize for WrittenDocument {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.to_value().serialize(serializer)
+    }
+}
+
+impl JsonSchema for WrittenDocument {
+    fn schema_name() -> Cow<'static, str> {
+        "WrittenDocument".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object" })
+    }
+}
 
 /// Why a file is no Bootspec document, or none can be made of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

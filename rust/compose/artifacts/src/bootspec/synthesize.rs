@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use touchstone_bootspec::{Additions, SynthesizeError, UpgradeError, synthesize, upgrade};
 
 use super::file::refused;
-use super::toplevel;
-use super::upgrade::{UpgradedBootspec, program};
+use super::upgrade::program;
+use super::{WrittenDocument, toplevel};
 use crate::{Context, Error, output};
 
 /// The request of `bootspec.synthesize`.
@@ -33,11 +32,7 @@ pub struct SynthesizeBootspec {
 #[serde(rename_all = "camelCase")]
 pub struct SynthesizedBootspec {
     /// The document.
-    pub document: Value,
-    /// The document as it is written.
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub text: String,
+    pub document: WrittenDocument,
 }
 
 impl SynthesizeBootspec {
@@ -57,10 +52,10 @@ impl SynthesizeBootspec {
             upgrade(v1, Additions::default(), program)
                 .map_err(|error: UpgradeError| refused(&self.toplevel, error.into()))?
         };
-        let UpgradedBootspec { document, text } = UpgradedBootspec::of(&document);
+        let document = WrittenDocument(document);
         if let Some(path) = &self.output {
-            output::bytes(path, text.as_bytes())?;
+            output::bytes(path, document.text().as_bytes())?;
         }
-        Ok(SynthesizedBootspec { document, text })
+        Ok(SynthesizedBootspec { document })
     }
 }

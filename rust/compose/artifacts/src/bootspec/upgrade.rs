@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use touchstone_bootspec::{Additions, Document, SecretsProgram, UpgradeError, upgrade};
+use touchstone_bootspec::{Additions, SecretsProgram, UpgradeError, upgrade};
 use touchstone_store::StoreFile;
 
-use super::NoBootspec;
 use super::file::{file_of, read_with_extensions, refused};
+use super::{NoBootspec, WrittenDocument};
 use crate::{Context, Error, output};
 
 /// The request of `bootspec.upgrade`.
@@ -37,20 +36,7 @@ pub struct UpgradeBootspec {
 #[serde(rename_all = "camelCase")]
 pub struct UpgradedBootspec {
     /// The document. In the file that is written, extensions are what they were to the byte; here, their numbers are 64-bit ones.
-    pub document: Value,
-    /// The document as it is written.
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub text: String,
-}
-
-impl UpgradedBootspec {
-    pub(super) fn of(document: &Document) -> Self {
-        Self {
-            document: document.to_value(),
-            text: document.to_json(),
-        }
-    }
+    pub document: WrittenDocument,
 }
 
 impl UpgradeBootspec {
@@ -65,11 +51,11 @@ impl UpgradeBootspec {
         let additions = self.additions().map_err(refused)?;
         let upgraded = upgrade(document, additions, program(self.without_initrd_secrets));
         let upgraded = upgraded.map_err(|error: UpgradeError| refused(error.into()))?;
-        let answer = UpgradedBootspec::of(&upgraded);
+        let document = WrittenDocument(upgraded);
         if let Some(path) = &self.output {
-            output::bytes(path, answer.text.as_bytes())?;
+            output::bytes(path, document.text().as_bytes())?;
         }
-        Ok(answer)
+        Ok(UpgradedBootspec { document })
     }
 
     fn additions(&self) -> Result<Additions, NoBootspec> {

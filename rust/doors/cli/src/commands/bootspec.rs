@@ -31,7 +31,7 @@ pub fn run(words: Bootspec, context: &Context<'_>) -> Result<Verdict, Failure> {
             if json {
                 print::json(&answer)?;
             } else if !silent {
-                print::line(answer.text.trim_end())?;
+                print::line(answer.document.text().trim_end())?;
             }
         }
         Bootspec::Synthesize(words) => {
@@ -40,7 +40,7 @@ pub fn run(words: Bootspec, context: &Context<'_>) -> Result<Verdict, Failure> {
             if json {
                 print::json(&answer)?;
             } else if !silent {
-                print::line(answer.text.trim_end())?;
+                print::line(answer.document.text().trim_end())?;
             }
         }
         Bootspec::Show(words) => {
