@@ -9,6 +9,7 @@ pub mod boot_signatures;
 pub mod boot_verify;
 pub mod bootspec;
 mod companions;
+mod content;
 pub mod detached;
 pub mod diff;
 mod efifw;

@@ -9,12 +9,9 @@ use touchstone_pe::uki::cmdline_from_words;
 
 use super::finding::{Report, Rule};
 use crate::Error;
+pub(super) use crate::bootspec::DOCUMENT;
+use crate::bootspec::LIMIT;
 use crate::source::read_small;
-
-/// The name of the document.
-pub(super) const DOCUMENT: &str = "boot.json";
-/// A document of a thousand specialisations has some megabytes.
-const LIMIT: u64 = 1 << 26;
 
 /// A folder and its document.
 pub(super) struct Documented {

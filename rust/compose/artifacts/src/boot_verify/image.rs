@@ -7,9 +7,10 @@ use touchstone_bootspec::touchstone::{Image as NamedImage, Profile};
 use touchstone_measure::profile_sections;
 use touchstone_pe::{Image, Section};
 
-use super::content::{Content, joined, kernel, of_section};
+use super::content::{joined, kernel, of_section};
 use super::document::{Booted, Documented};
 use super::finding::{Report, Rule};
+use crate::content::Content;
 use crate::source::open_image;
 
 /// Looks at the UKI of the generation or of a specialisation.

@@ -9,8 +9,10 @@ use super::{NoBootspec, initrd_secrets_place};
 use crate::Error;
 use crate::source::read_small;
 
-/// A document of a thousand specialisations has some megabytes.
-const LIMIT: u64 = 1 << 26;
+/// What a document is called in the folder of a generation, or of boot artifacts.
+pub(crate) const DOCUMENT: &str = "boot.json";
+/// The most that is read of one: 64 MiB. A document of a thousand specialisations has some megabytes.
+pub(crate) const LIMIT: u64 = 1 << 26;
 
 /// The document of this file, or of this toplevel.
 ///
@@ -35,7 +37,7 @@ pub(super) fn read_with_extensions(path: &Path) -> Result<Document, Error> {
 /// The file itself, or `boot.json` in a folder.
 pub(super) fn file_of(path: &Path) -> PathBuf {
     if path.is_dir() {
-        path.join("boot.json")
+        path.join(DOCUMENT)
     } else {
         path.to_owned()
     }

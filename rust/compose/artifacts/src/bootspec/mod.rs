@@ -18,6 +18,8 @@ use touchstone_bootspec::{
 };
 use touchstone_store::json::JsonError;
 
+pub(crate) use file::{DOCUMENT, LIMIT};
+
 pub use emit::{DescribedGeneration, DescribedSpecialisation, EmitBootspec, EmittedBootspec};
 pub use show::{ShowBootspec, ShownBootspec, ShownGeneration, ShownSpecialisation};
 pub use synthesize::{SynthesizeBootspec, SynthesizedBootspec};

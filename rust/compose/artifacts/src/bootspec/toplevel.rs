@@ -9,7 +9,7 @@ use touchstone_bootspec::{SynthesizeError, Toplevel};
 use touchstone_store::{StoreFile, StorePath};
 
 use super::NoBootspec;
-use super::file::refused;
+use super::file::{DOCUMENT, refused};
 use crate::Error;
 use crate::source::read_small;
 
@@ -24,7 +24,7 @@ const TEXT_LIMIT: u64 = 1 << 16;
 /// [`Error::Open`], [`Error::Text`], [`Error::NoBootspec`].
 pub(super) fn read(path: &Path) -> Result<Toplevel, Error> {
     let folder = resolve(path)?;
-    if exists(&folder.join("boot.json")) {
+    if exists(&folder.join(DOCUMENT)) {
         return Err(refused(path, NoBootspec::HasDocument));
     }
     let mut specialisations = BTreeMap::new();

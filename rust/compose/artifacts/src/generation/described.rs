@@ -6,10 +6,8 @@ use touchstone_bootspec::touchstone::{KEY, Touchstone};
 use touchstone_store::json::{self, Object};
 
 use crate::Error;
+use crate::bootspec::{DOCUMENT, LIMIT};
 use crate::source::read_small;
-
-/// A document of a thousand specialisations has some megabytes.
-const DOCUMENT_LIMIT: u64 = 1 << 26;
 
 /// The extension `org.touchstone.v1` of the `boot.json` in `folder`.
 ///
@@ -17,8 +15,8 @@ const DOCUMENT_LIMIT: u64 = 1 << 26;
 /// [`Error::Open`], and [`Error::Text`] when there is no such extension or it breaks a rule of its own.
 pub(crate) fn described(folder: &Path) -> Result<Touchstone, Error> {
     let role = "folder of boot artifacts";
-    let file = folder.join("boot.json");
-    let bytes = read_small(role, &file, DOCUMENT_LIMIT)?;
+    let file = folder.join(DOCUMENT);
+    let bytes = read_small(role, &file, LIMIT)?;
     let read = || Touchstone::read(Object::new("", json::parse(&bytes)?)?.required(KEY)?);
     read().map_err(|error| Error::Text {
         role,

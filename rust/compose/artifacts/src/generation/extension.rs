@@ -100,8 +100,8 @@ impl InPlace {
     fn file(&self, file: &MadeFile) -> Result<NamedFile, ValueError> {
         Ok(NamedFile {
             path: RelativePath::parse(&format!("{}{}", self.0, file.path))?,
-            sha256: Sha256::parse(&file.sha256)?,
-            size: file.size,
+            sha256: Sha256::parse(&file.content.sha256)?,
+            size: file.content.size,
         })
     }
 

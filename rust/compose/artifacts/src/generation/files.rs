@@ -1,11 +1,10 @@
 //! The files of a generation as they were written: what the document says of them.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek};
+use std::io::Seek;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
+use crate::content::Content;
 use crate::source::open;
 use crate::uki::AssembledUki;
 use crate::{Error, output};
@@ -21,8 +20,15 @@ pub(super) struct MadeImage {
 #[derive(Debug)]
 pub(super) struct MadeFile {
     pub(super) path: String,
-    pub(super) sha256: String,
-    pub(super) size: u64,
+    pub(super) content: Content,
+}
+
+impl MadeFile {
+    /// Reads what stands in `file`, to its end.
+    fn read(path: String, file: &mut File, target: &Path) -> Result<MadeFile, Error> {
+        let content = Content::of(file).map_err(|source| unreadable(target, source))?;
+        Ok(MadeFile { path, content })
+    }
 }
 
 /// Writes the image `name` in `folder`, and reads it once more for the digest of the file: a signature changes its header.
@@ -38,10 +44,7 @@ pub(super) fn written(
     output::file(&target, |out| {
         let answer = write(out, &target)?;
         out.rewind().map_err(|source| unreadable(&target, source))?;
-        let file = MadeFile {
-            path: name.to_owned(),
-            ..content(out, &target)?
-        };
+        let file = MadeFile::read(name.to_owned(), out, &target)?;
         Ok(MadeImage { file, answer })
     })
 }
@@ -53,32 +56,7 @@ pub(super) fn written(
 pub(super) fn described(folder: &Path, path: String) -> Result<MadeFile, Error> {
     let target = folder.join(&path);
     let mut file = open("file that was just written", &target)?;
-    Ok(MadeFile {
-        path,
-        ..content(&mut file, &target)?
-    })
-}
-
-/// Reads what stands in `file`, to its end.
-fn content(file: &mut File, target: &Path) -> Result<MadeFile, Error> {
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; touchstone_pe::CHUNK];
-    let mut size = 0;
-    loop {
-        let got = match file.read(&mut block) {
-            Ok(0) => break,
-            Ok(got) => got,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(source) => return Err(unreadable(target, source)),
-        };
-        hasher.update(block.get(..got).unwrap_or_default());
-        size += got as u64;
-    }
-    Ok(MadeFile {
-        path: String::new(),
-        sha256: crate::hex(&hasher.finalize()),
-        size,
-    })
+    MadeFile::read(path, &mut file, &target)
 }
 
 fn unreadable(file: &Path, source: std::io::Error) -> Error {

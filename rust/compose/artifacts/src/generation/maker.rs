@@ -8,6 +8,7 @@ use super::extension::Described;
 use super::files::{MadeFile, MadeImage, described, written};
 use super::signer::ImageSigner;
 use super::{BootArtifacts, MadeBootArtifacts, Places, plan};
+use crate::bootspec::DOCUMENT;
 use crate::firmware::{Firmware, Measure};
 use crate::input::Input;
 use crate::inspect::DigestPe;
@@ -98,7 +99,7 @@ impl<'a> Maker<'a> {
         };
         let extension = Extensions::from_iter([made.extension(places)?]);
         let (document, _) = self.request.bootspec.document(extension)?;
-        let document_file = places.document.join("boot.json");
+        let document_file = places.document.join(DOCUMENT);
         output::bytes(&document_file, document.to_json().as_bytes())?;
         Ok(made.answer())
     }

@@ -13,12 +13,10 @@ use touchstone_bootspec::{
 
 use super::SealError;
 use crate::Error;
+pub(super) use crate::bootspec::DOCUMENT;
+use crate::bootspec::LIMIT;
 use crate::source::read_small;
 
-/// A document of a thousand specialisations has some megabytes.
-const DOCUMENT_LIMIT: u64 = 1 << 26;
-/// The document's name in a generation.
-pub(super) const DOCUMENT: &str = "boot.json";
 /// The folder of the specialisations.
 pub(super) const SPECIALISATIONS: &str = "specialisation";
 /// The folder of programs.
@@ -85,7 +83,7 @@ impl Inner {
 /// # Errors
 /// [`Error::Open`], [`Error::Text`] when it is too large, [`Error::Seal`].
 pub(super) fn read_document(file: &Path) -> Result<Document, Error> {
-    let bytes = read_small("document of the generation", file, DOCUMENT_LIMIT)?;
+    let bytes = read_small("document of the generation", file, LIMIT)?;
     Document::read(&bytes).map_err(|error| refused(file, SealError::Document(error)))
 }
 
