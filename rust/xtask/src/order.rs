@@ -9,12 +9,13 @@ use cargo_metadata::{DependencyKind, Metadata};
 const WINGS: [&str; 4] = ["formats", "trust", "compose", "doors"];
 
 /// Arrows inside a wing.
-const INSIDE: [(&str, &str); 6] = [
+const INSIDE: [(&str, &str); 7] = [
     ("bootspec", "store"),
     ("measure", "sign"),
     ("token", "sign"),
     ("tpm", "sign"),
     ("operations", "artifacts"),
+    ("artifacts", "esp"),
     ("agent", "artifacts"),
 ];
 
