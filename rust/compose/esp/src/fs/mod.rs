@@ -14,6 +14,8 @@ pub trait FileSystem {
     /// A file that is being read.
     type Reader: io::Read;
 
+    /// What people call it: where it is mounted.
+    fn name(&self) -> &str;
     /// What lies in a folder; the root when none is given.
     fn list(&self, folder: Option<&EspPath>) -> io::Result<Vec<Found>>;
     /// Opens a file to read it. A link is an error.
@@ -28,8 +30,10 @@ pub trait FileSystem {
     fn remove_folder(&self, folder: &EspPath) -> io::Result<()>;
     /// Brings the names in a folder to the disk; those in the root when none is given.
     fn sync_folder(&self, folder: Option<&EspPath>) -> io::Result<()>;
-    /// Gives a file another name. With `replace`, what has that name is replaced; without, it is an error.
-    fn rename(&self, from: &EspPath, to: &EspPath, replace: bool) -> io::Result<()>;
+    /// Gives a file another name in the same folder. That something has that name already is an error ([`io::ErrorKind::AlreadyExists`]).
+    fn rename(&self, from: &EspPath, to: &EspPath) -> io::Result<()>;
+    /// Exchanges the names of two files in the same folder: each is there all the time, with the one content or the other.
+    fn exchange(&self, one: &EspPath, other: &EspPath) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, file: &EspPath) -> io::Result<()>;
     /// Brings everything to the disk.
