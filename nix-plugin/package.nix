@@ -1,5 +1,5 @@
-# What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs, beside the launcher of sealed generations;
-# `touchstone-full`, dynamic, with them; and `probe`, static, the guest and builder of the boot checks.
+# What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs, beside the launcher of sealed generations and the installer;
+# `touchstone-full`, dynamic, with them, beside the installer; and `probe`, static, the guest and builder of the boot checks.
 { pkgs }:
 
 let
@@ -33,7 +33,7 @@ in
 {
   touchstone = build (static // {
     pname = "touchstone";
-    others = [ "touchstone-launcher" ];
+    others = [ "touchstone-launcher" "touchstone-install" ];
     description = "Boot trust for NixOS: command line and derivation builder";
   });
   # A static program cannot load a token's module, and tpm2-tss loads what reaches the TPM.
@@ -41,13 +41,14 @@ in
     inherit (pkgs) rustPlatform;
     pname = "touchstone-full";
     program = "touchstone";
-    description = "Boot trust for NixOS: command line with keys in PKCS#11 tokens and TPMs";
+    others = [ "touchstone-install" ];
+    description = "Boot trust for NixOS: command line and installer with keys in PKCS#11 tokens and TPMs";
     buildType = "release";
     buildFeatures = [ "token" "tpm" ];
     nativeBuildInputs = [ pkgs.pkg-config ];
     buildInputs = [ pkgs.tpm2-tss ];
     # Found by its name where a key's URI names no module.
-    postFixup = "patchelf --add-rpath ${pkgs.p11-kit}/lib $out/bin/touchstone";
+    postFixup = "patchelf --add-rpath ${pkgs.p11-kit}/lib $out/bin/touchstone $out/bin/touchstone-install";
   };
   probe = build (static // {
     pname = "touchstone-probe";

@@ -39,6 +39,7 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         newest_ovmf: None,
         touchstone: None,
         launcher: None,
+        installer: None,
         probe: None,
         faulty_token: None,
     };

@@ -57,13 +57,13 @@ pub fn package(folder: &Path, program: &Path) -> Result<PathBuf> {
     Ok(package)
 }
 
-/// The package `folder/touchstone` as it is shipped: the static program, and the launcher of sealed generations.
+/// The package `folder/touchstone` as it is shipped: the static program, the launcher of sealed generations, and the installer.
 ///
 /// # Errors
 /// When one of them is not built, or cannot be copied.
 pub fn touchstone_package(inputs: &Inputs, folder: &Path) -> Result<PathBuf> {
     let package = folder.join("touchstone");
-    for program in [&inputs.touchstone, &inputs.launcher] {
+    for program in [&inputs.touchstone, &inputs.launcher, &inputs.installer] {
         let program = program.as_ref();
         let program =
             program.context("the static binaries are not built: run `cargo xtask setup`")?;

@@ -98,6 +98,7 @@ fn add_binaries(inputs: &mut Inputs) -> Result<()> {
     let binaries = toolchain::static_binaries()?;
     inputs.touchstone = Some(binaries.touchstone);
     inputs.launcher = Some(binaries.launcher);
+    inputs.installer = Some(binaries.installer);
     inputs.probe = Some(binaries.probe);
     inputs.faulty_token = Some(toolchain::faulty_token()?);
     Ok(())

@@ -12,6 +12,14 @@ use touchstone_harness::progress::Stage;
 /// The target of the static binaries.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
 
+/// What is linked statically.
+const STATIC_PROGRAMS: [&str; 4] = [
+    "touchstone",
+    "touchstone-launcher",
+    "touchstone-install",
+    "touchstone-probe",
+];
+
 /// The checkout's root folder.
 pub fn checkout() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
@@ -52,6 +60,8 @@ pub struct StaticBinaries {
     pub touchstone: PathBuf,
     /// The launcher of sealed generations.
     pub launcher: PathBuf,
+    /// The installer.
+    pub installer: PathBuf,
     /// The guest of the boot checks.
     pub probe: PathBuf,
 }
@@ -69,7 +79,7 @@ pub fn static_binaries() -> Result<StaticBinaries> {
         "--target",
         STATIC_TARGET,
     ]);
-    for package in ["touchstone", "touchstone-launcher", "touchstone-probe"] {
+    for package in STATIC_PROGRAMS {
         command.args(["--package", package]);
     }
     let stage = Stage::begin("Building the static binaries");
@@ -83,6 +93,7 @@ pub fn static_binaries() -> Result<StaticBinaries> {
     Ok(StaticBinaries {
         touchstone: folder.join("touchstone"),
         launcher: folder.join("touchstone-launcher"),
+        installer: folder.join("touchstone-install"),
         probe: folder.join("touchstone-probe"),
     })
 }

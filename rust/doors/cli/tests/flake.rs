@@ -110,7 +110,7 @@ fn the_full_package_has_every_feature_and_the_static_one_none() {
 }
 
 #[test]
-fn the_static_package_has_the_launcher_of_sealed_generations() {
+fn the_static_package_has_the_launcher_of_sealed_generations_and_the_installer() {
     let flake = Flake::new();
     let checkout = flake.touchstone.display().to_string();
     let built = |package: &str| {
@@ -118,11 +118,11 @@ fn the_static_package_has_the_launcher_of_sealed_generations() {
         let inputs = [("nixpkgs", flake.nixpkgs.as_path())];
         flake.nix(&["eval", "--json"], &inputs, &attribute)
     };
-    let launcher = r#"["--package","touchstone","--package","touchstone-launcher"]"#;
-    assert_eq!(built("touchstone").trim(), launcher);
+    let all = r#"["--package","touchstone","--package","touchstone-launcher","--package","touchstone-install"]"#;
+    assert_eq!(built("touchstone").trim(), all);
     assert_eq!(
         built("touchstone-full").trim(),
-        r#"["--package","touchstone"]"#
+        r#"["--package","touchstone","--package","touchstone-install"]"#
     );
 }
 

@@ -1,2 +1,22 @@
 //! Installs NixOS generations on EFI system partitions, and activates them without interpreters.
+//!
+//! - [`Host`]: where everything of the machine is found.
+//! - [`settings`]: `touchstone/install.json` of a toplevel.
+//! - [`arguments`]: the words of the command line.
 #![forbid(unsafe_code)]
+
+pub mod arguments;
+pub mod host;
+pub mod settings;
+mod unique;
+
+pub use host::Host;
+
+/// What a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was done.
+    Done,
+    /// It looked, and the answer is no: exit status 3.
+    Negative,
+}

@@ -1,6 +1,22 @@
-//! `touchstone-install`.
+//! `touchstone-install`: installs NixOS generations on EFI system partitions, and activates them without interpreters.
+//!
+//! Exit status: 0 done; 1 refused or failed, with one error on standard error; 2 wrong usage; 3 looked at, and the answer is no.
 #![forbid(unsafe_code)]
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+use std::process::ExitCode;
+
+use clap::Parser;
+use touchstone_install::arguments::Arguments;
+use touchstone_install::settings::Settings;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let install = &arguments.install;
+    match Settings::of(&install.common.host(), &install.toplevel()) {
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("touchstone-install: error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
