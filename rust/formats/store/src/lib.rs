@@ -4,12 +4,15 @@
 //! - [`NarHash`], [`nar`] and [`base32`]: what a path's content hashes to.
 //! - [`SecretKey`], [`PublicKey`], [`Signature`] and [`fingerprint`]: Nix signatures.
 //! - [`Manifest`]: a toplevel's closure, each path with its hash, references and signatures (`docs/manifest.md`).
+//! - [`NarInfo`]: what a binary cache, or this machine's registry, says of one path.
+//! - [`closure`]: whether a toplevel's closure on a disk is what trusted keys signed.
 //! - [`json`]: the strict reader that this crate's and Bootspec's documents share.
 //!
 //! Nothing here asks the Nix database: whoever can write the disk can write the database.
 #![forbid(unsafe_code)]
 
 pub mod base32;
+pub mod closure;
 mod file;
 mod fingerprint;
 mod hash;
@@ -17,6 +20,7 @@ pub mod json;
 mod key;
 pub mod manifest;
 pub mod nar;
+pub mod narinfo;
 mod path;
 mod text;
 
@@ -24,5 +28,6 @@ pub use file::{StoreFile, StoreFileError};
 pub use fingerprint::fingerprint;
 pub use hash::{NarHash, NarHashError};
 pub use key::{KeyError, PublicKey, SecretKey, Signature, distinct_contents};
-pub use manifest::{ContentAddress, Entry, Manifest};
+pub use manifest::{ContentAddress, Entry, Manifest, Trust};
+pub use narinfo::NarInfo;
 pub use path::{STORE_DIR, StorePath, StorePathError};

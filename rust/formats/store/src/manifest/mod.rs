@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 pub use document::ReadError;
 pub use sources::SourceError;
-pub use verify::VerifyError;
+pub use verify::{Trust, VerifyError};
 
 use crate::{NarHash, SecretKey, Signature, StorePath, fingerprint};
 
@@ -154,6 +154,12 @@ impl Manifest {
     /// The entries, in the order of their paths.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.values()
+    }
+
+    /// The sum of the NAR sizes in bytes. Sizes that nobody has are no reason to fail: it ends at the largest number.
+    pub fn nar_size(&self) -> u64 {
+        self.entries()
+            .fold(0, |sum, entry| sum.saturating_add(entry.nar_size))
     }
 
     /// One path's entry.

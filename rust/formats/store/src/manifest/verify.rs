@@ -33,33 +33,55 @@ pub enum VerifyError {
     },
 }
 
-impl Manifest {
-    /// Checks that every path is signed by at least `sigs_needed` *different* trusted keys.
-    ///
-    /// Keys are told apart by their contents: one key under two names counts once. A content address excuses no path from being signed.
-    /// This says that the manifest is authentic, not that any disk holds what it lists.
-    pub fn verify(&self, trusted: &[PublicKey], sigs_needed: usize) -> Result<(), VerifyError> {
+/// Whom a closure must be signed by: the trusted keys, and how many different ones of them must have signed each path.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    keys: Vec<PublicKey>,
+    sigs_needed: usize,
+}
+
+impl Trust {
+    /// Trust in `sigs_needed` of the keys at least. Keys are told apart by their contents: one key under two names counts once.
+    pub fn new(keys: Vec<PublicKey>, sigs_needed: usize) -> Result<Self, VerifyError> {
         if sigs_needed == 0 {
             return Err(VerifyError::NoneNeeded);
         }
-        let distinct = distinct_contents(trusted);
+        let distinct = distinct_contents(&keys);
         if distinct < sigs_needed {
             return Err(VerifyError::TooFewKeys {
                 needed: sigs_needed,
                 distinct,
             });
         }
-        self.entries().try_for_each(|entry| {
-            let good = entry.signers(trusted).len();
-            if good >= sigs_needed {
-                return Ok(());
-            }
-            Err(VerifyError::TooFewSignatures {
-                path: entry.path.clone(),
-                good,
-                needed: sigs_needed,
-            })
+        Ok(Self { keys, sigs_needed })
+    }
+
+    /// The trusted keys.
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// Checks that enough trusted keys signed an entry. A content address excuses no path from being signed.
+    pub fn check(&self, entry: &Entry) -> Result<(), VerifyError> {
+        let good = entry.signers(&self.keys).len();
+        if good >= self.sigs_needed {
+            return Ok(());
+        }
+        Err(VerifyError::TooFewSignatures {
+            path: entry.path.clone(),
+            good,
+            needed: self.sigs_needed,
         })
+    }
+}
+
+impl Manifest {
+    /// Checks that every path is signed by at least `sigs_needed` *different* trusted keys, as [`Trust`] says.
+    ///
+    /// This says that the manifest is authentic, not that any disk holds what it lists.
+    pub fn verify(&self, trusted: &[PublicKey], sigs_needed: usize) -> Result<(), VerifyError> {
+        let trust = Trust::new(trusted.to_vec(), sigs_needed)?;
+        self.entries().try_for_each(|entry| trust.check(entry))
     }
 }
 

@@ -1,9 +1,4 @@
-//! NAR hashing: the hash of a path as Nix sees it, computed straight from the file system. Nothing is ever unpacked.
-//!
-//! A NAR ("Nix archive") holds what a store path *is*: regular files with their one executable bit, symbolic links, and directories
-//! with their entries in byte order; neither owners nor times nor other mode bits.
-//!
-//! Source: E. Dolstra's thesis, figure 5.2; Nix manual, "Nix Archive (NAR) format".
+//! The walk that writes a path's NAR.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, Write};
@@ -11,95 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
-use sha2::{Digest, Sha256};
+use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 
-use crate::NarHash;
+use super::metadata::Guard;
+use super::{MAX_DEPTH, NarError};
 
-/// Deepest nesting of directories that is followed: one open directory a level.
-pub const MAX_DEPTH: usize = 256;
 /// Bytes read from a file at once.
 const CHUNK: usize = 128 * 1024;
-
-/// What a path's NAR hashes to, and how long it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NarDigest {
-    /// SHA-256 of the NAR.
-    pub hash: NarHash,
-    /// Length of the NAR in bytes.
-    pub size: u64,
-}
-
-/// Why a path has no NAR, or none that can be trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum NarError {
-    /// The path is missing or cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A socket, FIFO or device: a store path holds none.
-    #[error("{} is a {kind}: a store path holds regular files, symbolic links and directories only", path.display())]
-    Kind {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        kind: &'static str,
-    },
-    /// A file changed its kind or length while it was read.
-    #[error("{} changed while it was read: nothing may write to a store path", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Directories nested more than [`MAX_DEPTH`] deep.
-    #[error("{} lies more than {MAX_DEPTH} directories deep", path.display())]
-    TooDeep {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The NAR could not be passed on.
-    #[error("the NAR cannot be written: {0}")]
-    Write(io::Error),
-}
-
-/// Hashes a path. A symbolic link is hashed as the link that it is.
-pub fn hash_path(path: &Path) -> Result<NarDigest, NarError> {
-    let mut hasher = Hasher(Sha256::new());
-    let size = write_path(path, &mut hasher)?;
-    Ok(NarDigest {
-        hash: NarHash::new(hasher.0.finalize().into()),
-        size,
-    })
-}
-
-/// Writes a path's NAR and returns its length in bytes. Memory stays the same however large the files are.
-pub fn write_path<W: Write>(path: &Path, out: &mut W) -> Result<u64, NarError> {
-    let mut walk = Walk {
-        out,
-        at: path.to_path_buf(),
-        written: 0,
-        chunk: vec![0; CHUNK],
-    };
-    walk.string(b"nix-archive-1")?;
-    walk.tree(path)?;
-    Ok(walk.written)
-}
-
-struct Hasher(Sha256);
-
-impl Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// One directory that is being written: itself and the names still to come.
 struct Open {
@@ -107,15 +20,35 @@ struct Open {
     names: std::vec::IntoIter<CString>,
 }
 
-struct Walk<'a, W> {
+pub(super) struct Walk<'a, W> {
     out: &'a mut W,
     /// Where the walk is, for messages.
     at: PathBuf,
     written: u64,
     chunk: Vec<u8>,
+    /// Looks at what the NAR does not hold.
+    guard: Option<Guard>,
 }
 
-impl<W: Write> Walk<'_, W> {
+impl<'a, W: Write> Walk<'a, W> {
+    pub(super) fn new(path: &Path, out: &'a mut W, guard: Option<Guard>) -> Self {
+        Self {
+            out,
+            at: path.to_path_buf(),
+            written: 0,
+            chunk: vec![0; CHUNK],
+            guard,
+        }
+    }
+
+    /// Writes the NAR and returns its length.
+    pub(super) fn run(mut self) -> Result<u64, NarError> {
+        let root = self.at.clone();
+        self.string(b"nix-archive-1")?;
+        self.tree(&root)?;
+        Ok(self.written)
+    }
+
     /// Writes the node at the root and everything below it, with a stack of its own instead of recursion.
     fn tree(&mut self, root: &Path) -> Result<(), NarError> {
         let root = CString::new(root.as_os_str().as_bytes())
@@ -160,7 +93,10 @@ impl<W: Write> Walk<'_, W> {
         self.strings(&[b"(", b"type"])?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => self.regular(parent, name).map(|()| None),
-            FileType::Symlink => self.symlink(parent, name).map(|()| None),
+            FileType::Symlink => {
+                self.owner(&stat)?;
+                self.symlink(parent, name).map(|()| None)
+            }
             FileType::Directory => self.directory(parent, name).map(Some),
             kind => Err(NarError::Kind {
                 path: self.at.clone(),
@@ -178,6 +114,7 @@ impl<W: Write> Walk<'_, W> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.changed());
         }
+        self.inspect(&file, &stat)?;
         self.string(b"regular")?;
         if Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR) {
             self.strings(&[b"executable", b""])?;
@@ -221,6 +158,10 @@ impl<W: Write> Walk<'_, W> {
     fn directory(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<Open, NarError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::DIRECTORY;
         let directory = self.read(fs::openat(parent, name, flags, Mode::empty()))?;
+        if self.guard.is_some() {
+            let stat = self.read(fs::fstat(&directory))?;
+            self.inspect(&directory, &stat)?;
+        }
         let mut names = Vec::new();
         for entry in self.read(fs::Dir::read_from(&directory))? {
             let entry = self.read(entry)?;
@@ -235,6 +176,31 @@ impl<W: Write> Walk<'_, W> {
             directory,
             names: names.into_iter(),
         })
+    }
+
+    /// What the guard has to say of an open file or directory.
+    fn inspect(&mut self, file: &OwnedFd, stat: &Stat) -> Result<(), NarError> {
+        let Some(guard) = &mut self.guard else {
+            return Ok(());
+        };
+        let verdict = guard.open_file(file.as_fd(), stat);
+        verdict.map_err(|fact| self.untrusted(fact))
+    }
+
+    /// What the guard has to say of a link, which has an owner and nothing else.
+    fn owner(&self, stat: &Stat) -> Result<(), NarError> {
+        let Some(guard) = &self.guard else {
+            return Ok(());
+        };
+        let verdict = guard.owner(stat);
+        verdict.map_err(|fact| self.untrusted(fact))
+    }
+
+    fn untrusted(&self, fact: String) -> NarError {
+        NarError::Metadata {
+            path: self.at.clone(),
+            fact,
+        }
     }
 
     fn strings(&mut self, texts: &[&[u8]]) -> Result<(), NarError> {

@@ -1,0 +1,129 @@
+//! NARs: the hash of a path as Nix sees it, computed straight from the file system; and archives, read strictly.
+//!
+//! A NAR ("Nix archive") holds what a store path *is*: regular files with their one executable bit, symbolic links, and directories
+//! with their entries in byte order; neither owners nor times nor other mode bits. What it does not hold [`hash_trusted`] looks at as well.
+//!
+//! Source: E. Dolstra's thesis, figure 5.2; Nix manual, "Nix Archive (NAR) format".
+
+mod metadata;
+mod write;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::NarHash;
+use metadata::Guard;
+use write::Walk;
+
+/// Deepest nesting of directories that is followed: one open directory a level.
+pub const MAX_DEPTH: usize = 256;
+
+/// What a path's NAR hashes to, and how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NarDigest {
+    /// SHA-256 of the NAR.
+    pub hash: NarHash,
+    /// Length of the NAR in bytes.
+    pub size: u64,
+}
+
+/// Why a path has no NAR, or none that can be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum NarError {
+    /// The path is missing or cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A socket, FIFO or device: a store path holds none.
+    #[error("{} is a {kind}: a store path holds regular files, symbolic links and directories only", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A file changed its kind or length while it was read.
+    #[error("{} changed while it was read: nothing may write to a store path", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Directories nested more than [`MAX_DEPTH`] deep.
+    #[error("{} lies more than {MAX_DEPTH} directories deep", path.display())]
+    TooDeep {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What a NAR does not tell, and what would let somebody change the path or gain rights by it.
+    #[error("{} {fact}: what a NAR does not hold was changed after the path was made", path.display())]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fact: String,
+    },
+    /// The NAR could not be passed on.
+    #[error("the NAR cannot be written: {0}")]
+    Write(io::Error),
+}
+
+/// Hashes a path. A symbolic link is hashed as the link that it is.
+pub fn hash_path(path: &Path) -> Result<NarDigest, NarError> {
+    hash(path, None, &mut |_| {})
+}
+
+/// Hashes a path as [`hash_path`] does, and refuses what its hash does not cover: files with set-user-ID or set-group-ID bits, with
+/// capabilities or access lists, that others may write to, or that belong to neither root nor the one who asks.
+///
+/// `seen` is told of every piece of the NAR: its length in bytes.
+pub fn hash_trusted(path: &Path, seen: &mut dyn FnMut(u64)) -> Result<NarDigest, NarError> {
+    hash(path, Some(Guard::new()), seen)
+}
+
+/// Writes a path's NAR and returns its length in bytes. Memory stays the same however large the files are.
+pub fn write_path<W: Write>(path: &Path, out: &mut W) -> Result<u64, NarError> {
+    Walk::new(path, out, None).run()
+}
+
+/// Whether nobody but root and the one who asks may change what a folder holds; entries are not looked at.
+pub fn trusted_folder(folder: &Path) -> Result<(), NarError> {
+    metadata::folder(folder)
+}
+
+fn hash(
+    path: &Path,
+    guard: Option<Guard>,
+    seen: &mut dyn FnMut(u64),
+) -> Result<NarDigest, NarError> {
+    let mut hasher = Hasher {
+        state: Sha256::new(),
+        seen,
+    };
+    let size = Walk::new(path, &mut hasher, guard).run()?;
+    Ok(NarDigest {
+        hash: NarHash::new(hasher.state.finalize().into()),
+        size,
+    })
+}
+
+struct Hasher<'a> {
+    state: Sha256,
+    seen: &'a mut dyn FnMut(u64),
+}
+
+impl Write for Hasher<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.state.update(bytes);
+        (self.seen)(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
