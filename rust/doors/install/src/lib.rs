@@ -3,12 +3,14 @@
 //! - [`Host`]: where everything of the machine is found.
 //! - [`settings`]: `touchstone/install.json` of a toplevel.
 //! - [`arguments`]: the words of the command line.
+//! - [`variables`]: the firmware's variables.
 #![forbid(unsafe_code)]
 
 pub mod arguments;
 pub mod host;
 pub mod settings;
 mod unique;
+pub mod variables;
 
 pub use host::Host;
 

@@ -1,0 +1,66 @@
+//! Whether the firmware asks for signatures, and whose.
+//!
+//! Source: UEFI specification 2.10, sections 3.3 and 32.
+
+use touchstone_sign::esl;
+use touchstone_sign::firmware::Database;
+
+use super::{VariableError, Variables, Vendor};
+
+/// What the firmware enforces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecureBoot {
+    /// Whether images must be signed.
+    pub enforced: bool,
+    /// Whether the machine waits for keys: without a platform key, anybody may enrol some.
+    pub setup_mode: bool,
+    /// What may start.
+    pub db: Database,
+    /// What may not.
+    pub dbx: Database,
+}
+
+impl Variables {
+    /// What the firmware enforces; none on a machine that has no such variable.
+    ///
+    /// # Errors
+    /// Those of [`Variables::read`], [`VariableError::Content`] when a switch or a list cannot be read.
+    pub fn secure_boot(&self) -> Result<Option<SecureBoot>, VariableError> {
+        let Some(enforced) = self.switch("SecureBoot")? else {
+            return Ok(None);
+        };
+        Ok(Some(SecureBoot {
+            enforced,
+            setup_mode: self.switch("SetupMode")?.unwrap_or(false),
+            db: self.database("db")?,
+            dbx: self.database("dbx")?,
+        }))
+    }
+
+    fn switch(&self, name: &str) -> Result<Option<bool>, VariableError> {
+        let Some(variable) = self.read(Vendor::Global, name)? else {
+            return Ok(None);
+        };
+        match variable.value.as_slice() {
+            [0] => Ok(Some(false)),
+            [1] => Ok(Some(true)),
+            other => Err(VariableError::Content {
+                file: self.path(Vendor::Global, name),
+                fact: format!("is {other:?}, and neither 0 nor 1; look at the firmware's setup"),
+            }),
+        }
+    }
+
+    fn database(&self, name: &str) -> Result<Database, VariableError> {
+        let Some(variable) = self.read(Vendor::ImageSecurity, name)? else {
+            return Ok(Database::default());
+        };
+        match esl::parse(&variable.value) {
+            Ok(lists) => Ok(Database::new(&lists)),
+            Err(error) => Err(VariableError::Content {
+                file: self.path(Vendor::ImageSecurity, name),
+                fact: format!("cannot be read: {error}; enrol it again"),
+            }),
+        }
+    }
+}
