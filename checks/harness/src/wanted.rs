@@ -34,7 +34,8 @@ pub const ROOTS: [WantedRoot; 2] = [
             "swtpm", // machines with real firmware
             "mtools",
             "gdisk",
-            "dosfstools", // disk images
+            "dosfstools",
+            "e2fsprogs", // disk images
             "sbsigntool",
             "osslsigncode",
             "pesign",

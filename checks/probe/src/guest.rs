@@ -10,7 +10,10 @@ use anyhow::Context;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
+use crate::disk;
+use crate::loader;
 use crate::orders::{self, Order};
+use crate::programs::{List, Run};
 use crate::report::Report;
 use crate::smbios;
 use crate::tpm::Tpm;
@@ -20,23 +23,57 @@ const TPM: &str = "/sys/class/tpm/tpm0";
 /// The same for commands, behind the kernel's resource manager.
 const DEVICE: &str = "/dev/tpmrm0";
 
-/// Reports on the console, then powers the machine off; returns only when even that failed.
+/// What went wrong before the report began, each with what was tried.
+type Errors = Vec<(&'static str, anyhow::Error)>;
+
+/// Reports on the console, then powers the machine off; returns only when even that failed. In an initrd with a system behind it, the
+/// system's init does so: this program once more.
 pub fn main() -> ExitCode {
-    let mounted = mount_kernel_file_systems();
-    quieten_kernel();
+    let errors = match std::env::var(disk::GENERATION) {
+        Ok(_) => Errors::new(),
+        Err(_) => initrd(),
+    };
     match File::options().write(true).open("/dev/console") {
         Ok(console) => {
-            report(&console, mounted);
+            report(&console, errors);
             // What the serial port still holds is lost at power off.
             let _ = rustix::termios::tcdrain(&console);
         }
         Err(error) => eprintln!("touchstone-probe: error /dev/console: {error}"),
     }
+    disk::leave();
     power_off()
 }
 
+/// The initrd's work: it comes back with its errors when there is no system on a disk, or none that starts.
+fn initrd() -> Errors {
+    let mut errors = mount_kernel_file_systems();
+    quieten_kernel();
+    if let Err(error) = disk::load_modules() {
+        errors.push(("modules", error));
+    }
+    let entered = disk::place().and_then(|place| match place {
+        Some(place) => {
+            disk::enter(&place, &generation().unwrap_or_default()).map(|never| match never {})
+        }
+        None => Ok(()),
+    });
+    if let Err(error) = entered {
+        errors.push(("disk", error));
+    }
+    errors
+}
+
+/// What the initrd says that it is.
+fn generation() -> Option<String> {
+    std::env::var(disk::GENERATION)
+        .ok()
+        .filter(|text| !text.is_empty())
+        .or_else(|| first_line("/etc/generation").ok())
+}
+
 /// Mounts what the report reads; the errors, each with its folder, are for the report.
-fn mount_kernel_file_systems() -> Vec<(&'static str, io::Error)> {
+fn mount_kernel_file_systems() -> Errors {
     let wanted = [
         ("proc", "/proc"),
         ("sysfs", "/sys"),
@@ -57,17 +94,20 @@ fn quieten_kernel() {
     let _ = fs::write("/proc/sys/kernel/printk", "1 4 1 1");
 }
 
-fn report(console: &File, mounted: Vec<(&'static str, io::Error)>) {
+fn report(console: &File, errors: Errors) {
     let mut report = Report::begin(console);
-    for (folder, error) in mounted {
-        report.error(folder, &error);
+    for (what, error) in errors {
+        report.error(what, &format!("{error:#}"));
     }
     report.fact("kernel", first_line("/proc/sys/kernel/osrelease"));
     report.fact("cmdline", first_line("/proc/cmdline"));
     report.fact("secure-boot", secure_boot().map(str::to_owned));
     report.fact("lockdown", first_line("/sys/kernel/security/lockdown"));
-    if let Ok(generation) = first_line("/etc/generation") {
+    if let Some(generation) = generation() {
         report.line("generation", &generation);
+    }
+    for (name, text) in loader::variables() {
+        report.line("loader", &format!("{name} {text}"));
     }
     let strings = smbios_strings();
     let orders = orders::read(&strings);
@@ -102,16 +142,33 @@ fn tpm(report: &mut Report<&File>) {
 
 /// Does what the host ordered, in its order; each line has the order's number.
 fn carry_out(orders: &[Order], report: &mut Report<&File>) -> anyhow::Result<()> {
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let device = File::options().read(true).write(true).open(DEVICE);
-    let mut device = Tpm::new(device.context(DEVICE)?);
     for (number, order) in orders.iter().enumerate() {
         match order {
-            Order::Extend(order) => extend(&mut device, number, order, report)?,
-            Order::Unseal(order) => unseal(&mut device, number, order, report)?,
+            Order::Extend(order) => extend(&mut device()?, number, order, report)?,
+            Order::Unseal(order) => unseal(&mut device()?, number, order, report)?,
+            Order::Run(order) => run(number, order, report)?,
+            Order::List(order) => list(number, order, report)?,
         }
+    }
+    Ok(())
+}
+
+fn device() -> anyhow::Result<Tpm<File>> {
+    let device = File::options().read(true).write(true).open(DEVICE);
+    Ok(Tpm::new(device.context(DEVICE)?))
+}
+
+fn run(number: usize, order: &Run, report: &mut Report<&File>) -> anyhow::Result<()> {
+    let ran = order.run()?;
+    report.line("ran", &format!("{number} {}", ran.how));
+    report.pieces(&format!("ran-output {number}"), &ran.output);
+    report.pieces(&format!("ran-errors {number}"), &ran.errors);
+    Ok(())
+}
+
+fn list(number: usize, order: &List, report: &mut Report<&File>) -> anyhow::Result<()> {
+    for (kind, path) in order.list()? {
+        report.line("listed", &format!("{number} {kind} {path}"));
     }
     Ok(())
 }

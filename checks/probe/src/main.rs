@@ -1,18 +1,21 @@
 //! The guest of the boot checks, and the builder of their test generations: one static program, several lives.
 //!
 //! As a derivation's builder (`NIX_ATTRS_JSON_FILE` is set) it makes an initrd or a toplevel; as process 1 of a
-//! virtual machine it reports what the machine measured, does with its TPM what the host orders, and powers it off. Under the names of the
+//! virtual machine it reports what the machine measured, does with its TPM and its disk what the host orders, and powers it off. Under the names of the
 //! programs that activate a generation it is one of these. The README has all contracts.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 mod builder;
+mod disk;
 mod guest;
 mod initrd;
+mod loader;
 mod orders;
 #[cfg(test)]
 mod peers;
+mod programs;
 mod report;
 mod smbios;
 mod switch;

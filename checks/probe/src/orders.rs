@@ -1,4 +1,4 @@
-//! What the host has the guest do with its TPM, after the report of what the machine measured (the README has the format).
+//! What the host has the guest do with its TPM and its disk, after the report of what the machine measured (the README has the format).
 
 use std::fmt::Display;
 use std::io::{Read, Write};
@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
+use crate::programs::{List, Run};
 use crate::tpm::{Session, Tpm, TpmError};
 
 /// What the SMBIOS strings with orders begin with; a number and `:` follow.
@@ -20,6 +21,10 @@ pub enum Order {
     Extend(Extend),
     /// Unseal an object under a policy.
     Unseal(Unseal),
+    /// Run a program of the system on the disk.
+    Run(Run),
+    /// Say what lies in a folder.
+    List(List),
 }
 
 /// A word for a register.

@@ -68,6 +68,13 @@ impl<W: Write> Report<W> {
         }
     }
 
+    /// Writes binary data as base64 lines alone.
+    pub fn pieces(&mut self, what: &str, data: &[u8]) {
+        for chunk in data.chunks(CHUNK) {
+            self.line(what, &BASE64.encode(chunk));
+        }
+    }
+
     /// Writes the end line: `end ok N` or `end error N`, with N lines before it.
     pub fn end(mut self) {
         let state = if self.failed { "error" } else { "ok" };

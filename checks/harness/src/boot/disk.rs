@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::machine::Content;
+use super::machine::{Content, System};
 use super::prepared::{checked, copy};
-use super::{Programs, el_torito, gpt, guard, run};
+use super::{Programs, el_torito, gpt, guard, run, sparse};
 
 const MEBIBYTE: u64 = 1 << 20;
 /// Enough clusters of 4 KiB for FAT32, which counts as such from 65525 clusters on.
@@ -26,7 +26,7 @@ pub(super) enum Table {
 impl Table {
     fn write(self, file: &File, sectors: u64) -> io::Result<()> {
         match self {
-            Table::Gpt => gpt::write(file, sectors),
+            Table::Gpt => gpt::write(file, sectors, None),
             Table::ElTorito => el_torito::write(file, sectors),
         }
     }
@@ -50,6 +50,28 @@ pub(super) fn make(
         .and_then(|()| table.write(&file, sectors))
         .with_context(|| disk.display().to_string())?;
     format(programs, home, gpt::partition_end(sectors) + 1 - gpt::FIRST)?;
+    fill(programs, home, &tree)?;
+    fs::remove_dir_all(&tree).with_context(|| tree.display().to_string())
+}
+
+/// The same of a system's disk.
+pub(super) fn make_system(programs: &dyn Programs, home: &Path, system: &System) -> Result<()> {
+    let tree = home.join("esp");
+    stage(&tree, &system.esp)?;
+    let sectors = |bytes: u64| bytes.div_ceil(gpt::SECTOR);
+    let esp = sectors(system.esp_mebibytes * MEBIBYTE);
+    let root = &system.root;
+    let size = fs::metadata(root).with_context(|| root.display().to_string())?;
+    let first = gpt::FIRST + esp;
+    // A mebibyte behind it is the second table's.
+    let all = first + sectors(size.len() + MEBIBYTE);
+    let disk = home.join(run::DISK);
+    let file = File::create_new(&disk).with_context(|| disk.display().to_string())?;
+    file.set_len(all * gpt::SECTOR)
+        .and_then(|()| gpt::write(&file, all, Some(first)))
+        .with_context(|| disk.display().to_string())?;
+    sparse::copy_into(root, &file, first * gpt::SECTOR)?;
+    format(programs, home, esp)?;
     fill(programs, home, &tree)?;
     fs::remove_dir_all(&tree).with_context(|| tree.display().to_string())
 }
@@ -107,7 +129,7 @@ fn fill(programs: &dyn Programs, home: &Path, tree: &Path) -> Result<()> {
 }
 
 /// The partition in mtools' notation.
-fn image(home: &Path) -> String {
+pub(super) fn image(home: &Path) -> String {
     format!("{}@@1M", home.join(run::DISK).display())
 }
 

@@ -1,4 +1,4 @@
-//! A GUID partition table with one EFI system partition (UEFI specification 2.10, chapter 5).
+//! A GUID partition table with an EFI system partition, and a system's root behind it where there is one (UEFI specification 2.10, chapter 5).
 
 use std::fs::File;
 use std::io;
@@ -8,24 +8,28 @@ use uuid::{Uuid, uuid};
 
 /// Bytes of a sector.
 pub(super) const SECTOR: u64 = 512;
-/// First sector of the partition: the first mebibyte is the table's.
+/// First sector of the ESP: the first mebibyte is the table's.
 pub(super) const FIRST: u64 = 2048;
 
 /// `EFI_PART_TYPE_EFI_SYSTEM_PART_GUID`.
 const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
+/// `SD_GPT_ROOT_X86_64` of the Discoverable Partitions Specification.
+const ROOT: Uuid = uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
 /// The same disk each time: the table is measured in PCR 5.
 const DISK: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000001");
-/// The partition's own.
+/// The ESP's own.
 pub(super) const PARTITION: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000002");
+/// The root's own.
+const ROOT_PARTITION: Uuid = uuid!("70756f74-7368-4f6e-8e65-000000000003");
 
 const ENTRIES: usize = 128;
 const ENTRY: usize = 128;
 /// Sectors of the array of entries.
 const ARRAY: u64 = (ENTRIES * ENTRY) as u64 / SECTOR;
 
-/// Writes both tables and the protective MBR into a new file whose length is `sectors`. The partition is from [`FIRST`]
-/// up to the second table.
-pub(super) fn write(disk: &File, sectors: u64) -> io::Result<()> {
+/// Writes both tables and the protective MBR into a new file whose length is `sectors`. The ESP is from [`FIRST`] up to the second
+/// table, or up to the root, whose first sector is `root`.
+pub(super) fn write(disk: &File, sectors: u64, root: Option<u64>) -> io::Result<()> {
     let too_small = || {
         io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -35,9 +39,9 @@ pub(super) fn write(disk: &File, sectors: u64) -> io::Result<()> {
     let last = sectors.checked_sub(1).ok_or_else(too_small)?;
     let end = last
         .checked_sub(ARRAY + 1)
-        .filter(|end| *end > FIRST)
+        .filter(|end| *end > root.unwrap_or(FIRST).max(FIRST))
         .ok_or_else(too_small)?;
-    let array = entries(end);
+    let array = entries(root, end);
     let checksum = crc32(&array);
     disk.write_all_at(&protective_mbr(last), 0)?;
     disk.write_all_at(&header(1, last, 2, end, checksum), SECTOR)?;
@@ -51,15 +55,21 @@ pub(super) fn partition_end(sectors: u64) -> u64 {
     sectors.saturating_sub(ARRAY + 2)
 }
 
-/// All entries; the first is the partition.
-fn entries(end: u64) -> Vec<u8> {
+/// All entries: the ESP, and the root where there is one.
+fn entries(root: Option<u64>, end: u64) -> Vec<u8> {
+    let esp_end = root.map_or(end, |first| first.saturating_sub(1));
+    let esp = (ESP, PARTITION, FIRST, esp_end, "ESP");
+    let root = root.map(|first| (ROOT, ROOT_PARTITION, first, end, "root"));
     let mut array = Vec::with_capacity(ENTRIES * ENTRY);
-    array.extend(ESP.to_bytes_le());
-    array.extend(PARTITION.to_bytes_le());
-    array.extend(FIRST.to_le_bytes());
-    array.extend(end.to_le_bytes());
-    array.extend(0_u64.to_le_bytes());
-    array.extend("ESP".encode_utf16().flat_map(u16::to_le_bytes));
+    for (number, (kind, own, first, last, name)) in [esp].into_iter().chain(root).enumerate() {
+        array.extend(kind.to_bytes_le());
+        array.extend(own.to_bytes_le());
+        array.extend(first.to_le_bytes());
+        array.extend(last.to_le_bytes());
+        array.extend(0_u64.to_le_bytes());
+        array.extend(name.encode_utf16().flat_map(u16::to_le_bytes));
+        array.resize((number + 1) * ENTRY, 0);
+    }
     array.resize(ENTRIES * ENTRY, 0);
     array
 }
@@ -126,8 +136,9 @@ mod tests {
     fn refuses_a_disk_without_room() {
         let file = tempfile::tempfile().unwrap();
         for sectors in [0, 1, 34, FIRST] {
-            assert!(write(&file, sectors).is_err(), "{sectors}");
+            assert!(write(&file, sectors, None).is_err(), "{sectors}");
         }
-        assert!(write(&file, FIRST + 100).is_ok());
+        assert!(write(&file, FIRST + 100, None).is_ok());
+        assert!(write(&file, FIRST + 100, Some(FIRST + 90)).is_err());
     }
 }

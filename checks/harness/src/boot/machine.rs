@@ -70,8 +70,21 @@ pub enum Disk {
     Esp(Vec<(String, Content)>),
     /// A CD (ISO 9660 with El Torito) whose boot image for EFI is a file system with these files.
     Cd(Vec<(String, Content)>),
+    /// A GPT disk with an ESP that holds these files, and a system's root.
+    System(System),
     /// A copy of this raw image.
     Image(PathBuf),
+}
+
+/// A disk with a system on it.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// The files of the ESP, as of [`Disk::Esp`].
+    pub esp: Vec<(String, Content)>,
+    /// The ESP's size in mebibytes, of which the disk's tables take none.
+    pub esp_mebibytes: u64,
+    /// An image of the root's file system, as [`ext4`](super::ext4) makes it.
+    pub root: PathBuf,
 }
 
 /// The description of a machine; every boot of it starts from the same state.
@@ -124,6 +137,7 @@ impl<'a> Machine<'a> {
         let file = (path.to_owned(), content.into());
         match &mut self.disk {
             Disk::Esp(files) | Disk::Cd(files) => files.push(file),
+            Disk::System(system) => system.esp.push(file),
             Disk::Image(_) => self.disk = Disk::Esp(vec![file]),
         }
         self
@@ -134,6 +148,7 @@ impl<'a> Machine<'a> {
     pub fn on_cd(mut self) -> Self {
         self.disk = Disk::Cd(match self.disk {
             Disk::Esp(files) | Disk::Cd(files) => files,
+            Disk::System(system) => system.esp,
             Disk::Image(_) => Vec::new(),
         });
         self

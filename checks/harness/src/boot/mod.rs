@@ -18,6 +18,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A machine that is to remember is [prepared](Machine::prepare) once and booted several times: each boot is one run of QEMU, with the disk,
+//! the firmware's variables and the TPM as the last one left them; between two, its ESP is read as any FAT file system.
+//!
 //! A machine without an operating system answers faster: a [`Judge`] has the firmware start many images in one boot of a few
 //! seconds, and says of each whether it was started or refused.
 //!
@@ -30,6 +33,8 @@ use std::process::Command;
 mod console;
 mod disk;
 mod el_torito;
+mod esp;
+mod ext4;
 mod gpt;
 mod guard;
 mod judge;
@@ -41,22 +46,24 @@ mod peers;
 mod prepared;
 mod report;
 mod run;
+mod sparse;
 mod tpm;
 mod variables;
 mod watch;
 
 use crate::Root;
 
+pub use ext4::ext4;
 pub use judge::{Judge, Lists, Verdict, answers, questions};
-pub use machine::{Content, Disk, Firmware, Machine};
-pub use orders::{Bytes, Done, Order, Signed, Unseal};
+pub use machine::{Content, Disk, Firmware, Machine, System};
+pub use orders::{Bytes, Done, Order, Ran, Signed, Unseal};
 pub use outcome::{Boot, Outcome, Refusal, RefusedBy};
 pub use prepared::Prepared;
 pub use report::Report;
 pub use tpm::SoftTpm;
 pub use variables::{BootVariable, Variables, enrol};
 
-/// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, `mformat`, `mcopy`, and tpm2-tools.
+/// Where the programs of a machine come from: `qemu-system-x86_64`, `swtpm`, mtools, `mke2fs`, and tpm2-tools.
 pub trait Programs: Sync {
     /// A command that runs the program, and sees `folder` (absolute) of this machine at the same path.
     ///

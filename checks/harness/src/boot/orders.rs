@@ -1,4 +1,4 @@
-//! What `touchstone-probe` is ordered to do with its machine's TPM (its README has the format).
+//! What `touchstone-probe` is ordered to do with its machine's TPM and disk (its README has the format).
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,33 @@ pub enum Order {
     },
     /// Unseal an object under a policy.
     Unseal(Unseal),
+    /// Run a program of the system on the disk to its end, without an environment.
+    Run {
+        /// The program's path.
+        program: String,
+        /// Its arguments.
+        arguments: Vec<String>,
+        /// A file that is its input; none where it has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+    },
+    /// List every file below a folder that is on the same file system.
+    List {
+        /// The folder.
+        folder: String,
+    },
+}
+
+impl Order {
+    /// Runs a program without input: its path, then its arguments.
+    #[must_use]
+    pub fn run(program: &str, arguments: &[&str]) -> Order {
+        Order::Run {
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
+            input: None,
+        }
+    }
 }
 
 /// An object in the TPM, and ways to fulfil its policy: `PolicyPCR`, then `PolicyOR` for each node of a path, then `PolicyAuthorize`
@@ -103,6 +130,21 @@ pub enum Done {
     Unsealed(Vec<u8>),
     /// No way led to the secret: what the TPM refused, as the command without `TPM2_` and the response code.
     Refused(Vec<(String, u32)>),
+    /// The program ran.
+    Ran(Ran),
+    /// The files, each with what it is: `program` (ELF), `script`, `executable` (by its bits alone), `file`, `link`, `special`.
+    Listed(Vec<(String, String)>),
+}
+
+/// How a program ended in the guest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// `exit N`, or `signal N`.
+    pub how: String,
+    /// What it wrote on standard output.
+    pub output: Vec<u8>,
+    /// What it wrote on standard error.
+    pub errors: Vec<u8>,
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use tempfile::TempDir;
 
 use super::disk::{self, Table};
 use super::machine::{Disk, Machine};
+use super::orders::Order;
 use super::outcome::Boot;
 use super::tpm::{self, SoftTpm};
-use super::{run, variables};
+use super::{Programs, run, sparse, variables};
 
 impl<'a> Machine<'a> {
     /// Makes disk, firmware variables and TPM state in a private folder, for boots that follow each other.
@@ -29,6 +30,7 @@ impl<'a> Machine<'a> {
         match &self.disk {
             Disk::Esp(files) => disk::make(self.programs, home, Table::Gpt, files)?,
             Disk::Cd(files) => disk::make(self.programs, home, Table::ElTorito, files)?,
+            Disk::System(system) => disk::make_system(self.programs, home, system)?,
             Disk::Image(path) => copy(path, &home.join(run::DISK))?,
         }
         self.prepare_tpm(home)?;
@@ -78,6 +80,44 @@ impl Prepared<'_> {
     /// When QEMU or swtpm cannot be started.
     pub fn boot(&mut self) -> Result<Boot> {
         run::boot(&self.machine, self.folder.path())
+    }
+
+    /// Boots once; where the machine that it is emulated on may be the cause of how that ended, its state is as before, and it boots
+    /// once more.
+    ///
+    /// # Errors
+    /// When QEMU or swtpm cannot be started, or the state not be kept.
+    pub fn boot_settled(&mut self) -> Result<Boot> {
+        let kept = tempfile::tempdir_in(self.folder.path())?;
+        let files = [run::DISK, run::VARIABLES].map(PathBuf::from);
+        let tpm = Path::new(run::TPM).join(tpm::STATE);
+        // The first boot finds no state of the TPM, and makes one.
+        let is_new = !self.folder.path().join(&tpm).exists();
+        let tpm = (!is_new).then_some(tpm);
+        let all: Vec<PathBuf> = files.into_iter().chain(tpm).collect();
+        let kept_as = |file: &Path| kept.path().join(file.file_name().unwrap_or_default());
+        for file in &all {
+            sparse::duplicate(&self.folder.path().join(file), &kept_as(file))?;
+        }
+        let first = self.boot()?;
+        if !first.outcome.may_be_chance() {
+            return Ok(first);
+        }
+        for file in &all {
+            sparse::duplicate(&kept_as(file), &self.folder.path().join(file))?;
+        }
+        let mut second = self.boot()?;
+        second.first_attempt = Some(first.outcome);
+        Ok(second)
+    }
+
+    /// What the guest does at the boots that follow, in the place of what it did.
+    pub fn order(&mut self, orders: &[Order]) {
+        self.machine.orders = orders.to_vec();
+    }
+
+    pub(super) fn programs(&self) -> &dyn Programs {
+        self.machine.programs
     }
 
     /// The raw disk as the last boot left it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::{BASE64, HEXLOWER};
 
-use super::orders::Done;
+use super::orders::{Done, Ran};
 
 /// What each of the probe's lines starts with.
 const PREFIX: &str = "touchstone-probe: ";
@@ -28,6 +28,8 @@ pub struct Report {
     pub lockdown: String,
     /// Text of the initrd's `/etc/generation`.
     pub generation: Option<String>,
+    /// What systemd-boot tells in the firmware's variables, by name; a list has several texts.
+    pub loader: BTreeMap<String, Vec<String>>,
     /// SMBIOS OEM strings, without those of the orders.
     pub smbios: Vec<String>,
     /// What came of the orders, by their number.
@@ -92,12 +94,18 @@ impl Reader {
                     .map(|at| at == 1)
             }
             "generation" => report.generation = Some(value.to_owned()),
+            "loader" => {
+                let (name, text) = value.split_once(' ').ok_or("no name of a variable")?;
+                let texts = report.loader.entry(name.to_owned()).or_default();
+                texts.push(text.to_owned());
+            }
             "smbios" => report.smbios.push(value.to_owned()),
             "tpm" => report.tpm = value == "present",
             "pcr" => self.pcr(value)?,
             "event-log-size" => self.log_size = Some(value.parse().map_err(|_| "no number")?),
             "event-log" => self.log(value)?,
             "extended" | "pcr-after" | "unsealed" | "unseal-refused" => self.done(what, value)?,
+            "ran" | "ran-output" | "ran-errors" | "listed" => self.on_disk(what, value)?,
             "error" => report.errors.push(value.to_owned()),
             _ => return Err("an unknown fact"),
         }
@@ -140,6 +148,32 @@ impl Reader {
                     codes.push((command.to_owned(), code));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A line about an order that is not for the TPM.
+    fn on_disk(&mut self, what: &str, value: &str) -> Result<(), &'static str> {
+        let (number, value) = value.split_once(' ').ok_or("no number of an order")?;
+        let number: usize = number.parse().map_err(|_| "no number of an order")?;
+        let done = &mut self.report.done;
+        if what == "listed" {
+            let (kind, path) = value.split_once(' ').ok_or("no kind of a file")?;
+            let nothing = || Done::Listed(Vec::new());
+            if let Done::Listed(files) = done.entry(number).or_insert_with(nothing) {
+                files.push((kind.to_owned(), path.to_owned()));
+            }
+            return Ok(());
+        }
+        let nothing = || Done::Ran(Ran::default());
+        let Done::Ran(ran) = done.entry(number).or_insert_with(nothing) else {
+            return Err("the order was another");
+        };
+        let bytes = || BASE64.decode(value.as_bytes()).map_err(|_| "no base64");
+        match what {
+            "ran" => ran.how = value.to_owned(),
+            "ran-output" => ran.output.extend(bytes()?),
+            _ => ran.errors.extend(bytes()?),
         }
         Ok(())
     }
@@ -286,6 +320,30 @@ mod tests {
             Done::Refused(refused.to_vec()),
             Done::Unsealed(b"hi".to_vec()),
         ];
+        assert_eq!(report.done.into_values().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_programs_said_is_put_together() {
+        let lines = [
+            "touchstone-probe: loader LoaderEntries b.efi",
+            "touchstone-probe: loader LoaderEntries a.efi",
+            "touchstone-probe: ran 0 exit 3",
+            "touchstone-probe: ran-output 0 aGk=",
+            "touchstone-probe: ran-output 0 IQ==",
+            "touchstone-probe: listed 1 script /bin/a b",
+            "touchstone-probe: end ok 6",
+        ];
+        let (report, damage) = read(lines.into_iter());
+        assert_eq!(damage, Vec::<String>::new());
+        assert_eq!(report.loader["LoaderEntries"], ["b.efi", "a.efi"]);
+        let ran = Ran {
+            how: "exit 3".to_owned(),
+            output: b"hi!".to_vec(),
+            errors: Vec::new(),
+        };
+        let files = vec![("script".to_owned(), "/bin/a b".to_owned())];
+        let expected = [Done::Ran(ran), Done::Listed(files)];
         assert_eq!(report.done.into_values().collect::<Vec<_>>(), expected);
     }
 

@@ -121,7 +121,7 @@ fn qemu_command(machine: &Machine<'_>, home: &Path) -> Result<Command> {
     ));
     let (kind, device) = match machine.disk {
         Disk::Cd(_) => ("media=cdrom,readonly=on", "ide-cd,bus=ide.0"),
-        Disk::Esp(_) | Disk::Image(_) => ("media=disk", "virtio-blk-pci"),
+        Disk::Esp(_) | Disk::System(_) | Disk::Image(_) => ("media=disk", "virtio-blk-pci"),
     };
     command.arg("-drive").arg(format!(
         "if=none,id=disk,format=raw,{kind},file={}",

@@ -12,6 +12,7 @@ use touchstone_harness::{Flavour, Generations, Inputs};
 use crate::compare;
 use crate::{demo, toolchain};
 
+mod counting;
 mod each;
 mod enrolment;
 mod keys;
@@ -66,6 +67,8 @@ pub enum Part {
     Matrix,
     /// Secrets open for the generations that a policy names, and for no other
     Sealing,
+    /// A generation that never comes up loses its tries, and the one before it boots
+    Counting,
 }
 
 /// Which boots are wanted.
@@ -80,6 +83,9 @@ pub struct Wish {
     /// Of the matrix, only machines whose names contain this
     #[arg(long, value_name = "WORDS")]
     pub like: Option<String>,
+    /// An index of inputs that is taken as it is: nothing is fetched or built
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Option<PathBuf>,
     /// Write the matrix' table into docs/
     #[arg(long, requires = "all", conflicts_with = "like")]
     pub write: bool,
@@ -101,6 +107,7 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Outcome {
             Part::Profiles => ("profiles", profiles::claims(inputs, &mut outcome)),
             Part::Matrix => ("matrix", matrix::claims(inputs, wish, &mut outcome)),
             Part::Sealing => ("sealing", sealing::claims(inputs, all, &mut outcome)),
+            Part::Counting => ("counting", counting::claims(inputs, all, &mut outcome)),
         };
         // What comes after it is looked at all the same.
         if let Err(error) = done {

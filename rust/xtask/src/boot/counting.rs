@@ -1,0 +1,38 @@
+//! Boot counting: what systemd-boot makes of the names that the installer writes.
+
+use anyhow::Result;
+use touchstone_harness::Inputs;
+
+use super::Outcome;
+
+mod menu;
+
+use menu::Suite;
+
+/// The systemd-boots that count is taken of: the second one knows `preferred`.
+const SUITES: [Suite; 2] = [
+    Suite {
+        name: "trixie",
+        version: "257",
+        column: 0,
+    },
+    Suite {
+        name: "sid",
+        version: "262",
+        column: 1,
+    },
+];
+
+/// Boots what is counted; with `all`, with the newest systemd-boot too.
+pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
+    for suite in SUITES {
+        if !inputs.boot.contains_key(suite.name) {
+            println!("  left out: {} does not answer", suite.name);
+            continue;
+        }
+        if all {
+            menu::claims(inputs, suite, all, outcome)?;
+        }
+    }
+    Ok(())
+}
