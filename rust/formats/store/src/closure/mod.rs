@@ -3,9 +3,14 @@
 //! Two questions, asked in this order: are the toplevel and all that it reaches *signed* ([`signed`]), and does the disk hold what was
 //! signed ([`verify`])? What is said of a path comes from a [`Registry`], which is not trusted: a lie in it has no signature.
 
+mod order;
+mod registration;
 mod registry;
+pub mod stream;
 mod verify;
 
 pub use crate::manifest::Trust;
+pub use order::{Circle, references_first};
+pub use registration::registration;
 pub use registry::{REGISTRY_DIR, Registry, RegistryError, file_name};
 pub use verify::{Refused, Verified, signed, verify};

@@ -6,6 +6,7 @@
 //! Source: E. Dolstra's thesis, figure 5.2; Nix manual, "Nix Archive (NAR) format".
 
 mod metadata;
+mod read;
 mod write;
 
 use std::io::{self, Write};
@@ -16,6 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::NarHash;
 use metadata::Guard;
 use write::Walk;
+
+pub use read::{Ignore, NAME_MAX, ReadError, Sink, TARGET_MAX, read};
 
 /// Deepest nesting of directories that is followed: one open directory a level.
 pub const MAX_DEPTH: usize = 256;
