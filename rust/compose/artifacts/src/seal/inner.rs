@@ -12,6 +12,7 @@ use touchstone_bootspec::{
 };
 
 use super::SealError;
+use super::wrap::ARTIFACTS;
 use crate::Error;
 pub(super) use crate::bootspec::DOCUMENT;
 use crate::bootspec::LIMIT;
@@ -24,6 +25,9 @@ pub(super) const PROGRAMS: &str = "bin";
 /// The program that activates a generation and installs its boot loader.
 pub(super) const SWITCH: &str = "switch-to-configuration";
 
+/// What a toplevel has in its own folder `touchstone` before it is sealed: what the installer reads.
+pub(super) const SETTINGS: &str = "install.json";
+
 /// The inner generation.
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -31,6 +35,8 @@ pub(super) struct Inner {
     pub(super) path: PathBuf,
     /// Every entry that the wrapper links as it is, sorted.
     pub(super) entries: Vec<OsString>,
+    /// What its folder `touchstone` has: [`SETTINGS`] or nothing.
+    pub(super) settings: Vec<OsString>,
     /// The entries of `bin`, sorted; none where there is no such folder.
     pub(super) programs: Option<Vec<OsString>>,
     /// The specialisations with what their links lead to; none where there is no such folder.
@@ -46,15 +52,17 @@ impl Inner {
     /// [`Error::Open`], [`Error::Text`], and [`Error::Seal`] when it is sealed already or its document is none.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let mut entries = names(path)?;
-        if entries.iter().any(|name| name == super::wrap::ARTIFACTS) {
-            return Err(refused(path, SealError::SealedAlready));
-        }
         let mut take = |name: &str| {
             let at = entries.iter().position(|entry| entry == name)?;
             Some(path.join(entries.remove(at)))
         };
         let (document, programs, specialisations) =
             (take(DOCUMENT), take(PROGRAMS), take(SPECIALISATIONS));
+        let settings = take(ARTIFACTS).map(|folder| names(&folder)).transpose()?;
+        let settings = settings.unwrap_or_default();
+        if settings.iter().any(|name| name != SETTINGS) {
+            return Err(refused(path, SealError::SealedAlready));
+        }
         let document = document.map(|file| read_document(&file)).transpose()?;
         let describes = |document: &Document| document.extensions.contains(KEY);
         if document.as_ref().is_some_and(describes) {
@@ -67,6 +75,7 @@ impl Inner {
             specialisations: specialisations.transpose()?,
             path: path.to_owned(),
             entries,
+            settings,
             document,
         })
     }

@@ -11,7 +11,7 @@ use super::launcher::Launcher;
 use crate::input::Input;
 use crate::{Error, output};
 
-/// The folder of what the wrapper adds.
+/// The folder of what the wrapper adds, and of the inner generation's settings for the installer.
 pub(super) const ARTIFACTS: &str = "touchstone";
 /// The same as the beginning of a path.
 pub(super) const PREFIX: &str = "touchstone/";
@@ -21,7 +21,14 @@ pub(super) const PREFIX: &str = "touchstone/";
 /// # Errors
 /// [`Error::Write`].
 pub(super) fn links(inner: &Inner, sealing: &Sealing, folder: &Path) -> Result<(), Error> {
-    create(&folder.join(ARTIFACTS))?;
+    let artifacts = folder.join(ARTIFACTS);
+    create(&artifacts)?;
+    for name in &inner.settings {
+        link(
+            &inner.path.join(ARTIFACTS).join(name),
+            &artifacts.join(name),
+        )?;
+    }
     for name in &inner.entries {
         link(&inner.path.join(name), &folder.join(name))?;
     }

@@ -234,35 +234,42 @@ fn a_launcher_that_is_no_program_for_the_generation_is_refused() {
     }
 }
 
-#[test]
-fn a_generation_that_cannot_be_switched_to_gets_no_launcher() {
-    let bench = Bench::new();
+/// Puts a toplevel into the store as `system.switch.enable = false` leaves it, without boot.json and specialisations, and describes it.
+fn describe_plain(bench: &Bench, files: &[&str]) -> impl Fn(&mut Value) + use<> {
     let work = &bench.sealed.nix.work;
-    // As `system.switch.enable = false` leaves it, without boot.json and specialisations.
-    std::fs::create_dir_all(work.path("plain/bin")).unwrap();
-    for file in ["plain/init", "plain/bin/apply", "plain/.hidden"] {
-        work.write(file, file);
+    for file in files {
+        let file = format!("plain/{file}");
+        std::fs::create_dir_all(work.path(&file).parent().unwrap()).unwrap();
+        work.write(&file, &file);
     }
     let plain = bench.add("plain");
-    let describe = |request: &mut Value| {
+    move |request| {
         let bootspec = &mut request["bootspec"];
         bootspec["specialisations"] = json!({});
         bootspec["toplevel"] = json!(plain);
         bootspec["init"] = json!(format!("{plain}/init"));
         request["seal"]["specialisations"] = json!({});
-    };
+    }
+}
+
+/// As it is sealed: without a launcher.
+fn without_switch(request: &mut Value) {
+    let seal = request["seal"].as_object_mut().unwrap();
+    seal.shift_remove("switch");
+}
+
+#[test]
+fn a_generation_that_cannot_be_switched_to_gets_no_launcher() {
+    let bench = Bench::new();
+    let describe = describe_plain(&bench, &["init", "bin/apply", ".hidden"]);
     let fact = "the inner generation has no bin/switch-to-configuration";
-    bench.assert_refused(&[fact, CODE], describe);
-    bench
-        .run(|request| {
-            describe(request);
-            request["seal"]
-                .as_object_mut()
-                .unwrap()
-                .shift_remove("switch");
-        })
-        .unwrap();
-    let made = crate::real_nix::tree(&work.path("made"));
+    bench.assert_refused(&[fact, CODE], &describe);
+    let sealed = |request: &mut Value| {
+        describe(request);
+        without_switch(request);
+    };
+    bench.run(sealed).unwrap();
+    let made = crate::real_nix::tree(&bench.sealed.nix.work.path("made"));
     let names: Vec<String> = made
         .iter()
         .map(|(name, _)| name.display().to_string())
@@ -276,4 +283,28 @@ fn a_generation_that_cannot_be_switched_to_gets_no_launcher() {
         "touchstone/uki.efi",
     ];
     assert_eq!(names, wanted);
+}
+
+#[test]
+fn what_the_installer_reads_is_linked_and_nothing_else_of_the_inner_folder() {
+    let bench = Bench::new();
+    let describe = describe_plain(&bench, &["init", "touchstone/install.json"]);
+    let sealed = |request: &mut Value| {
+        describe(request);
+        without_switch(request);
+    };
+    bench.run(sealed).unwrap();
+    let link = bench.sealed.nix.work.path("made/touchstone/install.json");
+    let target = super::target(&link);
+    assert!(
+        target.ends_with("-plain/touchstone/install.json"),
+        "{target}"
+    );
+
+    // Whoever has more there is sealed already, whatever else it has.
+    let fuller = describe_plain(&bench, &["touchstone/uki.efi"]);
+    bench.assert_refused(&["it is sealed already", "-plain", CODE], |request| {
+        fuller(request);
+        without_switch(request);
+    });
 }
