@@ -37,6 +37,7 @@
         _class = "nixos";
         imports = [ ./nixos-modules ];
         boot.touchstone.package = lib.mkDefault self.packages.${pkgs.stdenv.buildPlatform.system}.touchstone;
+        boot.loader.touchstone.packages = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system};
       };
 
       overlays.default = final: prev: {

@@ -10,6 +10,8 @@ let
 
   # Nothing but the modules: a default that needs the rest of NixOS must say in `defaultText` what it is.
   evaluated = evalModules {
+    # As if nixpkgs had none of the options that newer releases declare themselves.
+    specialArgs.modulesPath = "/not/there";
     modules = [
       modules
       {

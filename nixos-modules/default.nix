@@ -9,5 +9,8 @@
     ./bootspec.nix
     ./artifacts.nix
     ./sealed.nix
+    ./loader.nix
+    ./boot-counting.nix
+    ./interpreterless.nix
   ];
 }

@@ -103,7 +103,7 @@ let
     };
 in
 {
-  inherit isSigned settingsOf unsignedArtifactsOf;
+  inherit isSigned profilesOf sectionsOf settingsOf unsignedArtifactsOf;
 
   # Those that decide what is to be signed of PCR 11.
   unsignedPolicyOf = settings: config: unsignedArtifactsOf settings config // {

@@ -223,8 +223,7 @@ in
           message = ''
             ${named "bootPath"}: ${concatMapStringsSep ", " (name: "boot.loader.${name}") otherLoaders} installs kernel and initrd as files of
             their own (Type #1 entries, or a configuration of its own), and would not start the unified kernel image that is predicted. Write
-            ${concatMapStringsSep " and " (name: "`boot.loader.${name}.enable = false;`") otherLoaders}, and install the artifacts by
-            `boot.loader.external` or by hand.'';
+            ${concatMapStringsSep " and " (name: "`boot.loader.${name}.enable = false;`") otherLoaders} and `boot.loader.touchstone.enable = true;`.'';
         }
       ]
     ++ secret.assertions (named "policy.key") "a string, such as \"tpm2:handle=0x81010001\" or \"/var/lib/touchstone/pcr.key\"" policy.key

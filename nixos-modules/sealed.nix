@@ -10,7 +10,7 @@ let
   sealing = cfg.enable && cfg.sealed.enable;
   named = "boot.touchstone.sealed.enable";
 
-  inner = extendModules { modules = [{ boot.touchstone.sealed.enable = lib.mkOverride 0 false; }]; };
+  inner = extendModules { modules = [{ boot.touchstone.sealed = { enable = lib.mkOverride 0 false; inside = lib.mkOverride 0 true; }; }]; };
 
   generation = import ./generation.nix { inherit lib pkgs; inherit (cfg) package; };
   sealed = generation.sealedOf generation.artifactsOf cfg cfg.booted;
@@ -41,6 +41,13 @@ in
 
         The configuration is evaluated once more for the inner system.
       '';
+    };
+
+    sealed.inside = mkOption {
+      type = types.bool;
+      internal = true;
+      default = false;
+      description = "Whether this is the configuration of a system that lies in a sealed generation. Nothing that is built depends on it.";
     };
 
     booted = mkOption {

@@ -26,8 +26,8 @@ in
         - `"detached"`: somebody elsewhere, who holds the key. `system.build.signingRequests` is a folder with what is to be signed;
           `touchstone boot sign` signs all of it by a key in a file, a PKCS#11 token or a TPM; the answers go into
           {option}`boot.touchstone.signing.signatures`. The build attaches them after verifying each, and needs no key.
-        - `"install"`: the machine itself, when it installs a generation, by {option}`boot.touchstone.signing.key`. The installer that reads
-          this is part of a later release; until then the artifacts stay unsigned.
+        - `"install"`: the machine itself, when {option}`boot.loader.touchstone.enable` installs a generation, by
+          {option}`boot.touchstone.signing.key`. What the build makes stays unsigned.
         - `"test"`: the build, by a test key that the sandbox shows. The key must be one of `touchstone keys generate --test`; a real
           key is refused, for it must not enter a build. Never trust a test key on a machine that matters.
       '';
@@ -147,7 +147,8 @@ in
     warnings = lib.optional (method == "test") ''
       ${named "method"} is "test": the boot images are signed by a test key, which is not kept secret. Do not enroll its certificate on a
       machine that matters.''
-    ++ lib.optional (method == "install") ''
-      ${named "method"} is "install": no installer of this release signs. The boot artifacts of this configuration are unsigned.'';
+    ++ lib.optional (method == "install" && !config.boot.loader.touchstone.enable) ''
+      ${named "method"} is "install", and boot.loader.touchstone.enable is not true: nobody signs. The boot artifacts of this configuration are
+      unsigned.'';
   };
 }

@@ -12,6 +12,7 @@ let
 
   # Nobody builds it.
   package = derivation { name = "touchstone"; system = "x86_64-linux"; builder = "/not-a-real-builder"; };
+  installers = lib.genAttrs [ "touchstone" "touchstone-full" ] (name: derivation { name = "${name}-installer"; system = "x86_64-linux"; builder = "/not-a-real-builder"; });
 
   base = {
     boot.touchstone.enable = lib.mkDefault true;
@@ -19,11 +20,20 @@ let
   };
 
   # A whole NixOS configuration with these modules and the given one; `bareOf` without a package.
-  bareOf = module: (import (nixpkgs + "/nixos/lib/eval-config.nix") {
+  bareOf = evaluate { };
+  evaluate = specialArgs: module: (import (nixpkgs + "/nixos/lib/eval-config.nix") {
+    inherit specialArgs;
     system = "x86_64-linux";
     modules = [ ../../nixos-modules base machine module ];
   }).config;
-  configOf = module: bareOf { imports = [ module ]; boot.touchstone = { inherit package; }; };
+  packaged = { boot.touchstone = { inherit package; }; boot.loader.touchstone.packages = installers; };
+  configOf = module: bareOf { imports = [ module packaged ]; };
+
+  # The same with the files of a newer nixpkgs, or of one that has none of them.
+  newerOf = module: evaluate { modulesPath = toString (nixpkgs + "/newer/modules"); } {
+    imports = [ module packaged (nixpkgs + "/newer/modules/system/boot/loader/systemd-boot/systemd-boot.nix") ];
+  };
+  olderOf = module: evaluate { modulesPath = "/not/there"; } { imports = [ module packaged ]; };
 
   # The stand-in's packages, for builds on x86-64 of a machine of another kind.
   crossPkgs = import (nixpkgs + "/packages.nix") { inherit lib; system = "aarch64-linux"; } // {
@@ -31,7 +41,7 @@ let
   };
 
   tools = {
-    inherit lib minimal package bareOf configOf crossPkgs;
+    inherit lib minimal package installers bareOf configOf newerOf olderOf crossPkgs;
 
     # A specialisation that inherits nothing.
     orphan = { inheritParentConfig = false; configuration = { imports = [ machine ]; boot.loader.grub.enable = false; }; };
@@ -40,7 +50,7 @@ let
     is = expected: got: { inherit expected got; };
 
     # What our assertions say, in a whole nixpkgs among others.
-    failing = config: filter (message: lib.any (prefix: lib.hasPrefix prefix message) [ "boot.touchstone." "boot.loader.systemd-boot.editor: " ])
+    failing = config: filter (message: lib.any (prefix: lib.hasPrefix prefix message) [ "boot.touchstone." "boot.loader.touchstone." "boot.loader.systemd-boot.editor: " "boot.loader.systemd-boot.bootCounting." ])
       (map (one: one.message) (filter (one: !one.assertion) config.assertions));
     evaluates = value: (tryEval (deepSeq value true)).success;
 
@@ -57,4 +67,7 @@ in
   artifacts = topic ./cases/artifacts.nix;
   bootspec = topic ./cases/bootspec.nix;
   sealed = topic ./cases/sealed.nix;
+  loader = topic ./cases/loader.nix;
+  bootCounting = topic ./cases/boot-counting.nix;
+  interpreterless = topic ./cases/interpreterless.nix;
 }

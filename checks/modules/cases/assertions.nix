@@ -1,5 +1,5 @@
 # Each assertion: a configuration that breaks it, how its message begins, and the change that mends it.
-{ lib, is, configOf, failing, files, minimal, ... }:
+{ lib, is, configOf, failing, files, minimal, ... }@tools:
 
 let
   inherit (lib) mkForce;
@@ -8,6 +8,7 @@ let
   certificate = files."db.pem";
   detached = { method = "detached"; inherit certificate; signatures = files."signatures"; };
   test = { method = "test"; key = "/keys/db.key"; inherit certificate; };
+  install = { method = "install"; key = "tpm2:handle=0x81010001"; inherit certificate; };
   variables = { PK = files."PK.esl"; KEK = files."KEK.esl"; db = files."db.esl"; };
   systemd = version: { config, pkgs, ... }: { systemd.package = pkgs.systemd // { inherit version; }; };
   policy = { enable = true; key = "/keys/pcr.key"; publicKey = files."pcr.pem"; };
@@ -246,13 +247,16 @@ let
       says = "boot.touchstone.sealed.enable: nobody signs the images of specialisation.rescue";
       mended = { specialisation.rescue.configuration.boot.touchstone.signing = lib.mkOverride 40 detached; };
     };
-  };
+  } // import ./assertions/loader.nix tools // import ./assertions/interpreterless.nix tools;
 
   begins = prefix: message: if lib.hasPrefix prefix message then prefix else message;
-  broken = one: map (begins one.says) (failing (configOf one.broken));
-  mended = one: failing (configOf { imports = [ one.broken one.mended ]; });
+  broken = one: map (begins one.says) (failing ((one.evaluate or configOf) one.broken));
+  mended = one: failing ((one.evaluate or configOf) { imports = [ one.broken one.mended ]; });
 
-  everything = configOf (touchstone { signing = test; measuredBoot = { enable = true; inherit policy; }; sealed.enable = true; });
+  everything = configOf {
+    boot.touchstone = { signing = test; measuredBoot = { enable = true; inherit policy; }; sealed.enable = true; interpreterless.enable = true; };
+    boot.loader.touchstone.enable = true;
+  };
 in
 lib.concatMapAttrs
   (name: one: {
@@ -265,7 +269,7 @@ lib.concatMapAttrs
 } // {
   "every message says what to write" = is [ ]
     (lib.filter (message: builtins.match ".*([Ww]rite|Leave|Take).*" (lib.replaceStrings [ "\n" ] [ " " ] message) == null)
-      (lib.concatMap (one: failing (configOf one.broken)) (lib.attrValues cases)));
+      (lib.concatMap (one: failing ((one.evaluate or configOf) one.broken)) (lib.attrValues cases)));
   "secrets of a specialisation are found, whatever it inherits" = is [ "specialisation.bare.configuration.boot.initrd.secrets" ]
     (map (message: lib.head (lib.splitString " would" (lib.removePrefix "boot.touchstone.uki.enable: the secrets of " message)))
       (lib.filter (lib.hasPrefix "boot.touchstone.uki.enable") (failing (configOf {
@@ -273,9 +277,10 @@ lib.concatMapAttrs
       }))));
   "a test key is warned of" = is true
     (lib.any (lib.hasPrefix "boot.touchstone.signing.method is \"test\"") (configOf (touchstone { signing = test; })).warnings);
-  "an installer that does not sign yet is warned of" = is true
-    (lib.any (lib.hasPrefix "boot.touchstone.signing.method is \"install\"")
-      (configOf (touchstone { signing = { method = "install"; key = "tpm2:handle=0x81010001"; inherit certificate; }; })).warnings);
+  "a machine that signs without our installer is warned of" = is true
+    (lib.any (lib.hasPrefix "boot.touchstone.signing.method is \"install\"") (configOf (touchstone { signing = install; })).warnings);
+  "with our installer, there is nothing to warn of" = is [ ]
+    (lib.filter (lib.hasPrefix "boot.touchstone") (configOf { boot.touchstone = { signing = install; }; boot.loader.touchstone.enable = true; }).warnings);
   "detached signatures are no reason for a warning" = is [ ]
     (lib.filter (lib.hasPrefix "boot.touchstone") (configOf (touchstone { signing = detached; })).warnings);
 }

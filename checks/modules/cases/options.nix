@@ -49,7 +49,8 @@ in
         bootPath = { shim = null; loader = "${plain.systemd.package}/lib/systemd/boot/efi/systemd-bootx64.efi"; };
         policy = { enable = false; key = null; publicKey = null; signatures = null; };
       };
-      sealed.enable = false;
+      sealed = { enable = false; inside = false; };
+      interpreterless = { enable = false; allow = [ ]; };
       bootspec.v2.enable = true;
     }
     (settingsOf plain);

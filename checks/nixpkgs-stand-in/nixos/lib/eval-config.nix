@@ -6,13 +6,16 @@ let
   base = [
     ../modules/activation.nix
     ../modules/boot.nix
+    ../modules/interpreters.nix
+    ../modules/loaders.nix
     ../modules/machine.nix
     ../modules/services.nix
+    ../modules/units.nix
     { nixpkgs = lib.mkIf (system != null) { hostPlatform = lib.mkDefault system; }; }
   ];
 
   noUserModules = lib.evalModules {
-    inherit specialArgs;
+    specialArgs = { modulesPath = toString ../modules; } // specialArgs;
     modules = base ++ [{ _module.args = { inherit noUserModules; }; }];
   };
 in

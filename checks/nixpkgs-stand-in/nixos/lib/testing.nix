@@ -8,7 +8,6 @@ let
   node = module: (import ./eval-config.nix {
     inherit lib;
     modules = [ ../modules/virtualisation/qemu-vm.nix module ];
-    specialArgs.modulesPath = toString ../modules;
   }).config;
   nodes = lib.mapAttrs (_: node) test.nodes;
   script = test.testScript { inherit nodes; };

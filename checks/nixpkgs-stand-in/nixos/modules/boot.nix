@@ -1,11 +1,9 @@
-# Kernel, initrd and boot loaders: options with the types and defaults of nixpkgs. From nixos/modules:
+# Kernel and initrd: options with the types and defaults of nixpkgs. From nixos/modules:
 #   system/boot/kernel.nix                             045d702e8af1; the parameters' type and boot.kernel.enable are those of later releases
 #   system/boot/stage-1.nix                            00976b194fe3; boot.initrd.enable is that of later releases
 #   system/boot/systemd/initrd.nix                     00e6b22b508f
-#   system/boot/loader/systemd-boot/systemd-boot.nix   01e499cec163
-#   system/boot/loader/grub/grub.nix                   00f7b4bdb0be
-#   system/boot/loader/external/external.nix           08a4c8850831
 #   hardware/device-tree.nix                           01f31c2ee7d0
+# The boot loaders are in ./loaders.nix.
 { config, lib, pkgs, ... }:
 
 let
@@ -30,14 +28,6 @@ in
       systemd.package = mkOption { type = types.package; default = config.systemd.package; };
     };
 
-    boot.loader = {
-      grub.enable = mkOption { type = types.bool; default = !config.boot.isContainer; };
-      systemd-boot.enable = off;
-      systemd-boot.editor = mkOption { type = types.bool; default = true; };
-      external.enable = off;
-      external.installHook = mkOption { type = types.path; };
-    };
-
     hardware.deviceTree = {
       enable = mkOption { type = types.bool; default = pkgs.stdenv.hostPlatform.linux-kernel.DTB or false; };
       name = mkOption { type = types.nullOr types.str; default = null; };
@@ -47,16 +37,7 @@ in
 
   config = {
     boot.kernelParams = [ "loglevel=4" ];
-    boot.loader = lib.mkIf config.boot.loader.external.enable {
-      grub.enable = lib.mkDefault false;
-      systemd-boot.enable = lib.mkDefault false;
-    };
     hardware.deviceTree.package = lib.mkIf config.hardware.deviceTree.enable "${kernel}/dtbs";
-    system.build = {
-      initialRamdisk = lib.mkDefault (pkgs.placeholder "initrd-linux" { });
-      installBootLoader =
-        if config.boot.loader.external.enable then config.boot.loader.external.installHook
-        else pkgs.writeText "no-boot-loader" "";
-    };
+    system.build.initialRamdisk = lib.mkDefault (pkgs.placeholder "initrd-linux" { });
   };
 }

@@ -40,7 +40,6 @@ in
     environment.systemPackages = option (types.listOf types.package) [ ];
     time.timeZone = option (types.nullOr types.str) null;
     system.stateVersion = option types.str "25.11";
-    boot.loader.efi.efiSysMountPoint = option types.str "/boot";
     boot.initrd.luks.devices = sets {
       device = mkOption { type = types.str; };
       crypttabExtraOpts = texts;

@@ -15,11 +15,14 @@ use touchstone_harness::nix::output;
 use crate::support::Work;
 
 /// The topics, and how many claims each has at least: so that none is lost unseen.
-const TOPICS: [(&str, usize); 6] = [
+const TOPICS: [(&str, usize); 9] = [
     ("artifacts", 30),
-    ("assertions", 80),
+    ("assertions", 150),
+    ("bootCounting", 24),
     ("bootspec", 8),
     ("generation", 15),
+    ("interpreterless", 14),
+    ("loader", 38),
     ("options", 20),
     ("sealed", 24),
 ];
@@ -113,4 +116,19 @@ fn the_line_in_the_toplevels_builder_adds_v2() {
 #[test]
 fn a_sealed_generation_wraps_the_inner_one() {
     assert_topic("sealed");
+}
+
+#[test]
+fn the_installer_is_called_without_a_script_and_reads_what_the_options_say() {
+    assert_topic("loader");
+}
+
+#[test]
+fn the_configuration_of_boot_counting_works_as_it_was_asked_for() {
+    assert_topic("bootCounting");
+}
+
+#[test]
+fn a_system_without_interpreters_is_one_option() {
+    assert_topic("interpreterless");
 }
