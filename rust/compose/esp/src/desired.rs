@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use crate::EspPath;
 
 /// What is to be on one file system. Whatever else lies in the folders that are ours is garbage, unless `keep` names it.
@@ -19,6 +21,33 @@ pub struct Desired {
     pub keep: Vec<EspPath>,
     /// Whether garbage is collected at all: not while a generation could not be read, whose files it might be.
     pub collect: bool,
+}
+
+impl Desired {
+    /// The paths of all files, those of entries without a counter.
+    pub fn paths(&self) -> impl Iterator<Item = &EspPath> {
+        let files = self.before.iter().chain(&self.artifacts).chain(&self.fixed);
+        let entries = self.entries.iter().map(|entry| &entry.path);
+        files.map(|file| &file.path).chain(entries)
+    }
+}
+
+impl Content {
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Copy { size, .. } => *size,
+        }
+    }
+
+    /// SHA-256 of it.
+    pub fn sha256(&self) -> [u8; 32] {
+        match self {
+            Content::Bytes(bytes) => Sha256::digest(bytes).into(),
+            Content::Copy { sha256, .. } => *sha256,
+        }
+    }
 }
 
 /// A file.

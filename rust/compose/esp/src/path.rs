@@ -64,6 +64,22 @@ impl EspPath {
         Some(Self(folder.to_owned()))
     }
 
+    /// The folders above it, the nearest first; not the root.
+    pub fn folders(&self) -> impl Iterator<Item = EspPath> {
+        std::iter::successors(self.folder(), EspPath::folder)
+    }
+
+    /// Another name in the same folder.
+    ///
+    /// # Errors
+    /// [`PathError`].
+    pub fn beside(&self, name: &str) -> Result<EspPath, PathError> {
+        match self.folder() {
+            Some(folder) => folder.join(name),
+            None => EspPath::parse(name),
+        }
+    }
+
     /// A path below this one.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 //! `boot.space`: whether so many generations fit on an EFI system partition, and what each costs there.
 
-mod fat;
 mod size;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +8,11 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_bootspec::touchstone::{Image, NamedFile};
+use touchstone_esp::fat::{Fat, LARGEST_FILE, NoFat, RESERVE};
 
 use crate::generation::described;
 use crate::refuted::Refuted;
 use crate::{Context, Error, output};
-use fat::{Fat, NoFat};
 pub use size::Size;
 
 /// The request of `boot.space`. Sizes are numbers of bytes, or texts such as `512M`.
@@ -84,7 +83,6 @@ pub struct GenerationSpace {
     pub new: u64,
 }
 
-const RESERVE: u64 = 1 << 20;
 /// `EFI`, `EFI/BOOT`, `EFI/systemd`, `EFI/nixos`, `loader`, `loader/entries`, `loader/keys` and the root: each has few entries.
 const SMALL_FOLDERS: u64 = 8;
 /// `loader.conf`, `entries.srel`, `random-seed` and `boot-secret-mixin`: a cluster each.
@@ -93,7 +91,6 @@ const SMALL_FILES: u64 = 4;
 const LONGEST_NAME: u64 = 255;
 /// Both names of the loader, and the copy that replaces one of them.
 const LOADERS: u64 = 3;
-const LARGEST_FILE: u64 = u32::MAX as u64;
 
 impl MeasureSpace {
     /// Performs the operation.

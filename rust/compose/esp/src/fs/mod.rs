@@ -3,9 +3,14 @@
 use std::io;
 use std::time::SystemTime;
 
+mod real;
+
+pub use real::Real;
+
 use crate::EspPath;
 
-/// A file system as the transaction sees it. Nothing that it does is on the disk before the matching `sync` returns.
+/// A file system as the transaction sees it. Nothing that it does is on the disk before the matching `sync` returns, but what `remove`
+/// promises.
 ///
 /// Errors are those of the system: [`io::ErrorKind::NotFound`], [`io::ErrorKind::StorageFull`], EIO …
 pub trait FileSystem {
@@ -34,7 +39,8 @@ pub trait FileSystem {
     fn rename(&self, from: &EspPath, to: &EspPath) -> io::Result<()>;
     /// Exchanges the names of two files in the same folder: each is there all the time, with the one content or the other.
     fn exchange(&self, one: &EspPath, other: &EspPath) -> io::Result<()>;
-    /// Removes a file.
+    /// Removes a file. Its name is gone from the disk when this returns, and its room is free only after that: the other way round, the
+    /// name could come back after a loss of power, with room that another file has by then.
     fn remove(&self, file: &EspPath) -> io::Result<()>;
     /// Brings everything to the disk.
     fn sync(&self) -> io::Result<()>;

@@ -1,17 +1,18 @@
-//! How much a FAT32 file system holds. Sources: Microsoft, "FAT: General Overview of On-Disk Format" 1.03; what `mkfs.vfat -F 32` of
-//! dosfstools 4.2 makes, with which the tests compare every number.
+//! How much a FAT32 file system holds, and what files and folders take of it. Sources: Microsoft, "FAT: General Overview of On-Disk
+//! Format" 1.03; what `mkfs.vfat -F 32` of dosfstools 4.2 makes, with which the tests compare every number.
 
 /// The layout of a file system. Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fat {
-    pub(super) cluster_size: u64,
+pub struct Fat {
+    /// Every file and folder is rounded up to a multiple of it.
+    pub cluster_size: u64,
     /// Clusters for files and folders.
-    pub(super) clusters: u64,
+    pub clusters: u64,
 }
 
 /// Why there is no such file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoFat {
+pub enum NoFat {
     /// Sectors are of 512, 1024, 2048 or 4096 bytes.
     Sector,
     /// Clusters are of 1, 2, 4, … 128 sectors.
@@ -22,6 +23,10 @@ pub(super) enum NoFat {
     TooLarge,
 }
 
+/// What stays free on every file system, in bytes: for what firmware and the boot loader write themselves.
+pub const RESERVE: u64 = 1 << 20;
+/// No file is larger, in bytes.
+pub const LARGEST_FILE: u64 = u32::MAX as u64;
 const RESERVED_SECTORS: u64 = 32;
 const FATS: u64 = 2;
 /// Bytes of a cluster's entry in a FAT.
@@ -35,7 +40,10 @@ const NAME_UNITS: u64 = 13;
 
 impl Fat {
     /// The file system that `mkfs.vfat -F 32` makes on this many bytes; `cluster_size` by its rule when not given.
-    pub(super) fn of(size: u64, sector: u64, cluster_size: Option<u64>) -> Result<Fat, NoFat> {
+    ///
+    /// # Errors
+    /// [`NoFat`].
+    pub fn of(size: u64, sector: u64, cluster_size: Option<u64>) -> Result<Fat, NoFat> {
         if !matches!(sector, 512 | 1024 | 2048 | 4096) {
             return Err(NoFat::Sector);
         }
@@ -68,14 +76,13 @@ impl Fat {
     }
 
     /// The room that a file takes.
-    pub(super) fn rounded(self, size: u64) -> u64 {
-        size.div_ceil(self.cluster_size)
-            .saturating_mul(self.cluster_size)
+    pub fn rounded(self, size: u64) -> u64 {
+        rounded(size, self.cluster_size)
     }
 
     /// The room that a folder takes with so many entries, each with a name of this many UTF-16 units.
-    pub(super) fn folder(self, entries: u64, name: u64) -> u64 {
-        let of_one = FOLDER_ENTRY * (1 + name.div_ceil(NAME_UNITS));
+    pub fn folder(self, entries: u64, name: u64) -> u64 {
+        let of_one = entry(name);
         // Itself and the one above it.
         self.rounded(
             entries
@@ -85,9 +92,19 @@ impl Fat {
     }
 
     /// Everything that files and folders can take.
-    pub(super) fn room(self) -> u64 {
+    pub fn room(self) -> u64 {
         self.clusters * self.cluster_size
     }
+}
+
+/// The room, in bytes, that a file of this size takes in clusters of this size.
+pub fn rounded(size: u64, cluster: u64) -> u64 {
+    size.div_ceil(cluster.max(1)).saturating_mul(cluster.max(1))
+}
+
+/// The room, in bytes, that a name takes in its folder: the short one, and a slot for every 13 UTF-16 units of the long one.
+pub fn entry(units: u64) -> u64 {
+    FOLDER_ENTRY * (1 + units.div_ceil(NAME_UNITS))
 }
 
 /// Sectors that count as a track: the size is rounded down to a multiple.

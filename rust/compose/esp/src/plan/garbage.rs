@@ -1,0 +1,216 @@
+//! What goes: leftovers of interrupted runs, garbage, and what replaced files held. And what must not go, because on FAT two names may
+//! share their clusters after an interrupted rename.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Warning;
+use super::writes::Wanted;
+use crate::observed::Present;
+use crate::{Desired, Digests, EspPath, FileSystem, Observed, names};
+
+/// What goes.
+#[derive(Default)]
+pub(super) struct Garbage {
+    pub(super) leftovers: Vec<EspPath>,
+    pub(super) removals: Vec<EspPath>,
+    pub(super) folders: Vec<EspPath>,
+    pub(super) warnings: Vec<Warning>,
+    /// The sizes of leftovers and of garbage, in bytes.
+    pub(super) sizes: (Vec<u64>, Vec<u64>),
+}
+
+/// Finds it.
+pub(super) fn find<F: FileSystem>(
+    fs: &F,
+    desired: &Desired,
+    observed: &Observed,
+    digests: &mut Digests,
+    wanted: &Wanted<'_>,
+) -> Garbage {
+    let goes = unwanted(desired, observed, wanted);
+    let mut twins = Twins {
+        fs,
+        observed,
+        digests,
+    };
+    let mut garbage = Garbage::default();
+    for (path, unwanted) in &goes {
+        let of_path = twins.of(path, unwanted.present);
+        match of_path.iter().find(|twin| !goes.contains_key(*twin)) {
+            Some(stays) => garbage.stays(unwanted.name.clone(), stays.clone()),
+            // Those that may share their clusters go together, when nothing is written any more.
+            None if unwanted.is_leftover && of_path.is_empty() => garbage.leftover(unwanted),
+            None => garbage.removal(unwanted),
+        }
+    }
+    goes.keys().for_each(|path| digests.forget(path));
+    // Nothing may be found by the boot loader whose parts are gone already. And what a crash leaves of two that share is a leftover, which
+    // goes before anything is written.
+    garbage
+        .removals
+        .sort_by_key(|path| (names::staged(path.name()), !is_entry(path)));
+    if desired.collect {
+        garbage.folders = empty_folders(desired, observed, &garbage.removals);
+    }
+    garbage
+}
+
+/// A file that goes unless it shares its clusters.
+struct Unwanted {
+    present: Present,
+    /// Under which name it goes: not that which it has now, if it is replaced.
+    name: EspPath,
+    is_leftover: bool,
+}
+
+/// By the names that they have now.
+fn unwanted(
+    desired: &Desired,
+    observed: &Observed,
+    wanted: &Wanted<'_>,
+) -> BTreeMap<EspPath, Unwanted> {
+    let rules = Rules::of(desired);
+    let mut goes = BTreeMap::new();
+    for (path, present) in observed.files() {
+        let is_leftover = names::staged(path.name());
+        if !wanted.stay.contains(path) && (is_leftover || rules.is_garbage(path)) {
+            let unwanted = Unwanted {
+                present,
+                name: path.clone(),
+                is_leftover,
+            };
+            goes.insert(path.clone(), unwanted);
+        }
+    }
+    for write in wanted.writes.iter().filter(|write| write.replaces) {
+        if let Some(present) = observed.file(&write.path) {
+            let unwanted = Unwanted {
+                present,
+                name: write.stage.clone(),
+                is_leftover: false,
+            };
+            goes.insert(write.path.clone(), unwanted);
+        }
+    }
+    goes
+}
+
+impl Garbage {
+    fn stays(&mut self, path: EspPath, with: EspPath) {
+        self.warnings.push(Warning::Shared { path, with });
+    }
+
+    fn leftover(&mut self, unwanted: &Unwanted) {
+        self.leftovers.push(unwanted.name.clone());
+        self.sizes.0.push(unwanted.present.size);
+    }
+
+    fn removal(&mut self, unwanted: &Unwanted) {
+        self.removals.push(unwanted.name.clone());
+        self.sizes.1.push(unwanted.present.size);
+    }
+}
+
+fn is_entry(path: &EspPath) -> bool {
+    let path = path.as_str().to_ascii_lowercase();
+    path.starts_with("efi/linux/") || path.starts_with("loader/entries/")
+}
+
+/// What of ours is garbage.
+struct Rules {
+    collect: bool,
+    /// Names without counters.
+    keep: BTreeSet<EspPath>,
+    entries: BTreeSet<EspPath>,
+}
+
+impl Rules {
+    fn of(desired: &Desired) -> Self {
+        let uncounted = |path: &EspPath| names::split(path).0;
+        let entries = desired.entries.iter().map(|entry| entry.path.clone());
+        Self {
+            collect: desired.collect,
+            keep: desired.keep.iter().map(uncounted).collect(),
+            entries: entries.collect(),
+        }
+    }
+
+    /// Whether it goes if it is not wanted. Other names of a desired entry go even when nothing is collected: it is known whose they are.
+    fn is_garbage(&self, path: &EspPath) -> bool {
+        let (uncounted, _) = names::split(path);
+        if self.entries.contains(&uncounted) {
+            return true;
+        }
+        let kept_folder = path.folders().any(|folder| self.keep.contains(&folder));
+        let kept = self.keep.contains(&uncounted) || kept_folder;
+        self.collect && names::ours(path) && !kept
+    }
+}
+
+/// Finds files that may share their clusters.
+struct Twins<'a, F> {
+    fs: &'a F,
+    observed: &'a Observed,
+    digests: &'a mut Digests,
+}
+
+impl<F: FileSystem> Twins<'_, F> {
+    /// Files in the same folder with the same content, if one of all these may be what a rename left of another: under the name that it had
+    /// while it was written, or under its short name. Without such a one, those that differ in nothing but their counter.
+    fn of(&mut self, path: &EspPath, present: Present) -> Vec<EspPath> {
+        // Without content there are no clusters.
+        if present.size == 0 {
+            return Vec::new();
+        }
+        let folder = path.folder();
+        let files = self.observed.files();
+        let mut others: Vec<(EspPath, Present)> = files
+            .filter(|(other, of_other)| {
+                of_other.size == present.size && *other != path && other.folder() == folder
+            })
+            .map(|(other, of_other)| (other.clone(), of_other))
+            .collect();
+        let leftover = |(other, _): &(EspPath, Present)| names::leftover(other);
+        if !names::leftover(path) && !others.iter().any(leftover) {
+            others.retain(|(other, _)| names::split(other).0 == names::split(path).0);
+        }
+        others.retain(|(other, of_other)| self.same(path, present, other, *of_other));
+        others.into_iter().map(|(other, _)| other).collect()
+    }
+
+    /// What cannot be read may be the same.
+    fn same(
+        &mut self,
+        path: &EspPath,
+        present: Present,
+        other: &EspPath,
+        of_other: Present,
+    ) -> bool {
+        let one = self.digests.of(self.fs, path, present);
+        let other = self.digests.of(self.fs, other, of_other);
+        match (one, other) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => true,
+        }
+    }
+}
+
+/// Folders inside of ours in which nothing is left, the deepest first.
+fn empty_folders(desired: &Desired, observed: &Observed, removals: &[EspPath]) -> Vec<EspPath> {
+    let removals: BTreeSet<&EspPath> = removals.iter().collect();
+    let mut needed: BTreeSet<EspPath> = desired.paths().flat_map(EspPath::folders).collect();
+    needed.extend(desired.keep.iter().cloned());
+    needed.extend(desired.keep.iter().flat_map(EspPath::folders));
+    let remain = observed
+        .files()
+        .filter(|(path, _)| !removals.contains(path));
+    needed.extend(remain.flat_map(|(path, _)| path.folders()));
+    let inside = observed
+        .folders()
+        .rev()
+        .filter(|folder| names::ours(folder));
+    inside
+        .filter(|folder| !needed.contains(*folder))
+        .cloned()
+        .collect()
+}
