@@ -31,6 +31,6 @@ let
     OVMF = { fd = placeholder "OVMF" { }; override = _: packages.OVMF; };
     testers.runNixOSTest = import ./nixos/lib/testing.nix { inherit lib; pkgs = packages; };
     writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
-  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" "qemu_test" ] (name: placeholder name { });
+  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" "qemu_test" "caddy" ] (name: placeholder name { });
 in
 packages

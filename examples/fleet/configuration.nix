@@ -22,9 +22,12 @@
     };
   };
 
-  # No boot loader of NixOS' writes to the ESP: what they would put there is not signed. README.md has the commands.
-  boot.loader.grub.enable = false;
-  boot.loader.efi.efiSysMountPoint = "/boot";
+  # Generations are tried: one that does not come up is left for the one before.
+  boot.loader = {
+    touchstone.enable = true;
+    efi = { efiSysMountPoint = "/boot"; canTouchEfiVariables = true; };
+    systemd-boot = { configurationLimit = 3; bootCounting.enable = true; };
+  };
 
   boot.initrd.systemd.enable = true;
   boot.kernelParams = [ "console=ttyS0" ];

@@ -33,9 +33,12 @@
     };
   };
 
-  # No boot loader of NixOS' writes to the ESP: what they would put there is not signed by this key. README.md has the commands.
-  boot.loader.grub.enable = false;
-  boot.loader.efi.efiSysMountPoint = "/boot";
+  # Each generation is assembled, signed and installed on this machine, and tried: one that does not come up is left for the one before.
+  boot.loader = {
+    touchstone.enable = true;
+    efi = { efiSysMountPoint = "/boot"; canTouchEfiVariables = true; };
+    systemd-boot = { configurationLimit = 8; bootCounting.enable = true; };
+  };
 
   # The disk opens by the TPM, in the initrd.
   boot.initrd.systemd.enable = true;

@@ -12,12 +12,7 @@
     let
       system = "x86_64-linux";
       laptop = nixpkgs.lib.nixosSystem {
-        modules = [
-          touchstone.nixosModules.default
-          ./configuration.nix
-          # The command line, with the libraries that reach a TPM: the static program is the builder.
-          { environment.systemPackages = [ touchstone.packages.${system}.touchstone-full ]; }
-        ];
+        modules = [ touchstone.nixosModules.default ./configuration.nix ];
       };
       inherit (laptop.config.system.build) bootArtifacts;
       inherit (touchstone.lib) checks;
@@ -25,7 +20,7 @@
     {
       nixosConfigurations.laptop = laptop;
 
-      # nix build .#boot-artifacts: what is to be signed and put onto the ESP.
+      # nix build .#boot-artifacts: what the machine will sign and put onto the ESP, and what its PCRs will hold then.
       packages.${system}.boot-artifacts = bootArtifacts;
 
       # nix flake check

@@ -20,6 +20,7 @@ in
     networking = {
       hostName = option types.str "nixos";
       useDHCP = option types.bool true;
+      useNetworkd = switch;
       networkmanager.enable = switch;
       interfaces = sets {
         ipv4.addresses = option
