@@ -3,10 +3,14 @@
 //! - [`Host`]: where everything of the machine is found.
 //! - [`settings`]: `touchstone/install.json` of a toplevel.
 //! - [`arguments`]: the words of the command line.
+//! - [`activate`]: `boot` and `rollback`, and profiles as Nix has them.
+//! - [`assess`]: which entries are good, and which bad.
 //! - [`variables`]: the firmware's variables.
 #![forbid(unsafe_code)]
 
+pub mod activate;
 pub mod arguments;
+pub mod assess;
 pub mod host;
 pub mod settings;
 mod unique;

@@ -162,7 +162,8 @@ fn order(variables: &Variables) -> Result<Vec<u16>, VariableError> {
         (numbers, []) => Ok(numbers.iter().map(|n| u16::from_le_bytes(*n)).collect()),
         _ => Err(VariableError::Content {
             file: variables.path(Vendor::Global, ORDER),
-            fact: "has an odd number of bytes; set the order in the firmware's setup".to_owned(),
+            fact: "has an odd number of bytes\n  help: set the order in the firmware's setup"
+                .to_owned(),
         }),
     }
 }

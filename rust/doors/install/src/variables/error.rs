@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum VariableError {
     /// It cannot be read.
-    #[error("cannot read the firmware's variable {}: {source}; run this as root, with efivarfs mounted", file.display())]
+    #[error("cannot read the firmware's variable {}: {source}\n  help: run this as root, with efivarfs mounted", file.display())]
     Read {
         /// Its file.
         file: PathBuf,
@@ -15,7 +15,7 @@ pub enum VariableError {
         source: io::Error,
     },
     /// Its file is shorter than the attributes that begin it.
-    #[error("the firmware's variable {} has {bytes} bytes, and its attributes alone are 4; remove it in the firmware's setup", file.display())]
+    #[error("the firmware's variable {} has {bytes} bytes, and its attributes alone are 4\n  help: remove it in the firmware's setup", file.display())]
     Short {
         /// Its file.
         file: PathBuf,
@@ -23,7 +23,7 @@ pub enum VariableError {
         bytes: usize,
     },
     /// It is larger than any that there is a use for.
-    #[error("the firmware's variable {} has more than {limit} bytes, which no variable has; look at what made it", file.display())]
+    #[error("the firmware's variable {} has more than {limit} bytes, which no variable has\n  help: look at what made it", file.display())]
     Large {
         /// Its file.
         file: PathBuf,
@@ -31,7 +31,7 @@ pub enum VariableError {
         limit: u64,
     },
     /// It is not the text that it should be.
-    #[error("the firmware's variable {} is no text of UTF-16; whoever wrote it did not mean it for a boot loader: remove it", file.display())]
+    #[error("the firmware's variable {} is no text of UTF-16; whoever wrote it did not mean it for a boot loader\n  help: remove it", file.display())]
     Text {
         /// Its file.
         file: PathBuf,
@@ -45,7 +45,7 @@ pub enum VariableError {
         fact: String,
     },
     /// It cannot be written or removed.
-    #[error("cannot change the firmware's variable {}: {source}; the firmware may have no room left, or not allow it: look at its setup", file.display())]
+    #[error("cannot change the firmware's variable {}: {source}\n  help: the firmware may have no room left, or not allow it: look at its setup", file.display())]
     Write {
         /// Its file.
         file: PathBuf,
@@ -53,7 +53,7 @@ pub enum VariableError {
         source: io::Error,
     },
     /// It is there with other attributes, which cannot be changed.
-    #[error("the firmware's variable {} has the attributes {found:#x}, and {wanted:#x} are needed; remove it first", file.display())]
+    #[error("the firmware's variable {} has the attributes {found:#x}, and {wanted:#x} are needed\n  help: remove it first", file.display())]
     Attributes {
         /// Its file.
         file: PathBuf,
@@ -63,7 +63,9 @@ pub enum VariableError {
         wanted: u32,
     },
     /// Every number of a boot entry is taken.
-    #[error("all 65536 numbers of boot entries are taken; remove some in the firmware's setup")]
+    #[error(
+        "all 65536 numbers of boot entries are taken\n  help: remove some in the firmware's setup"
+    )]
     NoFreeNumber,
 }
 
@@ -71,7 +73,7 @@ pub enum VariableError {
 #[derive(Debug, thiserror::Error)]
 pub enum PartitionError {
     /// A file about the device cannot be read.
-    #[error("cannot read {}, to find the partition of {}: {source}; set boot.loader.efi.canTouchEfiVariables = false if the firmware is to find the boot loader by itself", file.display(), mount.display())]
+    #[error("cannot read {}, to find the partition of {}: {source}\n  help: set boot.loader.efi.canTouchEfiVariables = false if the firmware is to find the boot loader by itself", file.display(), mount.display())]
     Read {
         /// The mount point.
         mount: PathBuf,
@@ -81,7 +83,7 @@ pub enum PartitionError {
         source: io::Error,
     },
     /// A file about the device says something that cannot be.
-    #[error("{} says {text:?}, which is no number; set boot.loader.efi.canTouchEfiVariables = false if the firmware is to find the boot loader by itself", file.display())]
+    #[error("{} says {text:?}, which is no number\n  help: set boot.loader.efi.canTouchEfiVariables = false if the firmware is to find the boot loader by itself", file.display())]
     Number {
         /// The file.
         file: PathBuf,
@@ -89,7 +91,7 @@ pub enum PartitionError {
         text: String,
     },
     /// The file system does not lie on a partition of its own.
-    #[error("{} does not lie on a partition of a disk ({device}), so no boot entry of the firmware can name it; set boot.loader.efi.canTouchEfiVariables = false: the firmware finds EFI/BOOT by itself", mount.display())]
+    #[error("{} does not lie on a partition of a disk ({device}), so no boot entry of the firmware can name it\n  help: set boot.loader.efi.canTouchEfiVariables = false: the firmware finds EFI/BOOT by itself", mount.display())]
     NotAPartition {
         /// The mount point.
         mount: PathBuf,
@@ -97,7 +99,7 @@ pub enum PartitionError {
         device: String,
     },
     /// The disk has no GUID partition table, or one that contradicts the kernel.
-    #[error("{}: {fact}; a boot entry of the firmware needs a GUID partition table: repair it (sgdisk --verify), or set boot.loader.efi.canTouchEfiVariables = false", disk.display())]
+    #[error("{}: {fact}\n  help: a boot entry of the firmware needs a GUID partition table: repair it (sgdisk --verify), or set boot.loader.efi.canTouchEfiVariables = false", disk.display())]
     Table {
         /// The disk.
         disk: PathBuf,

@@ -26,14 +26,15 @@ impl Variables {
         if variable.attributes & NON_VOLATILE != 0 {
             return Err(self.content(
                 BOOT_COUNT_PATH,
-                "is kept between boots, which systemd-boot does not do: it may name the entry of another boot; remove it".to_owned(),
+                "is kept between boots, which systemd-boot does not do: it may name the entry of another boot\n  help: remove it".to_owned(),
             ));
         }
         let Some(text) = self.text(Vendor::Loader, BOOT_COUNT_PATH)? else {
             return Ok(None);
         };
         path(&text).map(Some).ok_or_else(|| {
-            let fact = format!("holds {text:?}, which is no path on a partition; boot again");
+            let fact =
+                format!("holds {text:?}, which is no path on a partition\n  help: boot again");
             self.content(BOOT_COUNT_PATH, fact)
         })
     }

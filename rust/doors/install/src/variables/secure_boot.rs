@@ -46,7 +46,9 @@ impl Variables {
             [1] => Ok(Some(true)),
             other => Err(VariableError::Content {
                 file: self.path(Vendor::Global, name),
-                fact: format!("is {other:?}, and neither 0 nor 1; look at the firmware's setup"),
+                fact: format!(
+                    "is {other:?}, and neither 0 nor 1\n  help: look at the firmware's setup"
+                ),
             }),
         }
     }
@@ -59,7 +61,7 @@ impl Variables {
             Ok(lists) => Ok(Database::new(&lists)),
             Err(error) => Err(VariableError::Content {
                 file: self.path(Vendor::ImageSecurity, name),
-                fact: format!("cannot be read: {error}; enrol it again"),
+                fact: format!("cannot be read: {error}\n  help: enrol it again"),
             }),
         }
     }
