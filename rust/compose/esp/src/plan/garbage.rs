@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Warning;
 use super::writes::Wanted;
 use crate::observed::Present;
-use crate::{Desired, Digests, EspPath, FileSystem, Observed, names};
+use crate::{Desired, Digests, EspPath, FileSystem, Observed, PathError, names};
 
 /// What goes.
 #[derive(Default)]
 pub(super) struct Garbage {
     pub(super) leftovers: Vec<EspPath>,
+    pub(super) aside: Vec<(EspPath, EspPath)>,
     pub(super) removals: Vec<EspPath>,
     pub(super) folders: Vec<EspPath>,
     pub(super) warnings: Vec<Warning>,
@@ -25,8 +26,8 @@ pub(super) fn find<F: FileSystem>(
     desired: &Desired,
     observed: &Observed,
     digests: &mut Digests,
-    wanted: &Wanted<'_>,
-) -> Garbage {
+    wanted: &mut Wanted<'_>,
+) -> Result<Garbage, PathError> {
     let goes = unwanted(desired, observed, wanted);
     let mut twins = Twins {
         fs,
@@ -38,21 +39,27 @@ pub(super) fn find<F: FileSystem>(
         let of_path = twins.of(path, unwanted.present);
         match of_path.iter().find(|twin| !goes.contains_key(*twin)) {
             Some(stays) => garbage.stays(unwanted.name.clone(), stays.clone()),
+            None if of_path.is_empty() && unwanted.is_leftover => garbage.leftover(unwanted),
+            None if of_path.is_empty() || names::staged(unwanted.name.name()) => {
+                garbage.removal(unwanted.name.clone(), unwanted.present);
+            }
             // Those that may share their clusters go together, when nothing is written any more.
-            None if unwanted.is_leftover && of_path.is_empty() => garbage.leftover(unwanted),
-            None => garbage.removal(unwanted),
+            None => {
+                let aside = wanted.stages.beside(path, observed)?;
+                garbage.aside.push((path.clone(), aside.clone()));
+                garbage.removal(aside, unwanted.present);
+            }
         }
     }
     goes.keys().for_each(|path| digests.forget(path));
-    // Nothing may be found by the boot loader whose parts are gone already. And what a crash leaves of two that share is a leftover, which
-    // goes before anything is written.
+    // Nothing may be found by the boot loader whose parts are gone already.
     garbage
         .removals
         .sort_by_key(|path| (names::staged(path.name()), !is_entry(path)));
     if desired.collect {
-        garbage.folders = empty_folders(desired, observed, &garbage.removals);
+        garbage.folders = empty_folders(desired, observed, &goes, &garbage.warnings);
     }
-    garbage
+    Ok(garbage)
 }
 
 /// A file that goes unless it shares its clusters.
@@ -105,9 +112,9 @@ impl Garbage {
         self.sizes.0.push(unwanted.present.size);
     }
 
-    fn removal(&mut self, unwanted: &Unwanted) {
-        self.removals.push(unwanted.name.clone());
-        self.sizes.1.push(unwanted.present.size);
+    fn removal(&mut self, path: EspPath, present: Present) {
+        self.removals.push(path);
+        self.sizes.1.push(present.size);
     }
 }
 
@@ -196,15 +203,22 @@ impl<F: FileSystem> Twins<'_, F> {
 }
 
 /// Folders inside of ours in which nothing is left, the deepest first.
-fn empty_folders(desired: &Desired, observed: &Observed, removals: &[EspPath]) -> Vec<EspPath> {
-    let removals: BTreeSet<&EspPath> = removals.iter().collect();
-    let mut needed: BTreeSet<EspPath> = desired.paths().flat_map(EspPath::folders).collect();
+fn empty_folders(
+    desired: &Desired,
+    observed: &Observed,
+    goes: &BTreeMap<EspPath, Unwanted>,
+    warnings: &[Warning],
+) -> Vec<EspPath> {
+    let stays = warnings.iter().map(|Warning::Shared { path, .. }| path);
+    let remain = observed.files().map(|(path, _)| path);
+    let files = remain.filter(|path| !goes.contains_key(*path));
+    let needed = desired
+        .paths()
+        .chain(&desired.keep)
+        .chain(stays)
+        .chain(files);
+    let mut needed: BTreeSet<EspPath> = needed.flat_map(EspPath::folders).collect();
     needed.extend(desired.keep.iter().cloned());
-    needed.extend(desired.keep.iter().flat_map(EspPath::folders));
-    let remain = observed
-        .files()
-        .filter(|(path, _)| !removals.contains(path));
-    needed.extend(remain.flat_map(|(path, _)| path.folders()));
     let inside = observed
         .folders()
         .rev()

@@ -16,6 +16,7 @@ pub struct Plan<'a> {
     leftovers: Vec<EspPath>,
     folders: Vec<EspPath>,
     writes: Vec<Write<'a>>,
+    aside: Vec<(EspPath, EspPath)>,
     removals: Vec<EspPath>,
     empty: Vec<EspPath>,
     warnings: Vec<Warning>,
@@ -88,14 +89,15 @@ impl<'a> Plan<'a> {
     ) -> Result<Self, Refusal> {
         check::desired(desired)?;
         check::in_the_way(fs.name(), desired, observed)?;
-        let wanted = writes::wanted(fs, desired, observed, digests)?;
-        let garbage = garbage::find(fs, desired, observed, digests, &wanted);
+        let mut wanted = writes::wanted(fs, desired, observed, digests)?;
+        let garbage = garbage::find(fs, desired, observed, digests, &mut wanted)?;
         let folders = writes::new_folders(observed, &wanted.writes);
         let cost = cost::of(observed, &folders, &wanted.writes, &garbage);
         let plan = Plan {
             leftovers: garbage.leftovers,
             folders,
             writes: wanted.writes,
+            aside: garbage.aside,
             removals: garbage.removals,
             empty: garbage.folders,
             warnings: garbage.warnings,
@@ -130,7 +132,13 @@ impl<'a> Plan<'a> {
         &self.writes
     }
 
-    /// Files that go when the new ones are on the disk, with what the replaced ones held under the names of [`Write::stage`].
+    /// Garbage that may share its clusters with other garbage: it gets names for the time being, the second of each pair, before any of it goes.
+    /// What a crash leaves of it is a leftover then, which goes before another file can get its clusters.
+    pub fn set_aside(&self) -> &[(EspPath, EspPath)] {
+        &self.aside
+    }
+
+    /// Files that go when the new ones are on the disk: garbage, and what replaced files held, under the names of [`Write::stage`].
     pub fn removals(&self) -> &[EspPath] {
         &self.removals
     }

@@ -6,7 +6,8 @@ use super::{Phase, Write};
 use crate::counter::{self, Assessment};
 use crate::observed::Present;
 use crate::{
-    BootCount, Content, Desired, Digests, Entry, EspPath, FileSystem, Observed, Refusal, names,
+    BootCount, Content, Desired, Digests, Entry, EspPath, FileSystem, Observed, PathError, Refusal,
+    names,
 };
 
 /// What is wanted.
@@ -14,6 +15,30 @@ pub(super) struct Wanted<'a> {
     pub(super) writes: Vec<Write<'a>>,
     /// Names of files that are there and wanted, intact or replaced.
     pub(super) stay: BTreeSet<EspPath>,
+    pub(super) stages: Stages,
+}
+
+/// Names for the time being.
+#[derive(Default)]
+pub(super) struct Stages {
+    next: usize,
+}
+
+impl Stages {
+    /// A name in the same folder that nothing has.
+    pub(super) fn beside(
+        &mut self,
+        path: &EspPath,
+        observed: &Observed,
+    ) -> Result<EspPath, PathError> {
+        loop {
+            let stage = path.beside(&names::stage(self.next))?;
+            self.next += 1;
+            if observed.file(&stage).is_none() {
+                return Ok(stage);
+            }
+        }
+    }
 }
 
 /// Decides, file by file.
@@ -28,11 +53,11 @@ pub(super) fn wanted<'a, F: FileSystem>(
         observed,
         digests,
         counted: by_name_without_counter(observed),
-        stages: 0,
         chosen: BTreeSet::new(),
         wanted: Wanted {
             writes: Vec::new(),
             stay: BTreeSet::new(),
+            stages: Stages::default(),
         },
     };
     for file in &desired.before {
@@ -82,7 +107,6 @@ struct Chooser<'a, 'b, F> {
     observed: &'b Observed,
     digests: &'b mut Digests,
     counted: Counted,
-    stages: usize,
     /// Asked for already.
     chosen: BTreeSet<EspPath>,
     wanted: Wanted<'a>,
@@ -143,7 +167,7 @@ impl<'a, F: FileSystem> Chooser<'a, '_, F> {
 
     fn write(&mut self, phase: Phase, path: EspPath, content: &'a Content) -> Result<(), Refusal> {
         let replaces = self.observed.file(&path).is_some();
-        let stage = self.stage(&path)?;
+        let stage = self.wanted.stages.beside(&path, self.observed)?;
         if replaces {
             self.wanted.stay.insert(path.clone());
         }
@@ -156,17 +180,6 @@ impl<'a, F: FileSystem> Chooser<'a, '_, F> {
             replaces,
         });
         Ok(())
-    }
-
-    /// A name that nothing has.
-    fn stage(&mut self, path: &EspPath) -> Result<EspPath, Refusal> {
-        loop {
-            let stage = path.beside(&names::stage(self.stages))?;
-            self.stages += 1;
-            if self.observed.file(&stage).is_none() {
-                return Ok(stage);
-            }
-        }
     }
 }
 

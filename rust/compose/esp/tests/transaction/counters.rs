@@ -55,7 +55,7 @@ fn a_damaged_entry_is_replaced_under_the_name_that_it_has() {
         torn[500] ^= 1;
         write(root.path(), &name, &torn);
         install_on(root.path(), &desired(&[1], Some(3), "loader\n")).unwrap();
-        assert_eq!(names(root.path()), [name.clone()]);
+        assert_eq!(names(root.path()), std::slice::from_ref(&name));
         assert_eq!(read(root.path(), &name), whole);
     }
 }
