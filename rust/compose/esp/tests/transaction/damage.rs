@@ -80,8 +80,8 @@ fn files_that_may_share_their_clusters_go_together_after_everything_is_written()
     assert!(removed.clone().all(|step| step.contains("nixos-stage-")));
     assert_eq!(
         removed.count(),
-        5,
-        "two entries' names, and what three replaced files held"
+        4,
+        "two names of an entry, and what two replaced files held"
     );
     // What a crash leaves of it is a leftover, which goes before anything is written.
     let aside = format!("rename {} EFI/Linux/nixos-stage-", counted(1, "+3"));
