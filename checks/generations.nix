@@ -11,6 +11,8 @@
 #   manifestKey         the path of a Nix signing key as the sandbox shows it, or null
 #   extraParams         more kernel parameters of generation 2
 #   signatures          a folder of signatures by the certificate that were made elsewhere, in the place of `key`; or null
+#   disk                { modules, root, esp }: kernel modules that an initrd loads, and the devices of a system on a disk; or null
+#   installation        what the toplevels of machines that remember have as touchstone/install.json, with this loader; or null
 { touchstone
 , probe
 , kernel
@@ -23,6 +25,8 @@
 , manifestKey ? null
 , extraParams ? [ ]
 , signatures ? null
+, disk ? null
+, installation ? null
 , system ? "x86_64-linux"
 }:
 
@@ -50,11 +54,17 @@ let
       SYSTEMD = "${probe}";
     };
 
-  core = { generation, label, extraParams ? [ ], specialisations ? { } }: rec {
+  # What an initrd does beside reporting, when the system goes on behind it.
+  onDisk = if disk == null then { } else {
+    modules = map (path: file (baseNameOf path) path) disk.modules;
+    disk = { inherit (disk) root esp; };
+  };
+
+  core = { generation, label, extraParams ? [ ], specialisations ? { }, switches ? true, behind ? { }, installation ? null }: rec {
     inherit label system;
     kernel = linux;
     kernelParams = [ "console=ttyS0" "panic=-1" "oops=panic" "touchstone.generation=${generation}" ] ++ extraParams;
-    initrds = [ "${probed "initrd-${generation}" { mode = "initrd"; inherit generation; }}/initrd" ];
+    initrds = [ "${probed "initrd-${generation}" ({ mode = "initrd"; inherit generation; } // behind)}/initrd" ];
     init = "${toplevel}/init";
     toplevel = "${probed "touchstone-system-${generation}" {
       mode = "toplevel";
@@ -67,8 +77,8 @@ let
         initrdSecrets = "${probe}/bin/touchstone-probe";
         extensions."org.nixos.systemd-boot" = { sortKey = "touchstone-check"; };
       };
-      switch = environment;
-      inherit kernelParams system;
+      switch = if switches then environment else null;
+      inherit installation kernelParams system;
     }}";
   };
 
@@ -88,6 +98,16 @@ let
         inherit extraParams;
       } // { specialisations = { inherit rescue; }; };
   };
+
+  # A generation of a machine that remembers: its system is on a disk, and activated by no program.
+  remembered = generation: attributes: core ({
+    inherit generation;
+    label = "Touchstone check, generation ${generation}";
+    extraParams = [ "no_timer_check" ];
+    switches = false;
+    behind = onDisk;
+    installation = if installation == null then null else installation // { loader.image = file "loader.efi" loader; };
+  } // attributes);
 
   osRelease = ''
     ID=touchstone-check
@@ -127,6 +147,12 @@ let
       environment = environment // { OUT = { "$sealed" = true; }; TOPLEVEL = { "$sealed" = true; }; };
     };
   });
+
+  # The same of one that is activated by no program.
+  sealedOnDisk = bootspec: specialisations: lib.mkSealedGeneration (described bootspec // {
+    inherit specialisations;
+    withoutInitrdSecrets = true;
+  });
 in
 {
   inherit bootspecs described environment lib;
@@ -137,4 +163,15 @@ in
     rescue = sealedOf bootspecs.generation2.specialisations.rescue { };
     generation2 = sealedOf bootspecs.generation2 { inherit rescue; };
   };
+  # Generations of one machine; the second has a specialisation.
+  onDisk =
+    let
+      rescue = remembered "2-rescue" { extraParams = [ "no_timer_check" "touchstone.rescue" ]; };
+      generation2 = remembered "2" { specialisations = { inherit rescue; }; } // { specialisations = { inherit rescue; }; };
+    in
+    {
+      generation1 = sealedOnDisk (remembered "1" { }) { };
+      generation2 = sealedOnDisk generation2 { rescue = sealedOnDisk rescue { }; };
+      generation3 = sealedOnDisk (remembered "3" { }) { };
+    };
 }

@@ -31,6 +31,8 @@ pub struct Attributes {
     specialisations: BTreeMap<String, PathBuf>,
     /// What `boot.json` says beyond the other attributes; without it there is none.
     bootspec: Option<document::Attributes>,
+    /// `touchstone/install.json`; without it there is none.
+    installation: Option<serde_json::Value>,
     /// The variables of `bin/switch-to-configuration`; without them there is none.
     switch: Option<BTreeMap<String, String>>,
 }
@@ -57,6 +59,11 @@ pub fn build(attributes: &Attributes, out: &Path) -> Result<()> {
             "boot.json",
             &document::text(attributes, bootspec, out)?,
         )?;
+    }
+    if let Some(installation) = &attributes.installation {
+        let touchstone = out.join("touchstone");
+        folder(&touchstone)?;
+        file(&touchstone, "install.json", &format!("{installation:#}\n"))?;
     }
     match &attributes.switch {
         Some(variables) => programs(variables, &attributes.init, out),
@@ -151,6 +158,7 @@ mod tests {
             nixos_version: "25.11".into(),
             specialisations: BTreeMap::from([(specialisation.into(), file)]),
             bootspec: None,
+            installation: Some(serde_json::json!({ "version": 1 })),
             switch: None,
         }
     }
@@ -166,6 +174,7 @@ mod tests {
             (read("system"), read("nixos-version")),
             ("x86_64-linux".into(), "25.11".into())
         );
+        assert_eq!(read("touchstone/install.json"), "{\n  \"version\": 1\n}\n");
         for name in ["kernel", "initrd", "init", "specialisation/debug"] {
             assert_eq!(
                 fs::read_link(out.join(name)).unwrap(),

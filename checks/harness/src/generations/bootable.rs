@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::nix::Nix;
 
@@ -23,18 +24,35 @@ pub struct Bootable {
     pub pcrs: PathBuf,
 }
 
+impl Bootable {
+    /// What the installer calls its UKI by: the first half of the SHA-256 digest of its bytes, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn hash(&self) -> Result<String> {
+        let bytes = fs::read(&self.uki).with_context(|| self.uki.display().to_string())?;
+        let mut text = data_encoding::HEXLOWER.encode(&Sha256::digest(bytes));
+        text.truncate(32);
+        Ok(text)
+    }
+}
+
 /// What is called how.
-pub(super) struct Called {
+#[derive(Debug, Clone, Copy)]
+pub struct Called {
     /// To people.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// By its initrd.
-    pub(super) generation: &'static str,
+    pub generation: &'static str,
     /// By the document, where it is a specialisation.
-    pub(super) specialisation: Option<&'static str>,
+    pub specialisation: Option<&'static str>,
 }
 
 /// Finds the files of a folder of boot artifacts or of a sealed generation, at a store path of `nix`.
-pub(super) fn bootable(nix: &Nix, path: &str, called: &Called) -> Result<Bootable> {
+///
+/// # Errors
+/// When they are not where they are named.
+pub fn bootable(nix: &Nix, path: &str, called: &Called) -> Result<Bootable> {
     let file = nix.on_host(path).join("boot.json");
     let text = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
     let document: Value = serde_json::from_slice(&text)?;

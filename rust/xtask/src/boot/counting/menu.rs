@@ -66,7 +66,7 @@ pub const CHOICES: [Choice; 4] = [
         started: ["nixos-12-HASH.efi"; 2],
     },
     Choice {
-        claim: "takes a try at each start",
+        claim: "takes the next try at the next start",
         settings: "default nixos-*\n",
         started: ["nixos-12-HASH.efi"; 2],
     },
@@ -76,7 +76,7 @@ pub const CHOICES: [Choice; 4] = [
         started: ["nixos-12-HASH.efi", "nixos-11-HASH.efi"],
     },
     Choice {
-        claim: "starts a default that is named whole although it is bad",
+        claim: "starts a default that is named whole although it is bad, and goes on counting",
         settings: "default nixos-13-HASH.efi\n",
         started: ["nixos-13-HASH.efi"; 2],
     },
@@ -98,8 +98,12 @@ pub fn claims(inputs: &Inputs, suite: Suite, all: bool, outcome: &mut Outcome) -
     let folder = tempfile::tempdir()?;
     let root = inputs.trixie();
     let mut machine = machine(inputs, &root, suite, folder.path())?.prepare()?;
-    let mut tries = 3;
-    for choice in CHOICES.iter().take(if all { CHOICES.len() } else { 1 }) {
+    let mut names: Vec<String> = MENU.iter().map(|entry| named(entry.name)).collect();
+    for (number, choice) in CHOICES
+        .iter()
+        .take(if all { CHOICES.len() } else { 1 })
+        .enumerate()
+    {
         let claim = format!("systemd-boot {} {}", suite.version, choice.claim);
         let stage = Stage::begin(format!("Booting: {claim}"));
         machine.write_esp("loader/loader.conf", settings(choice).as_bytes())?;
@@ -107,24 +111,18 @@ pub fn claims(inputs: &Inputs, suite: Suite, all: bool, outcome: &mut Outcome) -
         boot.reached()?;
         stage.done("reached its end");
         let started = choice.started.get(suite.column).context("no column")?;
-        if *started == "nixos-12-HASH.efi" {
-            tries -= 1;
+        let started = named(started);
+        for name in names.iter_mut().filter(|name| uncounted(name) == started) {
+            *name = tried(name);
         }
-        let verdict = chosen(&boot, started).and_then(|()| counted(&machine, tries));
+        let verdict = chosen(&boot, &started).and_then(|()| counted(&machine, &names));
         outcome.add(&claim, verdict);
-        if tries == 2 && machine_is_fresh(choice) {
+        if number == 0 {
             let claim = format!("systemd-boot {} sorts as the names say", suite.version);
             outcome.add(&claim, sorted(&boot, suite));
         }
     }
     Ok(())
-}
-
-/// Whether it is the first choice: later ones find another counter.
-fn machine_is_fresh(choice: &Choice) -> bool {
-    CHOICES
-        .first()
-        .is_some_and(|first| first.claim == choice.claim)
 }
 
 /// The menu that the guest was told, and who told it.
@@ -157,25 +155,27 @@ fn sorted(boot: &Boot, suite: Suite) -> Result<()> {
 fn chosen(boot: &Boot, started: &str) -> Result<()> {
     let selected = boot.report.loader.get("LoaderEntrySelected");
     let selected: Vec<&String> = selected.into_iter().flatten().collect();
-    ensure!(selected == [&named(started)], "it started {selected:?}");
+    ensure!(selected == [started], "it started {selected:?}");
     Ok(())
 }
 
-/// The names on the ESP: those of the menu, with this many tries left of generation 12.
-fn counted(machine: &Prepared<'_>, tries: u32) -> Result<()> {
-    let counter = match 3 - tries {
-        0 => "+3".to_owned(),
-        done => format!("+{tries}-{done}"),
-    };
-    let name = |entry: &Entry| match named(entry.name) {
-        first if entry.name == "nixos-12-HASH+3.efi" => first.replace("+3", &counter),
-        other => other,
-    };
-    let mut expected: Vec<String> = MENU.iter().map(name).collect();
+/// Whether these are the names on the ESP.
+fn counted(machine: &Prepared<'_>, names: &[String]) -> Result<()> {
+    let mut expected = names.to_vec();
     expected.sort();
     let seen = machine.esp_names("EFI/Linux")?;
     ensure!(seen == expected, "on the ESP are {seen:#?}");
     Ok(())
+}
+
+/// The name when it was started once more: a try less, where there was one, and one more that was made.
+fn tried(name: &str) -> String {
+    let Some((id, counter)) = name.trim_end_matches(".efi").split_once('+') else {
+        return name.to_owned();
+    };
+    let (left, done) = counter.split_once('-').unwrap_or((counter, "0"));
+    let [left, done] = [left, done].map(|number| number.parse::<u32>().unwrap_or_default());
+    format!("{id}+{}-{}.efi", left.saturating_sub(1), done + 1)
 }
 
 fn settings(choice: &Choice) -> String {
@@ -263,6 +263,8 @@ mod tests {
         assert_eq!(names.len(), MENU.len());
         let id = uncounted(&named("nixos-12-HASH+1-1.efi"));
         assert_eq!(id, named("nixos-12-HASH.efi"));
+        assert_eq!(tried("a+3.efi"), "a+2-1.efi");
+        assert_eq!(tried("a+0-2.efi"), "a+0-3.efi");
         for choice in &CHOICES {
             let settings = settings(choice);
             assert!(
