@@ -12,7 +12,7 @@ use sha2::{Sha256, Sha384, Sha512};
 use touchstone_pe::{Image, ReadError, authenticode};
 use touchstone_sign::firmware::table::Table;
 use touchstone_sign::firmware::{
-    self, DigestKind, ImageDigests, Reason, Rule, Verdict, digests_needed, judge,
+    self, Database, DigestKind, ImageDigests, Reason, Rule, Verdict, digests_needed, judge,
 };
 
 use crate::inspect_uki::unusable;
@@ -91,23 +91,43 @@ impl VerifyPe {
 
     /// The answer for a PE image whose parts do not fit together; the error again where it is none at all.
     fn malformed(&self, error: ReadError) -> Result<PeVerdict, ReadError> {
-        if matches!(
-            error,
-            ReadError::Io(_) | ReadError::Truncated(_) | ReadError::NotPe(_)
-        ) {
-            return Err(error);
-        }
-        let verdict = Verdict {
-            boots: false,
-            reasons: vec![Reason {
-                rule: Rule::ImageMalformed,
-                why: error.to_string(),
-            }],
-            signatures: Vec::new(),
-            notes: Vec::new(),
-        };
-        Ok(answer::of(verdict, &BTreeMap::new(), self.under()))
+        Ok(answer::of(malformed(error)?, &BTreeMap::new(), self.under()))
     }
+}
+
+/// What firmware with these lists says of the image in a file: the verdict of [`VerifyPe`] for callers that have both at hand.
+///
+/// # Errors
+/// When the file cannot be read, or is no PE image at all.
+pub fn verdict(file: &mut File, db: Database, dbx: Database) -> Result<Verdict, ReadError> {
+    let lists = Lists { db, dbx };
+    let image = match Image::read(file) {
+        Ok(image) => image,
+        Err(error) => return malformed(error),
+    };
+    match Presented::read(file, &image, &lists) {
+        Ok(presented) => Ok(presented.judge(&lists)),
+        Err(error) => malformed(error),
+    }
+}
+
+/// The verdict on a PE image whose parts do not fit together; the error again where it is none at all.
+fn malformed(error: ReadError) -> Result<Verdict, ReadError> {
+    if matches!(
+        error,
+        ReadError::Io(_) | ReadError::Truncated(_) | ReadError::NotPe(_)
+    ) {
+        return Err(error);
+    }
+    Ok(Verdict {
+        boots: false,
+        reasons: vec![Reason {
+            rule: Rule::ImageMalformed,
+            why: error.to_string(),
+        }],
+        signatures: Vec::new(),
+        notes: Vec::new(),
+    })
 }
 
 /// What firmware looks at.

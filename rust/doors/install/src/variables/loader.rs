@@ -11,6 +11,8 @@ const BOOT_COUNT_PATH: &str = "LoaderBootCountPath";
 const ENTRY_SELECTED: &str = "LoaderEntrySelected";
 const ENTRY_DEFAULT: &str = "LoaderEntryDefault";
 const ENTRY_ONE_SHOT: &str = "LoaderEntryOneShot";
+const ENTRY_PREFERRED: &str = "LoaderEntryPreferred";
+const ENTRY_LAST_BOOTED: &str = "LoaderEntryLastBooted";
 const INFO: &str = "LoaderInfo";
 
 impl Variables {
@@ -61,6 +63,22 @@ impl Variables {
     /// Those of [`Variables::text`].
     pub fn entry_one_shot(&self) -> Result<Option<String>, VariableError> {
         self.text(Vendor::Loader, ENTRY_ONE_SHOT)
+    }
+
+    /// The id, or pattern, of the entry that systemd-boot starts unless it is bad; known from 260 on.
+    ///
+    /// # Errors
+    /// Those of [`Variables::text`].
+    pub fn entry_preferred(&self) -> Result<Option<String>, VariableError> {
+        self.text(Vendor::Loader, ENTRY_PREFERRED)
+    }
+
+    /// The id of the entry that was started last, which `@saved` stands for.
+    ///
+    /// # Errors
+    /// Those of [`Variables::text`].
+    pub fn entry_last_booted(&self) -> Result<Option<String>, VariableError> {
+        self.text(Vendor::Loader, ENTRY_LAST_BOOTED)
     }
 
     /// Removes the default that the machine remembers. The answer is what it was.

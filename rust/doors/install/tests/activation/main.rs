@@ -1,0 +1,3 @@
+//! Activation, beside a real Nix and with the program itself.
+
+mod nix;
