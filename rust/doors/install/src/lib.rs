@@ -5,13 +5,19 @@
 //! - [`arguments`]: the words of the command line.
 //! - [`activate`]: `boot` and `rollback`, and profiles as Nix has them.
 //! - [`assess`]: which entries are good, and which bad.
+//! - [`install`]: the installation itself; [`profiles`] and [`generation`]: what there is to install.
 //! - [`variables`]: the firmware's variables.
 #![forbid(unsafe_code)]
 
 pub mod activate;
 pub mod arguments;
 pub mod assess;
+pub mod commands;
+mod console;
+pub mod generation;
 pub mod host;
+pub mod install;
+pub mod profiles;
 pub mod settings;
 mod unique;
 pub mod variables;

@@ -6,14 +6,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use touchstone_install::Verdict;
 use touchstone_install::arguments::Arguments;
-use touchstone_install::settings::Settings;
+use touchstone_install::commands::run;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let install = &arguments.install;
-    match Settings::of(&install.common.host(), &install.toplevel()) {
-        Ok(_) => ExitCode::FAILURE,
+    match run(Arguments::parse()) {
+        Ok(Verdict::Done) => ExitCode::SUCCESS,
+        Ok(Verdict::Negative) => ExitCode::from(3),
         Err(error) => {
             eprintln!("touchstone-install: error: {error}");
             ExitCode::FAILURE

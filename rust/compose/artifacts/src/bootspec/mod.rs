@@ -22,7 +22,7 @@ pub(crate) use file::{DOCUMENT, LIMIT};
 
 pub use emit::{DescribedGeneration, DescribedSpecialisation, EmitBootspec, EmittedBootspec};
 pub use show::{ShowBootspec, ShownBootspec, ShownGeneration, ShownSpecialisation};
-pub use synthesize::{SynthesizeBootspec, SynthesizedBootspec};
+pub use synthesize::{SynthesizeBootspec, SynthesizedBootspec, synthesized};
 pub use upgrade::{UpgradeBootspec, UpgradedBootspec};
 pub use validate::{ValidBootspec, ValidateBootspec, ValidatedBootspecs};
 

@@ -1,14 +1,18 @@
 //! `bootspec.synthesize`: the document of a generation that was built without one.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_bootspec::{Additions, SynthesizeError, UpgradeError, synthesize, upgrade};
+use touchstone_bootspec::{
+    Additions, Document, SynthesizeError, UpgradeError, synthesize, upgrade,
+};
 
+use super::WrittenDocument;
 use super::file::refused;
+use super::toplevel::World;
 use super::upgrade::program;
-use super::{WrittenDocument, toplevel};
 use crate::{Context, Error, output};
 
 /// The request of `bootspec.synthesize`.
@@ -35,6 +39,24 @@ pub struct SynthesizedBootspec {
     pub document: WrittenDocument,
 }
 
+/// The document of v1 of a toplevel without one, on a machine whose files lie elsewhere: `canonical` gives a path of the machine without
+/// links in it, `at` where such a path lies.
+///
+/// # Errors
+/// As [`SynthesizeBootspec::run`].
+pub fn synthesized(
+    toplevel: &Path,
+    canonical: &dyn Fn(&Path) -> io::Result<PathBuf>,
+    at: &dyn Fn(&Path) -> PathBuf,
+) -> Result<Document, Error> {
+    v1_of(toplevel, World { canonical, at })
+}
+
+fn v1_of(toplevel: &Path, world: World<'_>) -> Result<Document, Error> {
+    let facts = world.toplevel(toplevel)?;
+    synthesize(&facts).map_err(|error: SynthesizeError| refused(toplevel, error.into()))
+}
+
 impl SynthesizeBootspec {
     /// Performs the operation.
     ///
@@ -42,9 +64,7 @@ impl SynthesizeBootspec {
     /// [`Error::NoBootspec`] when the folder is no toplevel, has a document, or cannot be described by one; [`Error::Open`],
     /// [`Error::Text`], [`Error::Write`].
     pub fn run(&self, _context: &Context<'_>) -> Result<SynthesizedBootspec, Error> {
-        let facts = toplevel::read(&self.toplevel)?;
-        let v1 = synthesize(&facts)
-            .map_err(|error: SynthesizeError| refused(&self.toplevel, error.into()))?;
+        let v1 = v1_of(&self.toplevel, World::HERE)?;
         let document = if self.v1_only {
             v1
         } else {

@@ -1,0 +1,117 @@
+//! The part of an installation that changes something.
+
+use std::path::PathBuf;
+
+use touchstone_esp::fs::Real;
+use touchstone_esp::{Content, Digests, EspPath, Plan, TransactionError, Verified, transact};
+
+use super::error::InstallError;
+use super::images::{Again, Work};
+use super::known::{Known, write_whole};
+use super::policy::{self, Place, Policy};
+use super::run::{Session, Wanted, state_error};
+use super::volumes::Partition;
+use super::{firmware, loader};
+
+impl Session<'_> {
+    /// Makes the images that are written.
+    pub(super) fn provide(
+        &self,
+        plans: &[(&Partition, Plan<'_>, Digests)],
+        known: &mut Known,
+        work: &Work,
+    ) -> Result<Again, InstallError> {
+        for write in plans.iter().flat_map(|(_, plan, _)| plan.writes()) {
+            let Content::Copy { source, .. } = write.content else {
+                continue;
+            };
+            let made = work.provide(source, known, self.console);
+            let made = made.map_err(|source| InstallError::Incomplete {
+                toplevel: self.order.toplevel.clone(),
+                source: Box::new(source),
+            })?;
+            if made == Again::Different {
+                return Ok(made);
+            }
+        }
+        Ok(Again::Same)
+    }
+
+    /// The policy that is to be written on this machine, and what it replaces.
+    pub(super) fn machine_policy(&self, policy: &Policy) -> Option<(PathBuf, Option<Vec<u8>>)> {
+        let Place::Machine(path) = &policy.place else {
+            return None;
+        };
+        let place = self.order.host.at(path);
+        let before = std::fs::read(&place).ok();
+        (before.as_ref() != Some(&policy.content)).then_some((place, before))
+    }
+
+    /// Policy first, then the partitions. The answer names garbage that stays.
+    pub(super) fn transact(
+        &self,
+        plans: &[(&Partition, Plan<'_>, Digests)],
+        policy: Option<&Policy>,
+    ) -> Result<Vec<String>, InstallError> {
+        let replaced = policy.and_then(|policy| Some((self.machine_policy(policy)?, policy)));
+        if let Some(((place, _), policy)) = &replaced {
+            write_whole(place, &policy.content).map_err(|source| state_error(place, source))?;
+        }
+        let volumes: Vec<(&Real, &Plan<'_>)> = plans
+            .iter()
+            .filter(|(_, plan, _)| !plan.is_empty())
+            .map(|(partition, plan, _)| (&partition.fs, plan))
+            .collect();
+        let mut progress = self.console;
+        match transact(&volumes, &mut progress) {
+            Ok(()) => Ok(Vec::new()),
+            Err(error @ TransactionError::Collection(_)) => Ok(vec![error.to_string()]),
+            Err(error) => {
+                if let Some(((place, Some(before)), _)) = &replaced {
+                    // The old generations are what boots now; what fails here is told with the rest.
+                    let restored = write_whole(place, before);
+                    restored.map_err(|source| state_error(place, source))?;
+                }
+                Err(InstallError::Transaction(error.to_string()))
+            }
+        }
+    }
+
+    /// Records what was found and written.
+    pub(super) fn keep(
+        &self,
+        state: &mut Verified,
+        plans: Vec<(&Partition, Plan<'_>, Digests)>,
+        known: &Known,
+    ) -> Result<(), InstallError> {
+        for (partition, plan, mut digests) in plans {
+            // What cannot be looked at now is hashed at the next run.
+            let _ = digests.written(&partition.fs, &plan);
+            state.keep(digests);
+        }
+        let written = state.write(self.state);
+        written.map_err(|source| state_error(self.state, source))?;
+        known
+            .write()
+            .map_err(|source| state_error(self.state, source))
+    }
+
+    /// The firmware is told when NixOS installs for the first time, or when there was no boot loader.
+    pub(super) fn announce(&self, wanted: &[Wanted<'_>]) -> Vec<String> {
+        if !self.settings.touch_efi_variables || self.settings.loader.is_none() {
+            return Vec::new();
+        }
+        let system = self.system();
+        let path = loader::arch(&system)
+            .and_then(|arch| EspPath::parse(&format!("EFI/systemd/systemd-boot{arch}.efi")).ok());
+        let esps = self.partitions.iter().map(|pair| &pair.esp);
+        let mut esps =
+            esps.filter_map(|esp| wanted.iter().find(|one| std::ptr::eq(one.partition, esp)));
+        let fresh =
+            path.is_some_and(|path| esps.any(|one| one.look.observed.file(&path).is_none()));
+        match fresh || policy::first_install() {
+            true => firmware::announce(&self.order.host, self.partitions, &system),
+            false => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! One installation, from the settings to the last sync.
+
+use std::path::{Path, PathBuf};
+
+use touchstone_esp::{Desired, EspPath, File, FileSystem, Plan, Trust, Verified};
+
+use super::candidates::{self, Candidate, Default};
+use super::conf;
+use super::decide::{Circumstances, Decision, Reason, decide};
+use super::error::InstallError;
+use super::images::{Again, Identity, Maker, Work, signing_key};
+use super::known::Known;
+use super::loader::{self, Placing, Programs};
+use super::policy::{self, Policy};
+use super::report::Report;
+use super::running::Running;
+use super::volumes::{self, Look, Partition, Partitions};
+use super::wishes::Wishes;
+use crate::Host;
+use crate::console::Console;
+use crate::settings::Settings;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The machine.
+    pub host: Host,
+    /// The generation that boots next.
+    pub toplevel: PathBuf,
+    /// Only the plan is wanted.
+    pub dry_run: bool,
+    /// Nothing that earlier runs found is believed.
+    pub verify: bool,
+    /// Mount points may be folders, on any file system.
+    pub any_file_system: bool,
+    /// Whether a bar is shown on a terminal.
+    pub progress: bool,
+}
+
+/// Installs. The second part says what went wrong although the machine boots what it should: a partition that was not there, or garbage that stays.
+///
+/// # Errors
+/// [`InstallError`]; every partition is as it was then.
+pub fn install(order: &Order) -> Result<(Report, Vec<String>), InstallError> {
+    let console = Console::new(order.progress);
+    let host = &order.host;
+    let toplevel = host
+        .canonical(&order.toplevel)
+        .map_err(|source| InstallError::Toplevel {
+            toplevel: order.toplevel.clone(),
+            source,
+        })?;
+    let settings = Settings::of(host, &toplevel)?;
+    let (partitions, failed) =
+        volumes::open(host, &settings, order.any_file_system, !order.dry_run)?;
+    let running = Running::of(host)?;
+    let state = host.at(&settings.state);
+    let mut known = Known::open(&state, order.verify);
+    let mut found = candidates::all(host, &mut known, &running, &toplevel)?;
+    let default = candidates::default(host, &mut found, &toplevel)?;
+    let session = Session {
+        order,
+        settings: &settings,
+        partitions: &partitions,
+        running: &running,
+        candidates: &found,
+        default: &default,
+        booted: candidates::booted(&found, &running),
+        state: &state,
+        console: &console,
+    };
+    loop {
+        let mut work =
+            Work::open(&state, order.dry_run).map_err(|source| state_error(&state, source))?;
+        if let Some((report, mut trouble)) = session.attempt(&mut known, &mut work, &failed)? {
+            trouble.extend(failed);
+            return Ok((report, trouble));
+        }
+    }
+}
+
+/// What does not change while an installation is planned.
+pub(super) struct Session<'a> {
+    pub(super) order: &'a Order,
+    pub(super) settings: &'a Settings,
+    pub(super) partitions: &'a [Partitions],
+    pub(super) running: &'a Running,
+    pub(super) candidates: &'a [Candidate],
+    pub(super) default: &'a Default,
+    pub(super) booted: Option<Identity>,
+    pub(super) state: &'a Path,
+    pub(super) console: &'a Console,
+}
+
+/// A partition, and what is to be on it.
+pub(super) struct Wanted<'a> {
+    pub(super) partition: &'a Partition,
+    pub(super) look: &'a Look,
+    pub(super) desired: Desired,
+}
+
+/// What is found on a pair of partitions.
+struct Looks {
+    esp: Look,
+    xbootldr: Option<Look>,
+}
+
+impl Looks {
+    fn boot(&self) -> &Look {
+        self.xbootldr.as_ref().unwrap_or(&self.esp)
+    }
+}
+
+impl Session<'_> {
+    /// One attempt. None when an image turned out otherwise than it was before, so that everything is planned again.
+    fn attempt(
+        &self,
+        known: &mut Known,
+        work: &mut Work,
+        failed: &[String],
+    ) -> Result<Option<(Report, Vec<String>)>, InstallError> {
+        let looks = self.look()?;
+        let first = looks.first().map(Looks::boot);
+        let first = first.ok_or_else(|| InstallError::NoVolume(failed.to_vec()))?;
+        let circumstances = Circumstances {
+            default: self.default,
+            booted: self.booted.as_ref(),
+            running: self.running,
+            present: &first.present,
+            limit: self.settings.configuration_limit,
+        };
+        let decision = decide(
+            self.candidates,
+            &circumstances,
+            &mut self.maker(known, work),
+        )?;
+        let (_, id) = decision
+            .next(self.default)
+            .ok_or(InstallError::NothingBootable)?;
+        let programs = self.programs(&decision)?;
+        let policy = self.policy(&decision, first, known, work)?;
+        let mut report = Report::new(self.order.dry_run, &decision, self.default, &id);
+        report.failed = failed.to_vec();
+        report.notes = self.notes(&id, first);
+        let wishes = Wishes {
+            host: &self.order.host,
+            settings: self.settings,
+            decision: &decision,
+            running: self.running,
+            policy: policy.as_ref(),
+        };
+        let mut wanted = Vec::new();
+        for (pair, looks) in self.partitions.iter().zip(&looks) {
+            let files = self.fixed(
+                pair,
+                looks,
+                programs.as_ref(),
+                &id,
+                known,
+                work,
+                &mut report,
+            )?;
+            wanted.extend(self.pair(&wishes, pair, looks, files, known)?);
+            self.check_first(&wishes, pair, looks, &wanted, programs.as_ref(), &id)?;
+        }
+        let mut state = Verified::read(self.state);
+        let mut plans = Vec::new();
+        for one in &wanted {
+            let fs = &one.partition.fs;
+            let mut digests = state.digests(fs.name(), self.trust(&decision));
+            let plan = Plan::make(fs, &one.desired, &one.look.observed, &mut digests)?;
+            report.add(one.partition, &plan);
+            plans.push((one.partition, plan, digests));
+        }
+        if let Some(policy) = &policy {
+            report.admit(policy, self.machine_policy(policy).is_some());
+        }
+        self.note_space(&mut report, &decision, &plans);
+        if self.order.dry_run {
+            return Ok(Some((report, Vec::new())));
+        }
+        if self.provide(&plans, known, work)? == Again::Different {
+            return Ok(None);
+        }
+        let trouble = self.transact(&plans, policy.as_ref())?;
+        self.keep(&mut state, plans, known)?;
+        report.notes.extend(self.announce(&wanted));
+        Ok(Some((report, trouble)))
+    }
+
+    fn look(&self) -> Result<Vec<Looks>, InstallError> {
+        let mut fixed: Vec<EspPath> = self.settings.extra_files.keys().cloned().collect();
+        for path in [
+            "EFI/systemd/a",
+            "EFI/BOOT/a",
+            conf::PATH,
+            "loader/entries/a",
+        ] {
+            fixed.extend(EspPath::parse(path));
+        }
+        if let Some(policy) = &self.settings.policy {
+            fixed.extend(EspPath::parse(&policy.output.to_string_lossy()));
+        }
+        self.partitions
+            .iter()
+            .map(|pair| {
+                let xbootldr = pair.xbootldr.as_ref();
+                Ok(Looks {
+                    esp: pair.esp.look(&fixed)?,
+                    xbootldr: xbootldr.map(|one| one.look(&fixed)).transpose()?,
+                })
+            })
+            .collect()
+    }
+
+    fn maker<'m>(&'m self, known: &'m mut Known, work: &'m mut Work) -> Maker<'m> {
+        let machine_id = self.order.host.resolve("/etc/machine-id");
+        let machine_id = machine_id.and_then(std::fs::read_to_string).ok();
+        let machine_id = machine_id.map(|text| text.trim().to_owned());
+        Maker {
+            host: &self.order.host,
+            settings: self.settings,
+            known,
+            work,
+            progress: self.console,
+            machine_id: machine_id
+                .filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())),
+        }
+    }
+
+    fn programs(&self, decision: &Decision<'_>) -> Result<Option<Programs>, InstallError> {
+        let host = &self.order.host;
+        let kept = decision.kept.iter();
+        let mut next = kept.filter(|kept| kept.identity == self.default.identity);
+        let next = next.next().ok_or(InstallError::NothingBootable)?;
+        let key = signing_key(host, self.settings);
+        Programs::of(host, self.settings, next.generation, key)
+    }
+
+    fn policy(
+        &self,
+        decision: &Decision<'_>,
+        first: &Look,
+        known: &mut Known,
+        work: &Work,
+    ) -> Result<Option<Policy>, InstallError> {
+        let Some(settings) = &self.settings.policy else {
+            return Ok(None);
+        };
+        let parts = policy::Parts {
+            host: &self.order.host,
+            settings,
+            decision,
+            default: self.default,
+            booted: self.booted.as_ref(),
+            running: self.running,
+            present: &first.present,
+        };
+        parts.make(known, work, self.console).map(Some)
+    }
+
+    /// The files of one name for the EFI system partition.
+    #[expect(clippy::too_many_arguments, reason = "what an attempt has made so far")]
+    fn fixed(
+        &self,
+        pair: &Partitions,
+        looks: &Looks,
+        programs: Option<&Programs>,
+        id: &str,
+        known: &mut Known,
+        work: &Work,
+        report: &mut Report,
+    ) -> Result<Vec<File>, InstallError> {
+        let mut files = Vec::new();
+        if let Some(programs) = programs {
+            let mut placing = Placing {
+                known,
+                work,
+                progress: self.console,
+            };
+            let (programs, notes) = placing.files(programs, &pair.esp, &looks.esp)?;
+            files.extend(programs);
+            report.notes.extend(notes);
+        }
+        let version = self.version(programs, pair);
+        files.extend(conf::file(
+            self.settings,
+            &pair.esp,
+            &looks.esp,
+            version,
+            id,
+        )?);
+        Ok(files)
+    }
+
+    /// The version of the boot loader that will read the entries.
+    fn version(
+        &self,
+        programs: Option<&Programs>,
+        pair: &Partitions,
+    ) -> Option<touchstone_esp::order::LoaderVersion> {
+        match programs {
+            Some(programs) => loader::read_version(programs.version()),
+            None => loader::installed(&pair.esp, &self.system()),
+        }
+    }
+
+    /// The system of what boots next.
+    pub(super) fn system(&self) -> String {
+        let mut next = self.candidates.iter();
+        let next = next.find(|candidate| candidate.identity == self.default.identity);
+        let generation = next.and_then(|candidate| candidate.generation.as_ref().ok());
+        generation.map(|one| one.system.clone()).unwrap_or_default()
+    }
+
+    /// What is to be on one disk's partitions. Entries come before the loader where they lie elsewhere.
+    fn pair<'w>(
+        &self,
+        wishes: &Wishes<'_>,
+        pair: &'w Partitions,
+        looks: &'w Looks,
+        loader: Vec<File>,
+        known: &mut Known,
+    ) -> Result<Vec<Wanted<'w>>, InstallError> {
+        let extra = wishes.extra(known)?;
+        Ok(match (&pair.xbootldr, &looks.xbootldr) {
+            (Some(partition), Some(look)) => vec![
+                Wanted {
+                    partition,
+                    look,
+                    desired: wishes.of_boot(look, extra),
+                },
+                Wanted {
+                    partition: &pair.esp,
+                    look: &looks.esp,
+                    desired: wishes.of_loader(loader),
+                },
+            ],
+            _ => vec![Wanted {
+                partition: &pair.esp,
+                look: &looks.esp,
+                desired: wishes.of_boot(&looks.esp, loader.into_iter().chain(extra).collect()),
+            }],
+        })
+    }
+
+    fn check_first(
+        &self,
+        wishes: &Wishes<'_>,
+        pair: &Partitions,
+        looks: &Looks,
+        wanted: &[Wanted<'_>],
+        programs: Option<&Programs>,
+        id: &str,
+    ) -> Result<(), InstallError> {
+        let version = self.version(programs, pair);
+        let knows = version.is_some_and(|version| version.knows_preferred());
+        if self.settings.boot_counting.is_none() || knows {
+            return Ok(());
+        }
+        let boot = pair.boot();
+        let desired = wanted.iter().find(|one| std::ptr::eq(one.partition, boot));
+        let Some(desired) = desired.map(|one| &one.desired) else {
+            return Ok(());
+        };
+        let version = programs.and_then(Programs::version);
+        wishes.check_first(pair, looks.boot(), desired, id, version)
+    }
+
+    /// What is hashed again at each run: what boots next, and what runs.
+    fn trust(&self, decision: &Decision<'_>) -> Trust {
+        let kept = decision.kept.iter().filter(|kept| {
+            kept.reasons.contains(&Reason::Default) || kept.reasons.contains(&Reason::Booted)
+        });
+        let entries = kept.flat_map(|kept| &kept.entries);
+        let paths = entries.flat_map(|wanted| {
+            let artifacts = wanted.artifacts.iter().map(|file| file.path.clone());
+            wanted.name.path().into_iter().chain(artifacts)
+        });
+        Trust {
+            always: paths.collect(),
+            nothing: self.order.verify,
+        }
+    }
+}
+
+pub(super) fn state_error(file: &Path, source: std::io::Error) -> InstallError {
+    InstallError::State {
+        file: file.to_owned(),
+        source,
+    }
+}
