@@ -24,7 +24,7 @@ let
     concatMap settingsOf (made.imports or [ ]) ++ [ (settings // { inherit system; }) ];
 
   otherLoaders = filter (name: config.boot.loader.${name}.enable or false)
-    [ "grub" "systemd-boot" "generic-extlinux-compatible" "limine" "refind" "external" "raspberryPi" "initScript" "generationsDir" ];
+    [ "grub" "systemd-boot" "generic-extlinux-compatible" "limine" "refind" "external" ];
 in
 {
   options.boot.touchstone.interpreterless = {

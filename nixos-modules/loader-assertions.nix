@@ -12,9 +12,9 @@ let
 
   nixos = import ../nix-plugin/lib/nixos.nix;
 
-  # Installers of NixOS, all of which are scripts and write to the same partition, or are for other machines.
+  # Installers of NixOS, all of which are scripts. (Of options that NixOS has removed, the value cannot be asked for: only what it has is.)
   otherLoaders = filter (name: config.boot.loader.${name}.enable or false)
-    [ "grub" "systemd-boot" "generic-extlinux-compatible" "limine" "refind" "external" "raspberryPi" "initScript" "generationsDir" ];
+    [ "grub" "systemd-boot" "generic-extlinux-compatible" "limine" "refind" "external" ];
 
   # What NixOS' installer of systemd-boot does and this one does not.
   unheard = map (name: "boot.loader.systemd-boot.${name}") (
