@@ -51,9 +51,9 @@ in
       type = types.listOf (types.submodule {
         options = {
           path = mkOption {
-            type = types.package;
+            type = types.either types.package (types.strMatching "/nix/store/.+");
             example = literalExpression "pkgs.lua";
-            description = "The store path.";
+            description = "The package, or a pattern of store paths such as `/nix/store/*-lua-*`.";
           };
           reason = mkOption {
             type = types.strMatching ".*[^[:space:]].*";
@@ -79,7 +79,7 @@ in
       system.build = mkIf touchstone.enable {
         noInterpreters = functions.checks.noInterpreters {
           inherit (config.system.build) toplevel;
-          allow = map (one: { path = "${one.path}"; inherit (one) reason; }) cfg.allow;
+          inherit (cfg) allow;
         };
       };
     }

@@ -291,6 +291,14 @@ fn the_nixos_module_of_the_flake_brings_the_program_of_the_machine_that_builds()
     assert_eq!(builder, format!("{program}/bin/touchstone"));
     let name = flake.json(&folder, "artifacts.name");
     assert_eq!(name, "appliance-boot-artifacts");
+    let installers = flake.json(&folder, "installers");
+    let full = flake.evaluate(&folder, "--raw", "full");
+    let wanted = [program, full].map(|package| format!("{package}/bin/touchstone-install"));
+    assert_eq!(
+        installers,
+        serde_json::json!(wanted),
+        "a TPM needs the dynamic one"
+    );
 }
 
 /// A flake with that machine, by the module alone.
@@ -301,6 +309,15 @@ const MODULE: &str = r#"{
       modules = [ touchstone.nixosModules.default ./configuration.nix { boot.touchstone.enable = true; } ];
     }).config.system.build.bootArtifacts;
     program = touchstone.packages.x86_64-linux.touchstone;
+    full = touchstone.packages.x86_64-linux.touchstone-full;
+    installers = map (key: (nixpkgs.lib.nixosSystem {
+      modules = [
+        touchstone.nixosModules.default
+        ./configuration.nix
+        { boot.touchstone = { enable = true; signing = { inherit key; method = "install"; certificate = ./flake.nix; }; }; }
+        { boot.loader.touchstone.enable = true; }
+      ];
+    }).config.system.build.installBootLoader) [ "/keys/db.key" "tpm2:handle=0x81010001" ];
   };
 }
 "#;
