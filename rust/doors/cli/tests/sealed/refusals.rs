@@ -301,6 +301,7 @@ fn what_the_installer_reads_is_linked_and_nothing_else_of_the_inner_folder() {
         "{target}"
     );
 
+    std::fs::remove_dir_all(bench.sealed.nix.work.path("made")).unwrap();
     // Whoever has more there is sealed already, whatever else it has.
     let fuller = describe_plain(&bench, &["touchstone/uki.efi"]);
     bench.assert_refused(&["it is sealed already", "-plain", CODE], |request| {
