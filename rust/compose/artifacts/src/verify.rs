@@ -91,7 +91,11 @@ impl VerifyPe {
 
     /// The answer for a PE image whose parts do not fit together; the error again where it is none at all.
     fn malformed(&self, error: ReadError) -> Result<PeVerdict, ReadError> {
-        Ok(answer::of(malformed(error)?, &BTreeMap::new(), self.under()))
+        Ok(answer::of(
+            malformed(error)?,
+            &BTreeMap::new(),
+            self.under(),
+        ))
     }
 }
 
