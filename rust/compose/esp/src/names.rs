@@ -14,6 +14,13 @@ pub fn ours(path: &EspPath) -> bool {
     OURS.iter().any(|start| path.starts_with(start))
 }
 
+/// Whether it lies where a boot loader looks for entries, and has no name for the time being.
+pub(crate) fn listed(path: &EspPath) -> bool {
+    let folder = path.as_str().to_ascii_lowercase();
+    let entries = folder.starts_with("efi/linux/") || folder.starts_with("loader/entries/");
+    entries && !staged(path.name())
+}
+
 /// The name of the n-th file that is being written.
 pub(crate) fn stage(number: usize) -> String {
     format!("{STAGE}{number}{STAGE_END}")

@@ -55,7 +55,7 @@ pub(super) fn find<F: FileSystem>(
     // Nothing may be found by the boot loader whose parts are gone already.
     garbage
         .removals
-        .sort_by_key(|path| (names::staged(path.name()), !is_entry(path)));
+        .sort_by_key(|path| (names::staged(path.name()), !names::listed(path)));
     if desired.collect {
         garbage.folders = empty_folders(desired, observed, &goes, &garbage.warnings);
     }
@@ -116,11 +116,6 @@ impl Garbage {
         self.removals.push(path);
         self.sizes.1.push(present.size);
     }
-}
-
-fn is_entry(path: &EspPath) -> bool {
-    let path = path.as_str().to_ascii_lowercase();
-    path.starts_with("efi/linux/") || path.starts_with("loader/entries/")
 }
 
 /// What of ours is garbage.
@@ -185,7 +180,8 @@ impl<F: FileSystem> Twins<'_, F> {
         others.into_iter().map(|(other, _)| other).collect()
     }
 
-    /// What cannot be read may be the same.
+    /// Of two names with the same clusters both can be read, or none. What cannot be read goes before anything is written: its clusters may be
+    /// free, and would be given to what is written. A failure that passes must not look like that, so it is tried again.
     fn same(
         &mut self,
         path: &EspPath,
@@ -193,12 +189,13 @@ impl<F: FileSystem> Twins<'_, F> {
         other: &EspPath,
         of_other: Present,
     ) -> bool {
-        let one = self.digests.of(self.fs, path, present);
-        let other = self.digests.of(self.fs, other, of_other);
-        match (one, other) {
-            (Ok(one), Ok(other)) => one == other,
-            _ => true,
-        }
+        let mut digest = |path: &EspPath, present: Present| {
+            let first = self.digests.of(self.fs, path, present);
+            first
+                .or_else(|_| self.digests.of(self.fs, path, present))
+                .ok()
+        };
+        digest(path, present) == digest(other, of_other)
     }
 }
 
