@@ -31,7 +31,73 @@ pub struct Arguments {
 
 /// What else the program does.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Say what is on the partitions and what the machine will make of it: exit status 3 when something that should boot will not
+    Status(Status),
+    /// Mark the entry that was booted, or another, as good: its counter goes
+    Bless(Assess),
+    /// Mark the entry that was booted, or another, as bad: no attempt is left
+    Bad(Assess),
+    /// Verify the closure of a generation by the keys that the running system trusts, make it a generation of a profile, and install it
+    Boot(Boot),
+    /// Make the generation before the current one of a profile the current one, and install it
+    Rollback(Rollback),
+    /// Remove what the firmware remembers as the default entry (LoaderEntryDefault), which goes before all settings
+    ClearEntryDefault(ClearEntryDefault),
+}
+
+/// `touchstone-install status`
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `touchstone-install bless`, `touchstone-install bad`
+#[derive(Clone, Debug, Args)]
+pub struct Assess {
+    /// The entry, by the name that `status` shows; the one that the boot loader counts when not given
+    pub entry: Option<String>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `touchstone-install boot`
+#[derive(Clone, Debug, Args)]
+pub struct Boot {
+    /// The toplevel, in the store
+    pub toplevel: PathBuf,
+    /// Another profile than the system's: /nix/var/nix/profiles/system-profiles/NAME
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The closure's signatures: a folder of .narinfo files, such as a binary cache is
+    #[arg(long, value_name = "FOLDER")]
+    pub signatures: Option<PathBuf>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `touchstone-install rollback`
+#[derive(Clone, Debug, Args)]
+pub struct Rollback {
+    /// Another profile than the system's: /nix/var/nix/profiles/system-profiles/NAME
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `touchstone-install clear-entry-default`
+#[derive(Clone, Debug, Args)]
+pub struct ClearEntryDefault {
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub common: Common,
+}
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]

@@ -11,18 +11,23 @@ pub struct Console {
     bar: RefCell<ProgressBar>,
 }
 
+/// A bar on standard error, if that is a terminal and one is wanted.
+pub fn bar(wanted: bool) -> ProgressBar {
+    let bar = match wanted && std::io::stderr().is_terminal() {
+        true => ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()),
+        false => ProgressBar::hidden(),
+    };
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
 impl Console {
     /// A bar on standard error, if that is a terminal and one is wanted.
     pub fn new(wanted: bool) -> Self {
-        let bar = match wanted && std::io::stderr().is_terminal() {
-            true => ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()),
-            false => ProgressBar::hidden(),
-        };
-        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes}") {
-            bar.set_style(style.progress_chars("=> "));
-        }
         Self {
-            bar: RefCell::new(bar),
+            bar: RefCell::new(bar(wanted)),
         }
     }
 

@@ -6,6 +6,7 @@
 //! - [`activate`]: `boot` and `rollback`, and profiles as Nix has them.
 //! - [`assess`]: which entries are good, and which bad.
 //! - [`install`]: the installation itself; [`profiles`] and [`generation`]: what there is to install.
+//! - [`status`]: what is on the partitions, and what the machine will make of it.
 //! - [`variables`]: the firmware's variables.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod host;
 pub mod install;
 pub mod profiles;
 pub mod settings;
+pub mod status;
 mod unique;
 pub mod variables;
 

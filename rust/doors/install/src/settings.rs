@@ -146,6 +146,21 @@ pub struct PolicySettings {
 }
 
 impl Settings {
+    /// The settings of the system that runs; of the one that its profile leads to, where none runs.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn of_running(host: &Host) -> Result<Self, SettingsError> {
+        let running = host.current_system();
+        match host
+            .resolve(running.join(DOCUMENT))
+            .is_ok_and(|place| place.exists())
+        {
+            true => Self::of(host, &running),
+            false => Self::of(host, &host.system_profile()),
+        }
+    }
+
     /// The settings of a toplevel.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //!
 //! Either all of it happens, or the profile is as it was. Restarting the machine is the caller's.
 
+pub(crate) mod command;
 mod lock;
 pub mod profile;
 mod trust;
@@ -13,6 +14,7 @@ mod trust;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use touchstone_store::{StorePath, StorePathError};
 
 pub use trust::{TrustError, Verified};
@@ -32,7 +34,7 @@ pub struct Boot {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Activated {
     /// The profile.
     pub profile: PathBuf,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use touchstone_store::closure::{self, REGISTRY_DIR, Refused, Registry, Trust};
 use touchstone_store::manifest::VerifyError;
 use touchstone_store::{KeyError, PublicKey, STORE_DIR, StorePath};
@@ -10,7 +11,7 @@ use crate::Host;
 use crate::settings::{Settings, SettingsError};
 
 /// What was verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// Store paths.
     pub paths: usize,

@@ -5,6 +5,7 @@
 //!
 //! Sources: systemd, Automatic Boot Assessment; systemd-bless-boot.service(8).
 
+pub(crate) mod command;
 mod find;
 mod rename;
 

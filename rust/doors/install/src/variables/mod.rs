@@ -8,6 +8,7 @@
 //! Sources: Linux, Documentation/filesystems/efivarfs.rst; UEFI specification 2.10, sections 3 and 8.2; systemd, Boot Loader Interface.
 
 pub mod boot_entry;
+pub(crate) mod command;
 mod crc;
 mod error;
 mod file;
