@@ -61,7 +61,7 @@ pub fn file(
         conf.set(key, value)?;
     }
     for (key, value) in wanted {
-        conf.set(key, value)?;
+        conf.set(key, &value)?;
     }
     Ok(Some(File {
         path,
@@ -69,19 +69,28 @@ pub fn file(
     }))
 }
 
+/// Means an entry, and the first profile of one that is divided into profiles: systemd-boot calls those `<file>@<profile>`.
+fn pattern(id: &str) -> String {
+    match id.contains('@') {
+        true => id.to_owned(),
+        false => format!("{id}*"),
+    }
+}
+
 /// What decides which entry boots by itself. A `default` that names an entry keeps booting it although it is bad (systemd#31215), so that
 /// with counting it names all of them.
-fn wishes<'a>(
+fn wishes(
     settings: &Settings,
     version: Option<LoaderVersion>,
-    id: &'a str,
-) -> Vec<(&'static str, &'a str)> {
+    id: &str,
+) -> Vec<(&'static str, String)> {
+    let ours = ("default", OURS.to_owned());
     match settings.boot_counting {
-        None => vec![("default", id)],
+        None => vec![("default", pattern(id))],
         Some(_) if version.is_some_and(LoaderVersion::knows_preferred) => {
-            vec![("preferred", id), ("default", OURS)]
+            vec![("preferred", pattern(id)), ours]
         }
-        Some(_) => vec![("default", OURS)],
+        Some(_) => vec![ours],
     }
 }
 

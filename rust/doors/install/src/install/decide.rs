@@ -192,8 +192,9 @@ fn entries(
     generation: &Generation,
 ) -> Result<Vec<Wanted>, Incomplete> {
     let mut entries = Vec::new();
+    let label = generation.boots.first().map_or("", |boot| &boot.label);
     for boot in &generation.boots {
-        entries.extend(maker.make(identity, boot)?);
+        entries.extend(maker.make(identity, boot, label)?);
     }
     Ok(entries)
 }

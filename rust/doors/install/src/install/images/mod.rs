@@ -57,18 +57,23 @@ pub struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The entry of a generation or specialisation; none where it is part of another's.
+    /// The entry of a generation or specialisation; none where it is part of another's. `label` is that of the generation.
     ///
     /// # Errors
     /// [`Incomplete`].
-    pub fn make(&mut self, of: &Identity, boot: &Boot) -> Result<Option<Wanted>, Incomplete> {
+    pub fn make(
+        &mut self,
+        of: &Identity,
+        boot: &Boot,
+        label: &str,
+    ) -> Result<Option<Wanted>, Incomplete> {
         match &boot.form {
             Form::Shared { .. } => Ok(None),
             Form::Sealed { image, .. } => self.sealed(of, boot, image).map(Some),
             Form::Parts(parts) => match self.settings.images {
                 Images::Sealed => Err(Incomplete::NotSealed),
                 Images::Uki => self.assembled(of, boot, parts).map(Some),
-                Images::Kernel => self.text(of, boot, parts).map(Some),
+                Images::Kernel => self.text(of, boot, parts, label).map(Some),
             },
         }
     }

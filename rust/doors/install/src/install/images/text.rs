@@ -5,7 +5,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use touchstone_esp::type1::{Key, Type1, Type1Error};
-use touchstone_esp::{Content, EntryKind, EspPath, File};
+use touchstone_esp::{Content, EntryKind, EspPath, File, escape};
 
 use super::{Identity, Incomplete, Maker, Wanted, half, wanted};
 use crate::generation::{Boot, Parts, Secrets, secrets};
@@ -15,7 +15,8 @@ use crate::settings::Volume;
 const FOLDER: &str = "EFI/nixos";
 
 impl Maker<'_> {
-    /// The entry, and the files that it names.
+    /// The entry, and the files that it names. `label` is that of the generation, also for its specialisations: the version comes before the
+    /// name in the order of entries, and a generation comes right before its specialisations.
     ///
     /// # Errors
     /// [`Incomplete`].
@@ -24,6 +25,7 @@ impl Maker<'_> {
         of: &Identity,
         boot: &Boot,
         parts: &Parts,
+        label: &str,
     ) -> Result<Wanted, Incomplete> {
         let mut artifacts = vec![self.artifact(&parts.kernel, ".efi")?];
         for initrd in &parts.initrds {
@@ -40,8 +42,8 @@ impl Maker<'_> {
             |key: Key, value: String| -> Result<(), Type1Error> { entry.push(key, value) };
         let written = (|| {
             push(Key::Title, self.title(of, boot))?;
-            push(Key::SortKey, self.sort_key(parts).to_owned())?;
-            push(Key::Version, format!("{} {}", of.number, boot.label))?;
+            push(Key::SortKey, self.sort_key(of, parts))?;
+            push(Key::Version, format!("{} {label}", of.number))?;
             if let Some(id) = &self.machine_id {
                 push(Key::MachineId, id.clone())?;
             }
@@ -72,9 +74,13 @@ impl Maker<'_> {
         format!("{}{}", self.settings.distro, parts.collect::<String>())
     }
 
-    /// The one that the generation asked for, else that of the settings.
-    fn sort_key<'p>(&'p self, parts: &'p Parts) -> &'p str {
-        parts.sort_key.as_deref().unwrap_or(&self.settings.sort_key)
+    /// The one that the generation asked for, else that of the settings. Other profiles come behind the system's own, whatever their numbers.
+    fn sort_key(&self, of: &Identity, parts: &Parts) -> String {
+        let key = parts.sort_key.as_ref().unwrap_or(&self.settings.sort_key);
+        match &of.profile {
+            None => key.clone(),
+            Some(profile) => format!("{key}-{}", escape(profile)),
+        }
     }
 
     /// A file in the folder of files that entries name, called by its content.

@@ -1,0 +1,51 @@
+//! 6: a malformed generation is reported and skipped, and nothing that might be its is collected.
+
+use crate::world::World;
+
+#[test]
+fn invariant_6_a_malformed_generation_is_skipped_and_collects_nothing() {
+    let world = World::new();
+    let broken = world.add(1);
+    world.add(2);
+    let third = world.add(3);
+    world.install(&third);
+    world.write("/boot/EFI/nixos/somebodys", "?");
+    world.write(&format!("{broken}/boot.json"), "{ torn");
+    std::fs::remove_file(world.at("/nix/var/nix/profiles/system-2-link")).unwrap();
+    let report = world.install(&third);
+    assert_eq!(report["skipped"][0]["generation"], 1);
+    let why = report["skipped"][0]["why"].as_str().unwrap();
+    assert!(why.contains("boot.json"), "{why}");
+    assert_eq!(world.entries(), [1, 2, 3]);
+    assert!(world.at("/boot/EFI/nixos/somebodys").exists());
+    // Once it is gone, so is the rest.
+    std::fs::remove_file(world.at("/nix/var/nix/profiles/system-1-link")).unwrap();
+    world.install(&third);
+    assert_eq!(world.entries(), [3]);
+    assert!(!world.at("/boot/EFI/nixos/somebodys").exists());
+}
+
+#[test]
+fn invariant_6_nothing_that_boots_is_a_refusal() {
+    let world = World::new();
+    let only = world.add(1);
+    world.install(&only);
+    world.write(&format!("{only}/boot.json"), "{}");
+    let error = world.refused(&only);
+    assert!(error.contains("cannot be installed"), "{error}");
+    assert!(error.contains("org.nixos.bootspec"), "{error}");
+}
+
+#[test]
+fn invariant_6_artifacts_of_another_path_are_not_taken() {
+    let world = World::new();
+    let sealed = world.sealed("1", &[], false);
+    let copy = crate::world::store_path("copied");
+    for file in ["boot.json", "touchstone/uki.efi", "touchstone/install.json"] {
+        let content = std::fs::read(world.at(&format!("{sealed}/{file}"))).unwrap();
+        world.write(&format!("{copy}/{file}"), content);
+    }
+    world.register(1, &copy);
+    let error = world.refused(&copy);
+    assert!(error.contains(&sealed), "{error}");
+}
