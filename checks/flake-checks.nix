@@ -38,4 +38,7 @@ in
   bootspec-valid = checks.bootspecValid { artifacts = generation2; };
   esp-fits = checks.espFits { artifacts = [ generation1 generation2 ]; size = "512M"; };
   no-secrets-in-store = checks.noSecretsInStore { inherit (generations.bootspecs.generation2) toplevel; };
+
+  # Our own programs, the static ones and those that load tokens and TPMs, with all that they need.
+  no-interpreters = checks.noInterpreters { toplevel = generations.sealed.generation2; paths = [ self.packages.${system}.touchstone ]; };
 }

@@ -6,7 +6,16 @@
 { perform, named }:
 
 let
+  inherit (builtins) isString map unsafeDiscardStringContext;
+
   closure = { "$attribute" = "closure"; };
+
+  # The store paths whose closures a check looks at.
+  rootsOf = check: toplevel: paths:
+    let
+      roots = map (path: "${path}") ((if toplevel == null then [ ] else [ toplevel ]) ++ paths);
+    in
+    if roots == [ ] then throw "touchstone: ${check} needs `toplevel` or `paths`" else roots;
 
   verify = name: artifacts: request: perform {
     inherit name;
@@ -89,14 +98,29 @@ in
   #   No private key lies in the closure of these store paths; else the log names each by file, kind and fingerprint.
   # `allow` lists fingerprints, and patterns of paths such as "/nix/store/*-python3-*/lib/python3.*/test/**".
   noSecretsInStore = { name ? "no-secrets-in-store", toplevel ? null, paths ? [ ], allow ? [ ], tpmBound ? false }:
-    let
-      roots = map (path: "${path}") ((if toplevel == null then [ ] else [ toplevel ]) ++ paths);
-    in
     perform {
       inherit name;
       operation = "closure.secrets";
       request = { inherit closure allow tpmBound; required = true; };
-      closureOf =
-        if roots == [ ] then throw "touchstone: noSecretsInStore needs `toplevel` or `paths`" else roots;
+      closureOf = rootsOf "noSecretsInStore" toplevel paths;
+    };
+
+  # noInterpreters { toplevel ? null, paths ? [ ], allow ? [ ] }
+  #   No interpreter lies in the closure of these store paths (shells, awk, Perl, Python, Ruby, Lua, JavaScript, Nix …), and no script;
+  #   else the log names each file, and the chain of references that drags it in. docs/interpreters.md.
+  # `allow` lists `{ path; reason; }`: a package or store path, or a pattern such as "/nix/store/*-bash-*", and why it may be there.
+  noInterpreters = { name ? "no-interpreters", toplevel ? null, paths ? [ ], allow ? [ ] }:
+    let
+      roots = rootsOf "noInterpreters" toplevel paths;
+      # What is allowed is not built for that.
+      known = entry: entry // {
+        path = unsafeDiscardStringContext (if isString entry.path then entry.path else "${entry.path}");
+      };
+    in
+    perform {
+      inherit name;
+      operation = "closure.interpreters";
+      request = { paths = roots; inherit closure; allow = map known allow; required = true; };
+      closureOf = roots;
     };
 }

@@ -33,6 +33,7 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         addon_stub: BTreeMap::new(),
         boot: BTreeMap::new(),
         efi: BTreeMap::new(),
+        interpreters: unpacked.interpreters.clone(),
         lief: unpacked.lief.clone(),
         keylime: unpacked.keylime.clone(),
         ovmf: ovmf(trixie)?,

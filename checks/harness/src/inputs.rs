@@ -29,6 +29,9 @@ pub struct Inputs {
     /// Every PE file of packages with EFI programs, by suite.
     #[serde(default)]
     pub efi: BTreeMap<String, Vec<PathBuf>>,
+    /// The folder with interpreters, unpacked from their packages.
+    #[serde(default)]
+    pub interpreters: Option<PathBuf>,
     /// The folder with Python's `lief` for the trixie root, where it could be had.
     #[serde(default)]
     pub lief: Option<PathBuf>,

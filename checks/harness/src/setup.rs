@@ -1,5 +1,7 @@
 //! Fills the cache: what is wanted, resolved by apt, fetched, unpacked and indexed.
 
+mod batch;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{self, Cache};
 use crate::debian::{Apt, Package, Suite, mirror};
-use crate::efi;
 use crate::enter::Root;
 use crate::fetch::fetch;
 use crate::progress::Stage;
@@ -17,7 +18,8 @@ use crate::prune::Used;
 use crate::python;
 use crate::roots::{self, LAYOUT};
 use crate::tss2::Tss2;
-use crate::wanted::{COMPILER, EFI, EFI_KERNEL, KERNEL, LOOSE, ROOTS, TSS2, WantedRoot};
+use crate::wanted::{COMPILER, EFI, LOOSE, ROOTS, TSS2, WantedRoot};
+use batch::Batch;
 
 /// What was resolved and unpacked for one wish: read again by the next run, so that it needs no network.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,24 +61,14 @@ pub struct Unpacked {
     pub loose: BTreeMap<(Suite, &'static str, &'static str), PathBuf>,
     /// Folders with the PE files of packages with EFI programs, by suite.
     pub efi: BTreeMap<Suite, PathBuf>,
+    /// The folder with interpreters.
+    pub interpreters: Option<PathBuf>,
     /// The folder with Python's `lief`.
     pub lief: Option<PathBuf>,
     /// The folder with Python's `keylime`.
     pub keylime: Option<PathBuf>,
     /// What a person should know, one sentence each.
     pub notes: Vec<String>,
-}
-
-/// Packages that are unpacked into one folder, without what they depend on.
-struct Batch<'a> {
-    /// The file that says what was resolved.
-    record: String,
-    suite: Suite,
-    /// What a person calls them.
-    title: &'a str,
-    /// Before the key in the folder's name.
-    prefix: &'a str,
-    unpack: fn(&Path, &[Package], &Path, &Stage) -> Result<()>,
 }
 
 /// A set-up of the cache.
@@ -213,27 +205,10 @@ impl<'a> Setup<'a> {
         for (_, names) in EFI.iter().filter(|(of, _)| *of == suite) {
             unpacked.efi.insert(suite, self.efi(suite, names)?);
         }
+        if suite == Suite::Trixie {
+            unpacked.interpreters = Some(self.interpreters(suite)?);
+        }
         Ok(())
-    }
-
-    /// The PE files of these packages.
-    fn efi(&mut self, suite: Suite, names: &[&str]) -> Result<PathBuf> {
-        let mut wish = vec!["efi", LAYOUT, suite.name()];
-        wish.extend(names);
-        let batch = Batch {
-            record: format!("{}-efi-{}.json", suite.name(), cache::key(wish)),
-            suite,
-            title: "EFI programs",
-            prefix: "efi-",
-            unpack: efi::unpack,
-        };
-        self.batch(&batch, |apt| {
-            let behind = |name: &&str| match *name {
-                EFI_KERNEL => apt.behind_meta(name, &format!("{KERNEL}-")),
-                name => Ok(name.to_owned()),
-            };
-            names.iter().map(behind).collect()
-        })
     }
 
     /// The file that says what was resolved for a root.
@@ -275,60 +250,6 @@ impl<'a> Setup<'a> {
             Ok(())
         })?;
         self.remember(&record, packages, &folder.join(name))
-    }
-
-    fn loose(&mut self, suite: Suite, name: &str, architecture: &str) -> Result<PathBuf> {
-        let wish = cache::key(["loose", LAYOUT, suite.name(), name, architecture]);
-        let batch = Batch {
-            record: format!("{}-{name}-{architecture}-{wish}.json", suite.name()),
-            suite,
-            title: name,
-            prefix: "",
-            unpack: roots::unpack,
-        };
-        self.batch(&batch, |apt| {
-            if name != KERNEL {
-                return Ok(vec![format!("{name}:{architecture}")]);
-            }
-            let meta = format!("{KERNEL}-cloud-{architecture}:{architecture}");
-            let kernel = apt.behind_meta(&meta, &format!("{KERNEL}-"))?;
-            Ok(vec![match kernel.contains(':') {
-                true => kernel,
-                false => format!("{kernel}:{architecture}"),
-            }])
-        })
-    }
-
-    /// Packages without what they depend on, unpacked into one folder.
-    fn batch(
-        &mut self,
-        batch: &Batch<'_>,
-        names: impl FnOnce(&Apt) -> Result<Vec<String>>,
-    ) -> Result<PathBuf> {
-        let record = self.cache.folder("resolved")?.join(&batch.record);
-        if let Some(folder) = self.known(&record) {
-            return Ok(folder);
-        }
-        let archives = self.archives()?;
-        let apt = self.apt(batch.suite)?;
-        let wanted = names(apt)?;
-        let packages = apt.alone(&wanted)?;
-        let title = format!("{} of {}", batch.title, batch.suite.name());
-        fetch(&format!("Fetching {title}"), &archives, &packages, || {
-            apt.fetch_alone(&wanted)
-        })?;
-        let folder = self.cache.folder("packages")?.join(format!(
-            "{}{}",
-            batch.prefix,
-            content_key(&packages)
-        ));
-        cache::complete(&folder, |folder| {
-            let stage = Stage::of_steps(format!("Unpacking {title}"), packages.len() as u64);
-            (batch.unpack)(&archives, &packages, folder, &stage)?;
-            stage.done("ready");
-            Ok(())
-        })?;
-        self.remember(&record, packages, &folder)
     }
 
     /// What an earlier run resolved, when it is still there and nothing newer is asked for.

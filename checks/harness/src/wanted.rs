@@ -182,5 +182,43 @@ pub const EFI: [(Suite, &[&str]); 3] = [
     ),
 ];
 
+/// Interpreters, looked for under other names: packages of Debian 13, unpacked by themselves into one folder.
+pub const INTERPRETERS: [&str; 34] = [
+    "busybox-static",
+    "dash",
+    "fish",
+    "gawk",
+    "guile-3.0-libs",
+    "ksh93u+m",
+    "libduktape207",
+    "libjavascriptcoregtk-4.1-0",
+    "libjim0.83",
+    "liblua5.4-0",
+    "libluajit-5.1-2",
+    "libmozjs-128-0",
+    "libmujs3",
+    "libnode115",
+    "libpython3.13",
+    "libqt6qml6",
+    "libruby3.3",
+    "libtcl8.6",
+    "libtcl9.0",
+    "lua5.1",
+    "lua5.4",
+    "luajit",
+    "micropython",
+    "mksh",
+    "mujs",
+    "original-awk",
+    "php8.4-cli",
+    "posh",
+    "quickjs",
+    "rc",
+    "sash",
+    "tcsh",
+    "toybox",
+    "zsh-static",
+];
+
 /// The meta package of a kernel: it stands for the package behind it. Debian has no smaller one for RISC-V (112 MB).
 pub const EFI_KERNEL: &str = "linux-image-riscv64:riscv64";

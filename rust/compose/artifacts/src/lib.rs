@@ -8,6 +8,7 @@
 pub mod boot_signatures;
 pub mod boot_verify;
 pub mod bootspec;
+mod closure_files;
 mod companions;
 mod content;
 pub mod detached;
@@ -22,6 +23,7 @@ mod hwids;
 pub mod input;
 pub mod inspect;
 pub mod inspect_uki;
+pub mod interpreters;
 pub mod keys;
 pub mod machine;
 pub mod manifest;

@@ -9,6 +9,8 @@ pub enum Refuted {
     Space,
     /// No private keys lie in the closure.
     NoSecrets,
+    /// No interpreter lies in the closure, and nothing that needs one.
+    NoInterpreters,
 }
 
 impl Refuted {
@@ -18,6 +20,7 @@ impl Refuted {
             Self::Artifacts => "the boot artifacts are not what their documents say",
             Self::Space => "the generations do not fit on the EFI system partition",
             Self::NoSecrets => "private keys lie where everybody can read them",
+            Self::NoInterpreters => "there are interpreters, or files that need one",
         }
     }
 
@@ -27,6 +30,7 @@ impl Refuted {
             Self::Artifacts => "artifacts.refuted",
             Self::Space => "esp.full",
             Self::NoSecrets => "secrets.found",
+            Self::NoInterpreters => "interpreters.found",
         }
     }
 
@@ -41,6 +45,9 @@ impl Refuted {
             }
             Self::NoSecrets => {
                 "take the key out of the configuration (name its path as a string, or use a systemd credential), and replace it: whoever could read the store has it; a key that is known to be a test's is allowed by its fingerprint"
+            }
+            Self::NoInterpreters => {
+                "remove what the chain of references begins with, or replace it by something that needs no interpreter; what has to stay is allowed by its store path, with a reason"
             }
         }
     }

@@ -20,6 +20,7 @@ use touchstone_artifacts::eventlog::{
 use touchstone_artifacts::generation::{BootArtifacts, MadeBootArtifacts};
 use touchstone_artifacts::inspect::{DigestPe, MeasureUki, PeDigest};
 use touchstone_artifacts::inspect_uki::{InspectUki, InspectedImage};
+use touchstone_artifacts::interpreters::{FindInterpreters, InterpretersVerdict};
 use touchstone_artifacts::keys::{
     GenerateKeys, GeneratedKeys, InspectKeys, InspectedKeys, MadeEsl, MakeEsl, PrepareUpdate,
     PreparedUpdate, SignUpdate, SignedUpdate,
@@ -142,6 +143,8 @@ operation!("boot.space", MeasureSpace => SpaceVerdict,
     "whether so many generations fit on an EFI system partition");
 operation!("closure.secrets", FindSecrets => SecretsVerdict,
     "whether private keys lie in store paths");
+operation!("closure.interpreters", FindInterpreters => InterpretersVerdict,
+    "whether interpreters lie in store paths, or files that need one");
 operation!("keys.generate", GenerateKeys => GeneratedKeys,
     "keys for Secure Boot, with signed updates that enrol them");
 operation!("keys.esl", MakeEsl => MadeEsl,
@@ -241,6 +244,7 @@ pub fn operations() -> Vec<Description> {
         Description::of::<VerifyArtifacts>(),
         Description::of::<MeasureSpace>(),
         Description::of::<FindSecrets>(),
+        Description::of::<FindInterpreters>(),
         Description::of::<GenerateKeys>(),
         Description::of::<MakeEsl>(),
         Description::of::<PrepareUpdate>(),

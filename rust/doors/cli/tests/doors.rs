@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::bootspec::shorthand::{
     bootspec_show, bootspec_synthesize, bootspec_upgrade, bootspec_validate,
 };
-use crate::checks::shorthand::{boot_space, boot_verify, closure_secrets};
+use crate::checks::shorthand::{boot_space, boot_verify, closure_interpreters, closure_secrets};
 use crate::policy::shorthand::{policy_create, policy_show, policy_sign};
 use crate::real_nix::{RealNix, assert_same_tree};
 use crate::reference::shorthand::{
@@ -84,6 +84,7 @@ const OPERATIONS: &[Doors] = &[
     Doors::of("boot.verify", Some(boot_verify), true),
     Doors::of("boot.space", Some(boot_space), true),
     Doors::of("closure.secrets", Some(closure_secrets), true),
+    Doors::of("closure.interpreters", Some(closure_interpreters), true),
     Doors::of("keys.generate", Some(keys_generate), false),
     Doors::of("keys.esl", Some(keys_esl), true),
     Doors::of("keys.prepare", Some(keys_prepare), true),

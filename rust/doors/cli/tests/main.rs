@@ -20,6 +20,7 @@ mod examples;
 mod flake;
 mod hostile;
 mod inspect;
+mod interpreters;
 mod keys;
 mod measure;
 mod modules;

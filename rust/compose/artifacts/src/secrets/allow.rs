@@ -1,6 +1,7 @@
 //! Keys that a request allows: known ones, and those in known places.
 
 use crate::Error;
+use crate::closure_files::pattern::Pattern;
 
 use super::FoundSecret;
 
@@ -15,16 +16,7 @@ struct Entry<'a> {
 enum Rule {
     /// In small letters.
     Fingerprint(String),
-    Path(Vec<Piece>),
-}
-
-/// A part of a pattern of paths.
-enum Piece {
-    Letter(char),
-    /// Any text without `/`.
-    Name,
-    /// Any text.
-    Anything,
+    Path(Pattern),
 }
 
 impl<'a> Allowed<'a> {
@@ -54,7 +46,7 @@ impl Entry<'_> {
     fn parse(text: &str) -> Result<Entry<'_>, Error> {
         let hex = text.len() == 64 && text.bytes().all(|letter| letter.is_ascii_hexdigit());
         let rule = match text.starts_with('/') {
-            true => Rule::Path(pieces(text)),
+            true => Rule::Path(Pattern::of(text)),
             false if hex => Rule::Fingerprint(text.to_ascii_lowercase()),
             false => {
                 return Err(Error::Request {
@@ -71,82 +63,7 @@ impl Entry<'_> {
     fn allows(&self, found: &FoundSecret) -> bool {
         match &self.rule {
             Rule::Fingerprint(known) => *known == found.secret.fingerprint,
-            Rule::Path(pattern) => matches(pattern, &found.path.to_string_lossy()),
+            Rule::Path(pattern) => pattern.matches(&found.path.to_string_lossy()),
         }
-    }
-}
-
-fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for letter in text.chars() {
-        match (letter, pieces.last_mut()) {
-            ('*', Some(last @ Piece::Name)) => *last = Piece::Anything,
-            ('*', _) => pieces.push(Piece::Name),
-            (other, _) => pieces.push(Piece::Letter(other)),
-        }
-    }
-    pieces
-}
-
-/// In time of pattern times path, whatever they are.
-fn matches(pattern: &[Piece], path: &str) -> bool {
-    let letters: Vec<char> = path.chars().collect();
-    // Whether the pattern so far can end before each letter of the path.
-    let mut ends = vec![false; letters.len() + 1];
-    if let Some(first) = ends.first_mut() {
-        *first = true;
-    }
-    for piece in pattern {
-        let mut next = vec![false; ends.len()];
-        let mut open = false;
-        for (place, slot) in next.iter_mut().enumerate() {
-            let here = ends.get(place).copied().unwrap_or_default();
-            let before = place.checked_sub(1).and_then(|before| letters.get(before));
-            *slot = match piece {
-                Piece::Letter(wanted) => {
-                    let there = place.checked_sub(1).and_then(|before| ends.get(before));
-                    there == Some(&true) && before == Some(wanted)
-                }
-                Piece::Name => {
-                    open = here || (open && before != Some(&'/'));
-                    open
-                }
-                Piece::Anything => {
-                    open |= here;
-                    open
-                }
-            };
-        }
-        ends = next;
-    }
-    ends.last() == Some(&true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fits(pattern: &str, path: &str) -> bool {
-        matches(&pieces(pattern), path)
-    }
-
-    #[test]
-    fn one_star_stays_in_a_folder_and_two_leave_it() {
-        assert!(fits(
-            "/nix/store/*-openssl-*/test/key.pem",
-            "/nix/store/abc-openssl-3.5/test/key.pem"
-        ));
-        assert!(!fits(
-            "/nix/store/*-openssl-*/key.pem",
-            "/nix/store/abc-openssl-3.5/test/key.pem"
-        ));
-        assert!(fits(
-            "/nix/store/*-openssl-**.pem",
-            "/nix/store/abc-openssl-3.5/test/key.pem"
-        ));
-        assert!(fits("/**", "/anything/at/all"));
-        assert!(fits("/a/**", "/a/"));
-        assert!(!fits("/a", "/a/b"));
-        assert!(!fits("/*", "/a/b"));
     }
 }

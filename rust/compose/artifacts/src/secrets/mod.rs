@@ -11,7 +11,6 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
-mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::closure_files::{graph, walk};
 use crate::refuted::Refuted;
 use crate::{Context, Error, output};
 use allow::Allowed;
@@ -178,7 +178,7 @@ impl FindSecrets {
     pub fn run(&self, context: &Context<'_>) -> Result<SecretsVerdict, Error> {
         context.progress.phase("looking for private keys");
         let allowed = Allowed::parse(&self.allow)?;
-        let paths = self.all_paths()?;
+        let paths = graph::all_paths(&self.paths, self.closure.as_ref())?;
         let mut search = Search {
             scanner: Scanner::default(),
             verdict: SecretsVerdict {
@@ -201,31 +201,6 @@ impl FindSecrets {
         }
         output::answer(self.output.as_deref(), &verdict)?;
         Ok(verdict)
-    }
-
-    /// The paths of the request and of its closure, each once.
-    fn all_paths(&self) -> Result<Vec<PathBuf>, Error> {
-        let mut paths = self.paths.clone();
-        for entry in self.closure.iter().flat_map(Value::as_array).flatten() {
-            let path = entry.get("path").and_then(Value::as_str);
-            paths.push(
-                path.ok_or_else(|| no_paths("an entry of `closure` has no `path`"))?
-                    .into(),
-            );
-        }
-        paths.sort();
-        paths.dedup();
-        match paths.as_slice() {
-            [] => Err(no_paths("nothing is named that could be looked at")),
-            _ => Ok(paths),
-        }
-    }
-}
-
-fn no_paths(fact: &str) -> Error {
-    Error::Request {
-        fact: fact.to_owned(),
-        help: "give `paths`, or as `closure` the list that exportReferencesGraph makes",
     }
 }
 

@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 
 use memchr::memmem::Finder;
-use zeroize::Zeroizing;
+
+use crate::closure_files::window::{View, Window};
 
 use super::{Secret, der, pem, text};
 
@@ -25,7 +26,12 @@ pub struct Placed {
 
 /// Looks through streams. Its window, which may have held a key, is wiped when it is dropped.
 pub struct Scanner {
-    window: Zeroizing<Vec<u8>>,
+    window: Window,
+    marks: Marks,
+}
+
+/// What keys are known by, before they are read.
+struct Marks {
     begin: Finder<'static>,
     age: Finder<'static>,
     nix: Finder<'static>,
@@ -41,10 +47,12 @@ impl Scanner {
     /// A scanner that reads so many bytes at once: how many changes nothing of what it finds.
     pub fn with_window(window: usize) -> Scanner {
         Scanner {
-            window: Zeroizing::new(vec![0; BEHIND + LONGEST + window.max(1)]),
-            begin: Finder::new(pem::BEGIN),
-            age: Finder::new(text::AGE),
-            nix: Finder::new(text::NIX_END),
+            window: Window::new(BEHIND, LONGEST, window),
+            marks: Marks {
+                begin: Finder::new(pem::BEGIN),
+                age: Finder::new(text::AGE),
+                nix: Finder::new(text::NIX_END),
+            },
         }
     }
 
@@ -54,58 +62,31 @@ impl Scanner {
     /// Those of reading it.
     pub fn scan(&mut self, input: &mut dyn Read) -> io::Result<(Vec<Placed>, u64)> {
         let mut found = Vec::new();
-        // The window's place in the stream, how much of it is filled, and from where on nothing was looked for yet.
-        let (mut place, mut filled, mut from) = (0_u64, 0, 0);
-        loop {
-            let ended = self.fill(input, &mut filled)?;
-            let window = self.window.get(..filled).unwrap_or_default();
-            if place == 0 && ended {
-                found.extend(whole(window));
+        let marks = &self.marks;
+        let length = self.window.each(input, &mut |view| {
+            if view.place == 0 && view.ended {
+                found.extend(whole(view.bytes));
             }
-            let until = if ended { filled } else { filled - LONGEST };
-            let here = self.look(window, from, until);
-            found.extend(here.into_iter().map(|(at, secret)| Placed {
-                offset: place + at as u64,
+            found.extend(marks.look(view).into_iter().map(|(at, secret)| Placed {
+                offset: view.place + at as u64,
                 secret,
             }));
-            if ended {
-                found.sort_by_key(|found| found.offset);
-                return Ok((found, place + filled as u64));
-            }
-            let kept = until.saturating_sub(BEHIND);
-            self.window.copy_within(kept..filled, 0);
-            (place, filled, from) = (place + kept as u64, filled - kept, until - kept);
-        }
+        })?;
+        found.sort_by_key(|found| found.offset);
+        Ok((found, length))
     }
+}
 
-    /// Fills the window; whether the stream has ended.
-    fn fill(&mut self, input: &mut dyn Read, filled: &mut usize) -> io::Result<bool> {
-        while let Some(room) = self
-            .window
-            .get_mut(*filled..)
-            .filter(|room| !room.is_empty())
-        {
-            match input.read(room) {
-                Ok(0) => return Ok(true),
-                Ok(got) => *filled += got,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
-    }
-
-    /// What is found by a mark that stands in `from..until`.
-    fn look(&self, window: &[u8], from: usize, until: usize) -> Vec<(usize, Secret)> {
+impl Marks {
+    /// What is found by a mark that stands where nothing was looked for yet.
+    fn look(&self, view: &View<'_>) -> Vec<(usize, Secret)> {
         let marks = |finder: &Finder<'static>| -> Vec<usize> {
-            // A mark that begins in the range may end behind it.
-            let end = (until + finder.needle().len() - 1).min(window.len());
-            let range = window.get(from..end).unwrap_or_default();
-            finder.find_iter(range).map(|at| from + at).collect()
+            let range = view.fresh(finder.needle().len());
+            finder.find_iter(range).map(|at| view.from + at).collect()
         };
         let ahead = |at: usize| {
-            let end = (at + LONGEST).min(window.len());
-            window.get(at..end).unwrap_or_default()
+            let end = (at + LONGEST).min(view.bytes.len());
+            view.bytes.get(at..end).unwrap_or_default()
         };
         let blocks = marks(&self.begin).into_iter();
         let mut found: Vec<(usize, Secret)> = blocks
@@ -114,7 +95,7 @@ impl Scanner {
         let words = marks(&self.age).into_iter();
         found.extend(words.filter_map(|at| Some((at, text::age(ahead(at))?))));
         let ends = marks(&self.nix).into_iter();
-        found.extend(ends.filter_map(|at| text::nix(window, at)));
+        found.extend(ends.filter_map(|at| text::nix(view.bytes, at)));
         found
     }
 }

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use touchstone_artifacts::interpreters::{AllowedInterpreter, FindInterpreters};
 use touchstone_artifacts::secrets::FindSecrets;
 
 #[derive(Subcommand)]
 pub enum Closure {
     /// Say whether private keys lie in files and folders; exit status 3 when some do
     Secrets(SecretsArguments),
+    /// Say whether interpreters lie in files and folders, or files that need one; exit status 3 when some do
+    Interpreters(InterpretersArguments),
 }
 
 #[derive(Args)]
@@ -37,6 +40,43 @@ impl From<SecretsArguments> for FindSecrets {
             closure: None,
             allow: words.allow,
             tpm_bound: words.tpm_bound,
+            required: false,
+            output: words.output,
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct InterpretersArguments {
+    /// What is looked at, such as /nix/store/…: all regular files in it, symbolic links not followed
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Look at the whole closure of these store paths, found by the references in their files
+    #[arg(long)]
+    pub follow: bool,
+    /// What may be there and why: a store path, or a pattern such as '/nix/store/*-bash-*', and a sentence
+    #[arg(long, num_args = 2, value_names = ["PATH", "REASON"])]
+    pub allow: Vec<String>,
+    /// Write the answer here as well
+    #[arg(long)]
+    pub output: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl From<InterpretersArguments> for FindInterpreters {
+    fn from(words: InterpretersArguments) -> Self {
+        let (pairs, _) = words.allow.as_chunks::<2>();
+        let allowed = pairs.iter().map(|[path, reason]| AllowedInterpreter {
+            path: path.clone(),
+            reason: reason.clone(),
+        });
+        Self {
+            paths: words.paths,
+            closure: None,
+            follow: words.follow,
+            allow: allowed.collect(),
             required: false,
             output: words.output,
         }

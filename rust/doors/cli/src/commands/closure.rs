@@ -1,34 +1,55 @@
 //! `touchstone closure`.
 
+use serde::Serialize;
 use touchstone_artifacts::Context;
+use touchstone_artifacts::interpreters::{
+    FindInterpreters, FoundInterpreters, InterpretersVerdict,
+};
 use touchstone_artifacts::secrets::{FindSecrets, FoundSecret, SecretsVerdict};
 use touchstone_operations::{Failure, perform};
 
 use super::{Verdict, print};
 use crate::arguments::Closure;
 
-/// Looks for private keys.
+/// Looks for private keys, or for interpreters.
 ///
 /// # Errors
 /// [`Failure`] when there is no verdict.
 pub fn run(words: Closure, context: &Context<'_>) -> Result<Verdict, Failure> {
-    let Closure::Secrets(words) = words;
-    let json = words.json;
-    let verdict = perform(&FindSecrets::from(words), context)?;
+    match words {
+        Closure::Secrets(words) => {
+            let json = words.json;
+            let verdict = perform(&FindSecrets::from(words), context)?;
+            show(json, &verdict, secrets, verdict.clean)
+        }
+        Closure::Interpreters(words) => {
+            let json = words.json;
+            let verdict = perform(&FindInterpreters::from(words), context)?;
+            show(json, &verdict, interpreters, verdict.clean)
+        }
+    }
+}
+
+fn show<Answer: Serialize>(
+    json: bool,
+    verdict: &Answer,
+    lines: fn(&Answer) -> Vec<String>,
+    clean: bool,
+) -> Result<Verdict, Failure> {
     if json {
-        print::json(&verdict)?;
+        print::json(verdict)?;
     } else {
-        for line in lines(&verdict) {
+        for line in lines(verdict) {
             print::line(&line)?;
         }
     }
-    Ok(match verdict.clean {
+    Ok(match clean {
         true => Verdict::Done,
         false => Verdict::Negative,
     })
 }
 
-fn lines(verdict: &SecretsVerdict) -> Vec<String> {
+fn secrets(verdict: &SecretsVerdict) -> Vec<String> {
     let found = verdict.found.iter().map(FoundSecret::line);
     let mut lines: Vec<String> = found.collect();
     let allowed = verdict.allowed.iter();
@@ -43,4 +64,31 @@ fn lines(verdict: &SecretsVerdict) -> Vec<String> {
         verdict.bytes
     ));
     lines
+}
+
+fn interpreters(verdict: &InterpretersVerdict) -> Vec<String> {
+    let all = verdict.found.iter().chain(&verdict.allowed);
+    let mut lines: Vec<String> = all.flat_map(FoundInterpreters::lines).collect();
+    let unused = verdict.unused.iter();
+    lines.extend(unused.map(|entry| format!("note: {entry} allows nothing that is there")));
+    let loaders = verdict.loaders.iter();
+    lines.extend(loaders.map(|loader| format!("dynamic loader: {loader}")));
+    let hidden: u64 = verdict.not_looked_into.values().sum();
+    if hidden > 0 {
+        lines.push(format!("note: {hidden} files are compressed, archives, PE images or byte code: nothing is known of what they hold"));
+    }
+    lines.push(format!(
+        "{} findings in {} of {} paths, {} more allowed; {} files, {} bytes",
+        files(&verdict.found),
+        verdict.found.len(),
+        verdict.paths,
+        files(&verdict.allowed),
+        verdict.files,
+        verdict.bytes
+    ));
+    lines
+}
+
+fn files(found: &[FoundInterpreters]) -> usize {
+    found.iter().map(|found| found.files.len()).sum()
 }

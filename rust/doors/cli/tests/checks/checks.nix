@@ -4,7 +4,8 @@
 #   key                a private key, and its fingerprint
 #   trusted            the public key of the manifests' signer
 #   toplevel           a folder with etc/os-release and init
-{ checkout, inputs, damaged, key, fingerprint, trusted, toplevel }:
+#   bash, busybox      these programs
+{ checkout, inputs, damaged, key, fingerprint, trusted, toplevel, bash, busybox }:
 
 let
   doors = import (checkout + "/rust/doors/cli/tests/doors.nix") { inherit checkout inputs; };
@@ -37,10 +38,12 @@ let
     names = builtins.attrNames checks;
   };
 
-  # A path value in a configuration: so a key comes into the closure.
-  leaking = doors.lib.mkBootspec (artifacts.request.bootspec // {
-    extensions."org.example.leak".key = "${file "secret" key}";
+  # A path value in a configuration: so a key comes into the closure, or a program.
+  naming = path: doors.lib.mkBootspec (artifacts.request.bootspec // {
+    extensions."org.example.leak".key = "${path}";
   });
+  leaking = naming (file "secret" key);
+  script = builtins.toFile "script" "#! /usr/bin/env -S python3\n";
 in
 {
   names = builtins.attrNames checks;
@@ -62,6 +65,13 @@ in
     secrets = checks.noSecretsInStore { toplevel = sealed; };
     allowed = checks.noSecretsInStore { paths = [ (file "secret" key) ]; allow = [ fingerprint ]; };
     pcrs = checks.pcrsUnchanged { expected = "${artifacts}/pcrs.json"; actual = "${artifacts}/pcrs.json"; };
+    # Our own programs among it.
+    interpreters = checks.noInterpreters { toplevel = sealed; paths = [ inputs.touchstone inputs.probe ]; };
+    allowedInterpreters = bySystem.noInterpreters {
+      toplevel = naming script;
+      allow = [{ path = "/nix/store/*-script"; reason = "it is a test"; }];
+      system = artifacts.system;
+    };
   };
 
   fails = {
@@ -76,6 +86,10 @@ in
       expected = "${doors.artifacts.generation1}/pcrs.json";
       actual = "${artifacts}/pcrs.json";
     };
+    renamed = checks.noInterpreters { toplevel = naming (file "harmless.so" bash); };
+    script = checks.noInterpreters { toplevel = naming script; allow = [{ path = "/nix/store/*-other"; reason = "it is a test"; }]; };
+    busybox = checks.noInterpreters { paths = [ (file "notes" busybox) ]; };
+    noReason = checks.noInterpreters { paths = [ script ]; allow = [{ path = script; reason = ""; }]; };
     noSystem = bySystem.noSecretsInStore { paths = [ "/nowhere" ]; };
   };
 }

@@ -49,7 +49,23 @@ impl Checks {
         );
         let toplevel = nix.work.path("toplevel").display().to_string();
         let damaged = damaged.display().to_string();
-        for (name, value) in [("damaged", damaged), ("key", key), ("toplevel", toplevel)] {
+        let bash = nix.work.inputs.trixie().path().join("usr/bin/bash");
+        let interpreters = nix.work.inputs.interpreters.clone().unwrap();
+        for (name, file) in [
+            ("bash", bash),
+            ("busybox", interpreters.join("usr/bin/busybox")),
+        ] {
+            std::fs::copy(file, nix.work.path(name)).unwrap();
+        }
+        let [bash, busybox] =
+            ["bash", "busybox"].map(|name| nix.work.path(name).display().to_string());
+        for (name, value) in [
+            ("damaged", damaged),
+            ("key", key),
+            ("toplevel", toplevel),
+            ("bash", bash),
+            ("busybox", busybox),
+        ] {
             arguments.extend(["--arg".to_owned(), name.to_owned(), value]);
         }
         for (name, value) in [
@@ -75,7 +91,7 @@ impl Checks {
 fn each_check_builds_where_it_holds_and_fails_with_the_finding_where_it_does_not() {
     let checks = Checks::new();
     let built = checks.build("holds").unwrap();
-    assert_eq!(built.len(), 16, "{built:?}");
+    assert_eq!(built.len(), 18, "{built:?}");
     for (attribute, facts) in [
         (
             "artifacts",
@@ -121,6 +137,25 @@ fn each_check_builds_where_it_holds_and_fails_with_the_finding_where_it_does_not
             ],
         ),
         ("pcrs", &["[pcrs.moved]", "PCR 11"]),
+        (
+            "renamed",
+            &[
+                "[interpreters.found]",
+                "interpreter: bash",
+                "because /nix/store/",
+                "-boot.json",
+                "-harmless.so",
+            ],
+        ),
+        (
+            "script",
+            &["script for /usr/bin/env (python3), not executable"],
+        ),
+        (
+            "busybox",
+            &["interpreter: an Almquist shell (ash, dash), BusyBox"],
+        ),
+        ("noReason", &["in `allow` has no reason"]),
         ("noSystem", &["checks.noSecretsInStore needs `system`"]),
     ] {
         let said = checks.build(&format!("fails.{attribute}")).unwrap_err();

@@ -22,6 +22,25 @@ pub fn closure_secrets(request: &Value) -> Vec<String> {
     command
 }
 
+pub fn closure_interpreters(request: &Value) -> Vec<String> {
+    let mut command = words(["closure", "interpreters", "--json"]);
+    let list = |field: &str| request[field].as_array().into_iter().flatten();
+    command.extend(list("paths").map(|path| path.as_str().unwrap().to_owned()));
+    // The command is given each path of a closure.
+    command.extend(list("closure").map(|entry| text(entry, "path").to_owned()));
+    for entry in list("allow") {
+        command.extend(words([
+            "--allow",
+            text(entry, "path"),
+            text(entry, "reason"),
+        ]));
+    }
+    if let Some(output) = request["output"].as_str() {
+        command.extend(words(["--output", output]));
+    }
+    command
+}
+
 /// With the request's `measure` as a file of its own.
 pub fn boot_verify(request: &Value) -> Vec<String> {
     let mut command = words(["boot", "verify", "--json", text(request, "artifacts")]);

@@ -1,4 +1,4 @@
-//! The regular files below a path, in the order of their names.
+//! The files below a path, in the order of their names.
 
 use std::fs;
 use std::io;
@@ -10,14 +10,28 @@ use crate::Error;
 ///
 /// # Errors
 /// [`Error::Open`] when a folder cannot be read, and those of `each`.
-pub(super) fn files(
+pub(crate) fn files(
     root: &Path,
     each: &mut dyn FnMut(&Path) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let kind = fs::symlink_metadata(root).map_err(|source| failed(root, source))?;
-    if kind.is_file() {
-        return each(root);
-    }
+    everything(root, &mut |path, kind| match kind.is_file() {
+        true => each(path),
+        false => Ok(()),
+    })
+}
+
+/// Calls `each` with `root` and everything below it: files, folders, symbolic links and what else there is. Links are not followed.
+///
+/// # Errors
+/// [`Error::Open`] when a folder cannot be read, and those of `each`.
+pub(crate) fn everything(
+    root: &Path,
+    each: &mut dyn FnMut(&Path, fs::FileType) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let kind = fs::symlink_metadata(root)
+        .map_err(|source| failed(root, source))?
+        .file_type();
+    each(root, kind)?;
     if !kind.is_dir() {
         return Ok(());
     }
@@ -26,9 +40,8 @@ pub(super) fn files(
     while let Some(folder) = waiting.pop() {
         let mut folders = Vec::new();
         for (path, kind) in entries(&folder)? {
-            if kind.is_file() {
-                each(&path)?;
-            } else if kind.is_dir() {
+            each(&path, kind)?;
+            if kind.is_dir() {
                 folders.push(path);
             }
         }
@@ -54,7 +67,7 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, fs::FileType)>, Error> {
 
 fn failed(path: &Path, source: io::Error) -> Error {
     Error::Open {
-        role: "path that is searched for keys",
+        role: "path that is looked through",
         file: path.to_owned(),
         source,
     }
