@@ -45,6 +45,12 @@ let
   limit = menu.configurationLimit or null;
   timeout = config.boot.loader.timeout;
   secrets = nixos.initrdSecretsOf config;
+
+  # The installer finds a secret where the initrd has it.
+  isCanonical = path: hasPrefix "/" path && lib.all (name: name != "" && name != "." && name != "..") (lib.tail (lib.splitString "/" path))
+    && !lib.any (folder: isBelow folder path) [ builtins.storeDir "/dev" "/proc" "/run" "/sys" ];
+  isMoved = path: let source = config.boot.initrd.secrets.${path}; in !isCanonical path || (source != null && toString source != path);
+  moved = filter isMoved (attrNames config.boot.initrd.secrets);
 in
 [
   {
@@ -72,10 +78,18 @@ in
       `boot.bootspec.enable = true;`, or `${named "enable"} = false;`.'';
   }
   {
-    assertion = secrets == [ ];
+    assertion = secrets == [ ] || cfg.images == "kernel";
     message = ''
-      ${named "enable"}: nothing is appended to an initrd when it is installed, so that the system would boot without the secrets of
-      ${concatStringsSep " and " secrets}. Take them out, and hand them over as systemd credentials.'';
+      ${named "images"}: nothing can be appended to a unified kernel image when it is installed, so that the system would boot without the
+      secrets of ${concatStringsSep " and " secrets}. Take them out and hand them over as systemd credentials, or write
+      `${named "images"} = "kernel";` and `boot.touchstone.uki.enable = false;`.'';
+  }
+  {
+    assertion = moved == [ ];
+    message = ''
+      ${named "images"}: of boot.initrd.secrets, ${quoted moved} would lie elsewhere in the initrd than on the machine, in the store, or where the
+      initrd mounts something (docs/org.nixos.initrd-secrets.v1.md). Write the same path on both sides, such as
+      `boot.initrd.secrets."/etc/secrets/initrd/key" = null;`.'';
   }
   {
     assertion = lib.all (hasPrefix "/") mountPoints && unique mountPoints == mountPoints;
@@ -161,6 +175,12 @@ in
     message = ''
       ${named "policy"}: a policy is made of predicted values, and not all of its registers are predicted. Write
       `boot.touchstone.measuredBoot.enable = true;`, and registers of `boot.touchstone.measuredBoot.pcrs` into `${named "policy.pcrs"}`.'';
+  }
+  {
+    assertion = cfg.policy == null || touchstone.sealed.enable || touchstone.sealed.inside || (config.isSpecialisation or false);
+    message = ''
+      ${named "policy"}: a policy admits what was predicted, and only sealed generations bring their predictions along. Write
+      `boot.touchstone.sealed.enable = true;`, or `${named "policy"} = null;`.'';
   }
   {
     assertion = cfg.policy == null || (if hasPrefix "/" cfg.policy.output then !hasPrefix builtins.storeDir cfg.policy.output else isEspPath cfg.policy.output && !isTaken cfg.policy.output);

@@ -213,8 +213,13 @@ in
     boot.loader.grub.enable = mkDefault false;
     boot.loader.systemd-boot.enable = mkDefault false;
 
-    # As NixOS' own installer of systemd-boot has it: a generation keeps the key that it was made with.
-    boot.bootspec.extensions."org.nixos.systemd-boot".sortKey = cfg.settings.sortKey;
+    boot.bootspec.extensions = {
+      # As NixOS' own installer of systemd-boot has it: a generation keeps the key that it was made with.
+      "org.nixos.systemd-boot".sortKey = cfg.settings.sortKey;
+      # Which files of the machine the initrd needs, for no program is started to find out.
+      "org.nixos.initrd-secrets.v1" = lib.mapAttrs' (path: _: lib.nameValuePair (lib.replaceStrings [ "/" ] [ ":" ] (lib.removePrefix "/" path)) path)
+        config.boot.initrd.secrets;
+    };
 
     system = {
       boot.loader.id = "touchstone";

@@ -1,5 +1,5 @@
 # The installer: what it reads, that nothing stands around it, and what of NixOS' own options it hears.
-{ lib, is, bareOf, configOf, evaluates, files, installers, minimal, package, crossPkgs, ... }:
+{ lib, is, bareOf, configOf, evaluates, failing, files, installers, minimal, package, crossPkgs, ... }:
 
 let
   inherit (lib) mkForce;
@@ -68,6 +68,24 @@ in
     (lib.hasInfix "touchstone" (toString nothing.system.build.installBootLoader));
   "a configuration that sets nothing but the switches is valid" = is true (evaluates plain.system.build.toplevel.drvPath);
   "each generation keeps its key of sorting" = is "nixos" plain.boot.bootspec.extensions."org.nixos.systemd-boot".sortKey;
+
+  "no secrets of the initrd are none" = is { } plain.boot.bootspec.extensions."org.nixos.initrd-secrets.v1";
+  "secrets of the initrd are named in boot.json, for there is no program that appends them" = is
+    [{ "etc:secrets:key" = "/etc/secrets/key"; } [ ] true]
+    (
+      let
+        config = configOf {
+          imports = [ (loader { images = "kernel"; }) ];
+          boot.initrd.secrets."/etc/secrets/key" = null;
+          boot.touchstone.uki.enable = false;
+        };
+      in
+      [
+        config.boot.bootspec.extensions."org.nixos.initrd-secrets.v1"
+        (failing config)
+        (lib.hasInfix "bootspec upgrade" config.system.build.toplevel.buildCommand)
+      ]
+    );
 
   "what it reads, where nothing is set" = is
     {

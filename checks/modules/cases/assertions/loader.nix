@@ -6,6 +6,7 @@ let
   certificate = files."db.pem";
   detached = { method = "detached"; inherit certificate; signatures = files."signatures"; };
   install = { method = "install"; key = "/keys/db.key"; inherit certificate; };
+  predicted = { signing = detached; sealed.enable = true; measuredBoot.enable = true; };
   says = "boot.loader.touchstone.";
 
   # A configuration with the installer and these settings of it.
@@ -35,8 +36,17 @@ in
   };
   "secrets of the initrd that nobody appends" = {
     broken = with' { boot.initrd.secrets."/etc/key" = "/etc/key"; boot.touchstone = { uki.enable = false; bootspec.v2.enable = false; }; };
-    says = "${says}enable: nothing is appended to an initrd";
-    mended = { boot.initrd.secrets = mkForce { }; };
+    says = "${says}images: nothing can be appended to a unified";
+    mended = loader { images = "kernel"; };
+  };
+  "secrets of the initrd that are elsewhere on the machine" = {
+    broken = {
+      boot.initrd.secrets = { "/etc/key" = "/persist/key"; "/run/key" = null; "/etc/same" = "/etc/same"; };
+      boot.loader.touchstone = { enable = true; images = "kernel"; };
+      boot.touchstone.uki.enable = false;
+    };
+    says = "${says}images: of boot.initrd.secrets, \"/etc/key\", \"/run/key\" would lie";
+    mended = { boot.initrd.secrets = mkForce { "/persist/key" = null; }; };
   };
   "a mount point twice" = {
     broken = loader { mirrors = [{ esp = "/boot"; }]; };
@@ -104,12 +114,17 @@ in
     mended = loader { installLoader = false; };
   };
   "a policy of what is not predicted" = {
-    broken = { boot.touchstone.measuredBoot.enable = true; boot.loader.touchstone = { enable = true; policy.pcrs = [ 7 11 ]; }; };
+    broken = { boot.touchstone = predicted; boot.loader.touchstone = { enable = true; policy.pcrs = [ 7 11 ]; }; };
     says = "${says}policy: a policy is made of predicted values";
     mended = loader { policy = { pcrs = mkForce [ 11 ]; }; };
   };
+  "a policy without predictions on the machine" = {
+    broken = { boot.touchstone.measuredBoot.enable = true; boot.loader.touchstone = { enable = true; policy.pcrs = [ 11 ]; }; };
+    says = "${says}policy: a policy admits what was predicted";
+    mended = { boot.touchstone = predicted; };
+  };
   "a policy in the store" = {
-    broken = { boot.touchstone.measuredBoot.enable = true; boot.loader.touchstone = { enable = true; policy = { pcrs = [ 11 ]; output = "${files."pcr.pem"}"; }; }; };
+    broken = { boot.touchstone = predicted; boot.loader.touchstone = { enable = true; policy = { pcrs = [ 11 ]; output = "${files."pcr.pem"}"; }; }; };
     says = "${says}policy.output: \"/nix/store/";
     mended = loader { policy = { output = mkForce "loader/touchstone-policy.json"; }; };
   };
