@@ -1,0 +1,254 @@
+//! A file system in memory that can lose power after any operation, fail at any step, and forget to sync.
+
+use std::cell::RefCell;
+use std::io::{self, Cursor, Write};
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use touchstone_esp::fs::{Found, Kind, Room};
+use touchstone_esp::{EspPath, FileSystem};
+
+use crate::disk::{Atom, CLUSTER, Disk, Torn};
+use crate::saboteur::Saboteur;
+use crate::state::{Fault, Moment, State, pointed};
+
+const MIB: u64 = 1 << 20;
+
+/// A mounted volume.
+#[derive(Clone, Default)]
+pub struct Volume(Rc<RefCell<State>>);
+
+impl Volume {
+    /// Mounts a disk.
+    pub fn mount(disk: Disk, clock: u64) -> Self {
+        let next_slot = disk.last_slot() + 1;
+        Self(Rc::new(RefCell::new(State {
+            live: disk.clone(),
+            durable: Rc::new(disk),
+            next_slot,
+            clock,
+            ..State::default()
+        })))
+    }
+
+    pub fn with_fault(self, fault: Fault) -> Self {
+        self.0.borrow_mut().fault = Some(fault);
+        self
+    }
+
+    pub fn with_saboteur(self, saboteur: Saboteur) -> Self {
+        self.0.borrow_mut().saboteur = saboteur;
+        self
+    }
+
+    /// What programs see.
+    pub fn live(&self) -> Disk {
+        self.0.borrow().live.clone()
+    }
+
+    /// How many operations there were.
+    pub fn steps(&self) -> usize {
+        self.0.borrow().steps
+    }
+
+    /// The moments at which power may have been lost.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.0.borrow().moments.clone()
+    }
+
+    fn state(&self, needs_room: bool) -> io::Result<std::cell::RefMut<'_, State>> {
+        let mut state = self.0.borrow_mut();
+        state.step(needs_room)?;
+        Ok(state)
+    }
+}
+
+/// A file that is being written.
+pub struct Writer {
+    volume: Volume,
+    id: u32,
+    chain: Option<u32>,
+    written: Vec<u8>,
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.volume.state(true)?;
+        let from = self.written.len() / CLUSTER;
+        self.written.extend(bytes);
+        let chain = *self.chain.get_or_insert_with(|| state.live.free_chain());
+        let clusters = self.written.len().div_ceil(CLUSTER);
+        let mut atoms = vec![
+            Atom::Allocate(chain, clusters),
+            Atom::Point(self.id, Some(chain), self.written.len(), state.clock),
+        ];
+        let data = self.written.chunks(CLUSTER).enumerate().skip(from);
+        atoms.extend(data.map(|(index, bytes)| Atom::Data(chain, index, bytes.to_vec())));
+        state.write(("write", self.written.len()), atoms);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl FileSystem for Volume {
+    type Writer = Writer;
+    type Reader = Cursor<Vec<u8>>;
+
+    fn name(&self) -> &str {
+        "/boot"
+    }
+
+    fn list(&self, folder: Option<&EspPath>) -> io::Result<Vec<Found>> {
+        let state = self.state(false)?;
+        let path = folder.map_or("", EspPath::as_str);
+        if !state.live.has_folder(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let time = |modified: u64| UNIX_EPOCH + Duration::from_secs(2 * modified);
+        let folders = state.live.folders_in(path).map(|name| Found {
+            name: name.to_owned(),
+            kind: Kind::Folder,
+            size: 0,
+            modified: UNIX_EPOCH,
+        });
+        let files = state.live.slots_in(path).map(|(_, slot)| Found {
+            name: slot.visible().to_owned(),
+            kind: Kind::File,
+            size: slot.size as u64,
+            modified: time(slot.modified),
+        });
+        Ok(folders.chain(files).collect())
+    }
+
+    fn open(&self, file: &EspPath) -> io::Result<Self::Reader> {
+        let state = self.state(false)?;
+        let (_, slot) = state.found(file)?;
+        let read = state.live.read(&slot);
+        read.map(Cursor::new)
+            .map_err(|Torn| io::Error::from_raw_os_error(5))
+    }
+
+    fn create(&self, file: &EspPath) -> io::Result<Writer> {
+        let mut state = self.state(true)?;
+        state.is_free(file)?;
+        let (id, slot) = state.new_slot(file);
+        state.write(("create", file.as_str()), vec![Atom::Add(id, slot)]);
+        Ok(Writer {
+            volume: self.clone(),
+            id,
+            chain: None,
+            written: Vec::new(),
+        })
+    }
+
+    fn sync_file(&self, writer: Writer) -> io::Result<()> {
+        let mut state = self.state(false)?;
+        if state.saboteur.forgets_sync() {
+            return Ok(());
+        }
+        let of_file =
+            |atom: &Atom| matches!(atom, Atom::Data(chain, ..) if Some(*chain) == writer.chain);
+        state.flush(|atom| atom.is_table() || of_file(atom));
+        state.flush_entry(writer.id);
+        state.write("sync_file", Vec::new());
+        Ok(())
+    }
+
+    fn create_folder(&self, folder: &EspPath) -> io::Result<()> {
+        let mut state = self.state(true)?;
+        state.is_free(folder)?;
+        let atom = Atom::Folder(folder.as_str().to_owned());
+        state.write(("create_folder", folder.as_str()), vec![atom]);
+        Ok(())
+    }
+
+    fn remove_folder(&self, folder: &EspPath) -> io::Result<()> {
+        let mut state = self.state(false)?;
+        let path = state
+            .live
+            .folder(folder.as_str())
+            .ok_or(io::ErrorKind::NotFound)?
+            .clone();
+        if state.live.slots_in(&path).next().is_some()
+            || state.live.folders_in(&path).next().is_some()
+        {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        state.write(
+            ("remove_folder", folder.as_str()),
+            vec![Atom::NoFolder(path)],
+        );
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: Option<&EspPath>) -> io::Result<()> {
+        let mut state = self.state(false)?;
+        if state.saboteur.forgets_sync() {
+            return Ok(());
+        }
+        let path = folder.map_or("", EspPath::as_str).to_owned();
+        state.flush_folder(&path);
+        state.write(("sync_folder", path.as_str()), Vec::new());
+        Ok(())
+    }
+
+    fn rename(&self, from: &EspPath, to: &EspPath) -> io::Result<()> {
+        let mut state = self.state(true)?;
+        state.is_free(to)?;
+        let (old, slot) = state.found(from)?;
+        let (id, new) = state.new_slot(to);
+        let new = slot.renamed(new);
+        state.saboteur.saw_rename(to);
+        state.write(
+            ("rename", from.as_str(), to.as_str()),
+            vec![Atom::Add(id, new), Atom::Drop(old)],
+        );
+        Ok(())
+    }
+
+    fn exchange(&self, one: &EspPath, other: &EspPath) -> io::Result<()> {
+        let mut state = self.state(false)?;
+        let (first, second) = (state.found(one)?, state.found(other)?);
+        let atoms = match state.saboteur.renames_over(other) {
+            true => state.rename_over(first, second.0, other),
+            false => vec![pointed(first.0, &second.1), pointed(second.0, &first.1)],
+        };
+        state.saboteur.saw_exchange(other);
+        state.write(("exchange", one.as_str(), other.as_str()), atoms);
+        Ok(())
+    }
+
+    /// The name is gone from the disk before the clusters are free.
+    fn remove(&self, file: &EspPath) -> io::Result<()> {
+        let mut state = self.state(false)?;
+        let (id, slot) = state.found(file)?;
+        state.saboteur.saw_remove();
+        state.write(("remove", file.as_str()), vec![Atom::Drop(id)]);
+        state.flush_folder(&slot.folder);
+        let allocated = slot.chain.filter(|chain| state.live.is_allocated(*chain));
+        let atoms = allocated.map(Atom::Free).into_iter().collect();
+        state.write(("free", file.as_str()), atoms);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state(false)?;
+        if state.saboteur.forgets_sync() {
+            return Ok(());
+        }
+        state.flush(|_| true);
+        state.write("sync", Vec::new());
+        Ok(())
+    }
+
+    fn room(&self) -> io::Result<Room> {
+        self.state(false)?;
+        Ok(Room {
+            cluster: CLUSTER as u64,
+            free: 64 * MIB,
+        })
+    }
+}
