@@ -1,8 +1,8 @@
 //! What was hashed, and need not be hashed again: hashing a hundred kernels at each run would cost seconds.
 //!
 //! A file is believed by its size and its time stamp, which were taken after its content was verified. Whoever can write to the file
-//! system can forge both, and could as well do so right after a run: what this protects from is damage, and damage changes neither
-//! only by being older than the record. The files that decide whether the machine boots are hashed at each run: [`Trust::always`].
+//! system can forge both: what this protects from is damage. Read at each run are the files that decide whether the machine boots
+//! ([`Trust::always`]), and those whose names do not tell what they hold.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -134,6 +134,11 @@ impl Digests {
         let sha256 = digest(fs, path)?;
         self.learn(path, present, sha256);
         Ok(sha256)
+    }
+
+    /// A file that is read whatever the record says.
+    pub(crate) fn doubt(&mut self, path: &EspPath) {
+        self.trust.always.push(path.clone());
     }
 
     /// A file that goes, or is replaced.

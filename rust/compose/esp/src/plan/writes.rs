@@ -123,6 +123,10 @@ impl<'a, F: FileSystem> Chooser<'a, '_, F> {
             return Ok(());
         }
         let path = self.observed.spelled(path);
+        // Where the name does not tell the content, the size and two seconds do not either.
+        if matches!(phase, Phase::Before | Phase::Fixed) {
+            self.digests.doubt(&path);
+        }
         match self.intact(&path, content) {
             true => drop(self.wanted.stay.insert(path)),
             false => self.write(phase, path, content)?,
