@@ -234,6 +234,9 @@ pub enum Error {
         /// The rule that is broken.
         source: Box<crate::bootspec::NoBootspec>,
     },
+    /// The closure is neither imported nor exported.
+    #[error("the closure is refused: {0}")]
+    Closure(Box<crate::closure_import::ImportError>),
     /// The request contradicts itself.
     #[error("the request is refused: {fact}")]
     Request {
@@ -278,6 +281,7 @@ impl Error {
             Self::Manifest { .. } => "manifest.refused",
             Self::Seal { .. } => "seal.refused",
             Self::Bootspec { .. } | Self::NoBootspec { .. } => "bootspec.refused",
+            Self::Closure(_) => "closure.refused",
             Self::Request { .. } => "request.refused",
         }
     }
@@ -309,6 +313,7 @@ impl Error {
             | Self::Refuted { file, .. }
             | Self::Manifest { file, .. }
             | Self::Seal { file, .. } => file.as_deref(),
+            Self::Closure(source) => source.file(),
             Self::Bootspec { .. } | Self::Pcrlock { .. } | Self::Request { .. } => None,
         }
     }
@@ -370,6 +375,7 @@ impl Error {
                 "pass the whole closure of the toplevel, as exportReferencesGraph lists it"
             }
             Self::NoBootspec { source, .. } => source.help(),
+            Self::Closure(source) => source.help(),
             Self::Bootspec { .. } => "correct the named field of the generation's description",
         }
     }

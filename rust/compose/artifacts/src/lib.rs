@@ -8,7 +8,10 @@
 pub mod boot_signatures;
 pub mod boot_verify;
 pub mod bootspec;
+pub mod closure_export;
 mod closure_files;
+pub mod closure_import;
+pub mod closure_registration;
 mod companions;
 mod content;
 pub mod detached;

@@ -12,6 +12,9 @@ use touchstone_artifacts::bootspec::{
     EmitBootspec, EmittedBootspec, ShowBootspec, ShownBootspec, SynthesizeBootspec,
     SynthesizedBootspec, UpgradeBootspec, UpgradedBootspec, ValidateBootspec, ValidatedBootspecs,
 };
+use touchstone_artifacts::closure_export::{ExportClosure, ExportedClosure};
+use touchstone_artifacts::closure_import::{ImportClosure, ImportedClosure};
+use touchstone_artifacts::closure_registration::{ListRegistered, RegisteredPaths};
 use touchstone_artifacts::detached::{PreparePe, PreparedPe};
 use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
 use touchstone_artifacts::eventlog::{
@@ -145,6 +148,12 @@ operation!("closure.secrets", FindSecrets => SecretsVerdict,
     "whether private keys lie in store paths");
 operation!("closure.interpreters", FindInterpreters => InterpretersVerdict,
     "whether interpreters lie in store paths, or files that need one");
+operation!("closure.export", ExportClosure => ExportedClosure,
+    "a signed closure as one stream or as a binary cache, for machines without Nix");
+operation!("closure.import", ImportClosure => ImportedClosure,
+    "signed paths into the store of a machine without Nix");
+operation!("closure.registration", ListRegistered => RegisteredPaths,
+    "what is registered on a machine without Nix, as the list that Nix reads");
 operation!("keys.generate", GenerateKeys => GeneratedKeys,
     "keys for Secure Boot, with signed updates that enrol them");
 operation!("keys.esl", MakeEsl => MadeEsl,
@@ -245,6 +254,9 @@ pub fn operations() -> Vec<Description> {
         Description::of::<MeasureSpace>(),
         Description::of::<FindSecrets>(),
         Description::of::<FindInterpreters>(),
+        Description::of::<ExportClosure>(),
+        Description::of::<ImportClosure>(),
+        Description::of::<ListRegistered>(),
         Description::of::<GenerateKeys>(),
         Description::of::<MakeEsl>(),
         Description::of::<PrepareUpdate>(),

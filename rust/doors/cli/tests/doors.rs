@@ -1,5 +1,6 @@
 //! The same request gives the same bytes through each door: a request file, the shorthand command, the Nix builder.
 
+mod closures;
 mod refusals;
 
 use std::io::Write;
@@ -85,6 +86,9 @@ const OPERATIONS: &[Doors] = &[
     Doors::of("boot.space", Some(boot_space), true),
     Doors::of("closure.secrets", Some(closure_secrets), true),
     Doors::of("closure.interpreters", Some(closure_interpreters), true),
+    Doors::of("closure.export", Some(closures::export), false),
+    Doors::of("closure.import", Some(closures::import), false),
+    Doors::of("closure.registration", Some(closures::registration), false),
     Doors::of("keys.generate", Some(keys_generate), false),
     Doors::of("keys.esl", Some(keys_esl), true),
     Doors::of("keys.prepare", Some(keys_prepare), true),

@@ -10,6 +10,7 @@
 mod artifacts;
 mod bootspec;
 mod checks;
+mod closure_import;
 mod detached;
 mod detached_builds;
 mod diff;

@@ -6,12 +6,20 @@ use clap::{Args, Subcommand};
 use touchstone_artifacts::interpreters::{AllowedInterpreter, FindInterpreters};
 use touchstone_artifacts::secrets::FindSecrets;
 
+use super::{ExportArguments, ImportArguments, RegistrationArguments};
+
 #[derive(Subcommand)]
 pub enum Closure {
     /// Say whether private keys lie in files and folders; exit status 3 when some do
     Secrets(SecretsArguments),
     /// Say whether interpreters lie in files and folders, or files that need one; exit status 3 when some do
     Interpreters(InterpretersArguments),
+    /// Take signed paths into the store of a machine without Nix
+    Import(ImportArguments),
+    /// Write signed paths as one stream, or as a binary cache, for machines without Nix
+    Export(ExportArguments),
+    /// List what is registered on a machine without Nix, for `nix-store --load-db`
+    Registration(RegistrationArguments),
 }
 
 #[derive(Args)]

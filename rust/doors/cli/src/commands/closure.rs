@@ -8,13 +8,13 @@ use touchstone_artifacts::interpreters::{
 use touchstone_artifacts::secrets::{FindSecrets, FoundSecret, SecretsVerdict};
 use touchstone_operations::{Failure, perform};
 
-use super::{Verdict, print};
+use super::{Verdict, closure_import, print};
 use crate::arguments::Closure;
 
-/// Looks for private keys, or for interpreters.
+/// Does what the words say with closures.
 ///
 /// # Errors
-/// [`Failure`] when there is no verdict.
+/// [`Failure`] of the operation, or of printing its answer.
 pub fn run(words: Closure, context: &Context<'_>) -> Result<Verdict, Failure> {
     match words {
         Closure::Secrets(words) => {
@@ -27,7 +27,14 @@ pub fn run(words: Closure, context: &Context<'_>) -> Result<Verdict, Failure> {
             let verdict = perform(&FindInterpreters::from(words), context)?;
             show(json, &verdict, interpreters, verdict.clean)
         }
+        Closure::Import(words) => closure_import::import(words, context).map(done),
+        Closure::Export(words) => closure_import::export(words, context).map(done),
+        Closure::Registration(words) => closure_import::registration(words, context).map(done),
     }
+}
+
+fn done(_: ()) -> Verdict {
+    Verdict::Done
 }
 
 fn show<Answer: Serialize>(

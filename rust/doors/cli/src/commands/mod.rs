@@ -4,6 +4,7 @@ mod boot;
 mod boot_checks;
 mod bootspec;
 mod closure;
+mod closure_import;
 mod eventlog;
 mod keys;
 mod measure;

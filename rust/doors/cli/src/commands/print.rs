@@ -15,12 +15,17 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// A line, or several.
 pub fn line(line: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure {
+    writeln!(std::io::stdout(), "{line}").map_err(failed)
+}
+
+/// Standard output takes no more.
+pub fn failed(error: std::io::Error) -> Failure {
+    Failure {
         code: "output.failed".to_owned(),
         what: format!("the answer cannot be printed: {error}"),
         file: None,
         help: "check where standard output goes".to_owned(),
-    })
+    }
 }
 
 /// PCR values, a line each.

@@ -14,6 +14,8 @@ use crate::{Entry, Manifest, NarHash, StorePath};
 
 /// Fewest paths that are hashed at the same time: a cold disk is kept busy by several.
 const THREADS_MIN: usize = 4;
+/// Bytes of one path between two reports.
+const REPORT: u64 = 1 << 20;
 
 /// A closure of which every path is signed, and on the disk as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,12 +170,21 @@ impl Hashing<'_> {
         }
     }
 
+    fn say(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        (self.progress)(done, self.total);
+    }
+
     fn one(&self, entry: &Entry) -> Result<(), Refused> {
+        let mut unsaid = 0;
         let mut seen = |bytes| {
-            let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            (self.progress)(done, self.total);
+            unsaid += bytes;
+            if unsaid >= REPORT {
+                self.say(std::mem::take(&mut unsaid));
+            }
         };
         let found = nar::hash_trusted(&self.store.join(entry.path.base_name()), &mut seen)?;
+        self.say(unsaid);
         if found.hash == entry.nar_hash && found.size == entry.nar_size {
             return Ok(());
         }

@@ -78,7 +78,7 @@ pub enum NarError {
 
 /// Hashes a path. A symbolic link is hashed as the link that it is.
 pub fn hash_path(path: &Path) -> Result<NarDigest, NarError> {
-    hash(path, None, &mut |_| {})
+    hash(path, None, &mut io::sink(), &mut |_| {})
 }
 
 /// Hashes a path as [`hash_path`] does, and refuses what its hash does not cover: files with set-user-ID or set-group-ID bits, with
@@ -86,7 +86,12 @@ pub fn hash_path(path: &Path) -> Result<NarDigest, NarError> {
 ///
 /// `seen` is told of every piece of the NAR: its length in bytes.
 pub fn hash_trusted(path: &Path, seen: &mut dyn FnMut(u64)) -> Result<NarDigest, NarError> {
-    hash(path, Some(Guard::new()), seen)
+    hash(path, Some(Guard::new()), &mut io::sink(), seen)
+}
+
+/// Writes a path's NAR, and returns what it hashes to.
+pub fn archive_path(path: &Path, out: &mut dyn Write) -> Result<NarDigest, NarError> {
+    hash(path, None, out, &mut |_| {})
 }
 
 /// Writes a path's NAR and returns its length in bytes. Memory stays the same however large the files are.
@@ -102,10 +107,12 @@ pub fn trusted_folder(folder: &Path) -> Result<(), NarError> {
 fn hash(
     path: &Path,
     guard: Option<Guard>,
+    out: &mut dyn Write,
     seen: &mut dyn FnMut(u64),
 ) -> Result<NarDigest, NarError> {
     let mut hasher = Hasher {
         state: Sha256::new(),
+        out,
         seen,
     };
     let size = Walk::new(path, &mut hasher, guard).run()?;
@@ -117,11 +124,13 @@ fn hash(
 
 struct Hasher<'a> {
     state: Sha256,
+    out: &'a mut dyn Write,
     seen: &'a mut dyn FnMut(u64),
 }
 
 impl Write for Hasher<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write_all(bytes)?;
         self.state.update(bytes);
         (self.seen)(bytes.len() as u64);
         Ok(bytes.len())

@@ -1,0 +1,125 @@
+//! An import that is killed, and the next one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use touchstone_store::closure::{Registry, Trust, verify};
+use touchstone_store::nar;
+
+use super::made::{Made, THERE, path};
+use crate::support::{TOUCHSTONE, noise};
+
+/// How many paths of 1 MiB are imported while somebody kills.
+const PATHS: u8 = 12;
+
+/// Whatever is registered is whole, and so is what it refers to.
+fn assert_consistent(made: &Made, root: &str) -> usize {
+    let registry = Registry::folder(made.valid(root));
+    let trust = Trust::new(vec![made.key.public_key()], 1).unwrap();
+    let known = registry.all().unwrap();
+    // Those that nothing refers to reach all others.
+    let references = known.iter().flat_map(|info| {
+        let entry = &info.entry;
+        entry.references.iter().filter(|path| **path != entry.path)
+    });
+    let referred: BTreeSet<_> = references.collect();
+    let paths = known.iter().map(|info| &info.entry.path);
+    for toplevel in paths.filter(|path| !referred.contains(path)) {
+        verify(toplevel, &registry, &trust, &made.store(root), &|_, _| {}).unwrap();
+    }
+    known.len()
+}
+
+#[test]
+fn an_import_that_is_killed_at_any_time_is_completed_by_the_next() {
+    let made = Made::new();
+    let digits = "23456789abcd";
+    let mut last = made.system.clone();
+    for (seed, digit) in (0..PATHS).zip(digits.chars()) {
+        let path = path(digit, "chain");
+        let folder = made.on_disk(THERE, &path);
+        fs::create_dir(&folder).unwrap();
+        for part in 0..16 {
+            let content = noise(u64::from(seed) * 16 + part, 64 * 1024);
+            fs::write(folder.join(part.to_string()), content).unwrap();
+        }
+        made.register(&path, &[last], &[&made.key]);
+        last = path;
+    }
+    let words = ["closure", "export", "--root", THERE, "--cache", "cache"];
+    made.work.done([&words[..], &[last.as_str()]].concat());
+
+    let key = made.key.public_key().to_string();
+    let import = |root: &str| {
+        let mut command = Command::new(TOUCHSTONE);
+        command
+            .current_dir(made.work.folder())
+            .args(["closure", "import", "--root", root]);
+        command.args(["--trusted-public-key", &key, "cache"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let begin = Instant::now();
+    assert!(import("unharmed").status().unwrap().success());
+    let whole = begin.elapsed();
+    let all = usize::from(PATHS) + 2;
+    assert_eq!(assert_consistent(&made, "unharmed"), all);
+
+    let mut interrupted = 0;
+    for step in 0..16 {
+        let root = format!("killed-{step}");
+        let mut child = import(&root).spawn().unwrap();
+        std::thread::sleep(whole * step / 16 + Duration::from_millis(1));
+        child.kill().unwrap();
+        interrupted += usize::from(!child.wait().unwrap().success());
+        assert_consistent(&made, &root);
+        assert!(import(&root).status().unwrap().success(), "{root}");
+        assert_eq!(assert_consistent(&made, &root), all, "{root}");
+        assert_eq!(fs::read_dir(made.store(&root)).unwrap().count(), all);
+    }
+    assert!(interrupted > 4, "{interrupted}");
+}
+
+#[test]
+fn what_an_interrupted_import_left_is_removed() {
+    let made = Made::new();
+    made.export("stream");
+    made.imported("here", &["stream"]);
+    let stage = made.store("here").join(".touchstone-import");
+    let pending = made.valid("here").parent().unwrap().join("pending");
+    for folder in [&stage, &pending] {
+        fs::create_dir_all(folder.join("half/of/it")).unwrap();
+    }
+    let folder = std::os::unix::fs::PermissionsExt::from_mode(0o555);
+    fs::set_permissions(stage.join("half/of"), folder).unwrap();
+    // Even where there is nothing else to do.
+    assert_eq!(made.imported("here", &["stream"])["present"], 2);
+    assert!(!stage.exists() && !pending.exists());
+}
+
+#[test]
+fn two_imports_at_once_do_not_disturb_each_other() {
+    let made = Made::new();
+    made.export("stream");
+    let imports: Vec<_> = std::thread::scope(|scope| {
+        let start = || scope.spawn(|| made.imported("here", &["stream"]));
+        let threads: Vec<_> = (0..4).map(|_| start()).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let of = |field: &str| -> usize {
+        let counts = imports.iter().map(|answer| match &answer[field] {
+            serde_json::Value::Array(list) => list.len(),
+            number => usize::try_from(number.as_u64().unwrap()).unwrap(),
+        });
+        counts.sum()
+    };
+    assert_eq!((of("imported"), of("present")), (2, 6));
+    assert_eq!(assert_consistent(&made, "here"), 2);
+    let found = nar::hash_path(&made.on_disk("here", &made.library)).unwrap();
+    assert_eq!(found.hash, made.said(THERE, &made.library).entry.nar_hash);
+}
