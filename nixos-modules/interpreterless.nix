@@ -51,7 +51,7 @@ in
       type = types.listOf (types.submodule {
         options = {
           path = mkOption {
-            type = types.either types.package (types.strMatching "/nix/store/.+");
+            type = types.either (types.strMatching "/nix/store/.+") types.package;
             example = literalExpression "pkgs.lua";
             description = "The package, or a pattern of store paths such as `/nix/store/*-lua-*`.";
           };

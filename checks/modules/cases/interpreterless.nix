@@ -1,5 +1,5 @@
 # A system without interpreters: what is turned off, what stays possible, and the check of what is left.
-{ lib, is, configOf, evaluates, installers, minimal, ... }:
+{ lib, is, configOf, evaluates, files, installers, ... }:
 
 let
   inherit (lib) mkForce;
@@ -9,6 +9,7 @@ let
     boot.loader.touchstone = { enable = true; trustedPublicKeys = [ key ]; };
     boot.loader.systemd-boot.bootCounting.enable = true;
   };
+  detached = { method = "detached"; certificate = files."db.pem"; signatures = files."signatures"; };
   plain = configOf (with' { });
   nothing = configOf { };
 in
@@ -33,6 +34,18 @@ in
     [ nothing.boot.initrd.systemd.enable nothing.system.etc.overlay.enable nothing.system.activatable nothing.nix.enable ];
   "Touchstone off, it is off as well" = is true
     (configOf (with' { boot.touchstone.enable = mkForce false; })).system.activatable;
+  "what is left is judged by content" = is [ "closure.interpreters" [ "${plain.system.build.toplevel}" ] [ ] ]
+    (let inherit (plain.system.build.noInterpreters) request; in [ request.operation request.paths request.allow ]);
+  "of a sealed generation, all of it" = is true
+    (
+      let sealed = configOf (with' { boot.touchstone = { signing = detached; sealed.enable = true; }; }); in
+      sealed.system.build.noInterpreters.request.paths == [ "${sealed.system.build.toplevel}" ] && lib.hasSuffix "-sealed" sealed.system.build.toplevel.name
+    );
+  "what may stay is named, with the reason" = is [{ path = "${installers.touchstone}"; reason = "it updates"; } { path = "/nix/store/*-lua-*"; reason = "rules"; }]
+    (configOf (with' {
+      boot.touchstone.interpreterless.allow = [{ path = installers.touchstone; reason = "it updates"; } { path = "/nix/store/*-lua-*"; reason = "rules"; }];
+    })).system.build.noInterpreters.request.allow;
+  "any system can be judged" = is "closure.interpreters" nothing.system.build.noInterpreters.request.operation;
   "an appliance is valid" = is true (evaluates (configOf (with' appliance)).system.build.toplevel.drvPath);
   "and needs nothing but the installer to be updated" = is "${installers.touchstone}/bin/touchstone-install"
     (configOf (with' appliance)).system.build.installBootLoader;

@@ -171,3 +171,44 @@ fn the_fleet_is_what_its_page_says() {
     wanted.sort();
     assert_eq!(fleet.derivations("checks.x86_64-linux"), wanted);
 }
+
+#[test]
+fn the_appliance_is_what_its_page_says() {
+    let appliance = Example::new("appliance");
+    let [keys, signing] = &appliance.commands[..] else {
+        panic!("{:?}", appliance.commands);
+    };
+    appliance.run(keys);
+    let requests = appliance.json("packages.x86_64-linux.requests.request");
+    assert_eq!(requests["operation"], "boot.requests");
+    let loader = &appliance.flake.work.inputs.boot["trixie"]["x64"];
+    fs::copy(loader, appliance.folder.join("loader.efi")).unwrap();
+    appliance.run(
+        "mkdir requests && digest=$(touchstone pe digest loader.efi) && touchstone pe sign --prepare-offline-signing \
+         --certificate keys/db.pem --output requests/${digest:0:64}.signed-data loader.efi",
+    );
+    appliance.run(signing);
+
+    let update = appliance.json("packages.x86_64-linux.update.request");
+    assert!(update["seal"].is_object());
+    assert_eq!(update["seal"]["switch"], Value::Null, "nothing is switched");
+    let installed = appliance.system("appliance", "boot.loader.touchstone.settings");
+    assert_eq!(installed["images"], "sealed");
+    assert_eq!(installed["bootCounting"], json!({ "tries": 2 }));
+    assert_eq!(installed["signing"], Value::Null);
+    let key = fs::read_to_string(appliance.folder.join("keys/nix.pub")).unwrap();
+    assert_eq!(installed["trustedPublicKeys"], json!([key.trim()]));
+    let off = [
+        "nix.enable",
+        "system.activatable",
+        "environment.shell.enable",
+    ];
+    for option in off {
+        assert_eq!(appliance.system("appliance", option), false, "{option}");
+    }
+    appliance.check();
+    assert_eq!(
+        appliance.derivations("checks.x86_64-linux"),
+        ["artifacts", "esp", "interpreters", "secrets", "signatures"]
+    );
+}

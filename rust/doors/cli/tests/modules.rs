@@ -21,7 +21,7 @@ const TOPICS: [(&str, usize); 9] = [
     ("bootCounting", 24),
     ("bootspec", 8),
     ("generation", 15),
-    ("interpreterless", 14),
+    ("interpreterless", 18),
     ("loader", 38),
     ("options", 20),
     ("sealed", 24),
