@@ -1,4 +1,7 @@
 //! Activation, beside a real Nix and with the program itself.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests end loudly
 
+mod assess;
+mod boot;
 mod nix;
+mod world;
