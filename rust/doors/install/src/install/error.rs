@@ -79,7 +79,7 @@ pub enum InstallError {
     LoaderConf(#[from] touchstone_esp::loader_conf::SettingError),
     /// systemd-boot would start another generation than the one that was asked for.
     #[error(
-        "systemd-boot {version} would start {first} in the place of {wanted}: with boot counting, releases before 260 start what they sort first\n  help: take systemd 260 or newer, remove the generations that sort before it, or turn boot counting off"
+        "systemd-boot {version} would start {first} in the place of {wanted}: with boot counting, releases before 260 start what they sort first\n  help: take systemd 260 or newer, mark the generations that sort before it bad (`touchstone-install bad ENTRY`) or remove them, or turn boot counting off"
     )]
     NotFirst {
         /// The loader's version.

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &Status) -> Result<Verdict, CommandError> {
     let host = common.host();
     let settings = Settings::of_running(&host)?;
     let (partitions, failed) = volumes::open(&host, &settings, common.any_file_system, false)?;
-    let mut answer = status(&host, &partitions)?;
+    let mut answer = status(&host, &partitions, settings.loader.is_some())?;
     answer.problems.extend(failed);
     show(common.json, &answer);
     Ok(match answer.problems.is_empty() {

@@ -40,15 +40,16 @@ pub enum StatusError {
     Variable(#[from] VariableError),
 }
 
-/// Looks at these partitions. Nothing is changed.
+/// Looks at these partitions. Nothing is changed. `loader` says whether a boot loader is installed on them.
 ///
 /// # Errors
 /// [`StatusError`]. What is wrong with an entry, a generation or a partition is in the answer.
-pub fn status(host: &Host, partitions: &[Partitions]) -> Result<Status, StatusError> {
+pub fn status(host: &Host, partitions: &[Partitions], loader: bool) -> Result<Status, StatusError> {
     let variables = Variables::at(host.at(host.efi_variables()));
     let secure_boot = variables.secure_boot()?;
     let looked = Look {
         host,
+        loader,
         asked: Asked::of(&variables)?,
         booted: booted(&variables)?,
         profiles: profiles::all(host)?,
@@ -104,6 +105,7 @@ fn booted(variables: &Variables) -> Result<Option<String>, VariableError> {
 
 struct Look<'a> {
     host: &'a Host,
+    loader: bool,
     asked: Asked,
     booted: Option<String>,
     profiles: Vec<Profile>,
@@ -242,7 +244,7 @@ impl Look<'_> {
             let why = loader.judged.why.join("; ");
             problems.push(format!("{esp}/{} will not start: {why}", loader.path));
         }
-        if volume.loaders.is_empty() {
+        if volume.loaders.is_empty() && self.loader {
             problems.push(format!("{esp} has no boot loader"));
         }
         for entry in &volume.entries {

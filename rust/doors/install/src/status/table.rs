@@ -60,7 +60,7 @@ impl fmt::Display for VolumeStatus {
                 by(&loader.judged.signed_by)
             )?;
         }
-        let head = ["", "generation", "assessment", "boots", "signed by", "PCRs"];
+        let head = ["", "generation", "assessment", "boots", "PCRs", "signed by"];
         let rows = self.entries.iter().map(row);
         let rows: Vec<[String; 6]> = std::iter::once(head.map(str::to_owned))
             .chain(rows)
@@ -100,8 +100,8 @@ fn row(entry: &EntryStatus) -> [String; 6] {
         generation,
         assessment(entry),
         boots(entry.judged.boots).to_owned(),
-        names(&entry.judged.signed_by),
         registers(entry),
+        names(&entry.judged.signed_by),
     ]
 }
 

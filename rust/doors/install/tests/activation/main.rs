@@ -4,4 +4,5 @@
 mod assess;
 mod boot;
 mod nix;
+mod status;
 mod world;

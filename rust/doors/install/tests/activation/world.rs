@@ -18,6 +18,8 @@ pub struct World {
     folder: TempDir,
     /// What the running system trusts.
     pub key: SecretKey,
+    /// The kernel of generations that are made next.
+    pub kernel: Vec<u8>,
     /// The settings of generations that are made next.
     pub settings: Value,
 }
@@ -46,15 +48,31 @@ pub fn key(name: &str, seed: u8) -> SecretKey {
 impl World {
     /// A machine that runs generation 1 and counts boots.
     pub fn new() -> Self {
-        let mut world = Self::bare();
+        let world = Self::bare();
         let first = world.generation("1");
+        world.run_first(first)
+    }
+
+    /// The same with this boot loader, which is the kernel as well: any program of the firmware will do.
+    pub fn with_loader(loader: &[u8]) -> Self {
+        let mut world = Self::bare();
+        let path = store_path("systemd-bootx64.efi");
+        world.write(path.as_str(), loader);
+        world.settings["loader"] = json!({ "image": path.as_str() });
+        world.kernel = loader.to_vec();
+        let first = world.generation("1");
+        world.run_first(first)
+    }
+
+    fn run_first(mut self, first: StorePath) -> Self {
+        let world = &mut self;
         world.register("/nix/var/nix/profiles/system", 1, &first);
         world.link("/run/current-system", first.as_str());
         world.link("/run/booted-system", first.as_str());
         let said = world.run(&[first.as_str()]);
         assert_eq!(said.status, 0, "{}", said.error);
         world.settings["bootCounting"] = json!({ "tries": 3 });
-        world
+        self
     }
 
     fn bare() -> Self {
@@ -81,6 +99,7 @@ impl World {
         Self {
             folder,
             key,
+            kernel: b"kernel".to_vec(),
             settings,
         }
     }
@@ -109,7 +128,7 @@ impl World {
     /// The same, with the toplevel signed by this key, or by nobody.
     pub fn generation_signed(&self, name: &str, signer: Option<&SecretKey>) -> StorePath {
         let kernel = store_path("linux");
-        self.write(kernel.as_str(), "kernel");
+        self.write(kernel.as_str(), &self.kernel);
         let initrd = store_path(&format!("initrd-{name}"));
         self.write(initrd.as_str(), format!("initrd of {name}"));
         let toplevel = store_path(&format!("nixos-system-{name}"));
@@ -125,6 +144,32 @@ impl World {
         self.sign(&initrd, &[], Some(&self.key));
         self.sign(&toplevel, &[&kernel, &initrd], signer);
         toplevel
+    }
+
+    /// A signed, sealed generation with this image and predictions for PCRs 7 and 11.
+    pub fn sealed(&self, name: &str, image: &[u8]) -> StorePath {
+        let path = store_path(&format!("nixos-system-{name}-sealed"));
+        let inner = self.generation(name);
+        let values = |pcr: u32| (pcr.to_string(), json!({ "sha256": hex(name.as_bytes()) }));
+        let pcrs: serde_json::Map<String, Value> = [7, 11].map(values).into_iter().collect();
+        let leaf = json!({ "path": ["main"], "pcrs": pcrs, "measurements": [] });
+        let pcrs = json!({ "leaves": [leaf], "assumptions": [] }).to_string();
+        let described = |file: &str, content: &[u8]| {
+            self.write(&format!("{path}/{file}"), content);
+            json!({ "path": file, "sha256": hex(content), "size": content.len() })
+        };
+        let mut uki = described("touchstone/uki.efi", image);
+        uki["authenticodeSha256"] = json!(hex(image));
+        let pcrs = described("touchstone/pcrs.json", pcrs.as_bytes());
+        let document = fs::read_to_string(self.at(&format!("{inner}/boot.json"))).unwrap();
+        let mut document: Value = serde_json::from_str(&document).unwrap();
+        document["org.touchstone.v1"] =
+            json!({ "uki": uki, "pcrs": pcrs, "sealed": path.as_str() });
+        self.write(&format!("{path}/boot.json"), document.to_string());
+        let settings = self.settings.to_string();
+        self.write(&format!("{path}/touchstone/install.json"), settings);
+        self.sign(&path, &[&inner], Some(&self.key));
+        path
     }
 
     fn sign(&self, path: &StorePath, references: &[&StorePath], signer: Option<&SecretKey>) {
@@ -267,6 +312,10 @@ impl World {
         .unwrap();
         format!("\\loader\\entries\\{counted}")
     }
+}
+
+fn hex(content: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(content))
 }
 
 fn visit(folder: &Path, found: &mut Vec<String>) {
