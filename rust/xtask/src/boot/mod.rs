@@ -12,6 +12,8 @@ use touchstone_harness::{Flavour, Generations, Inputs};
 use crate::compare;
 use crate::{demo, toolchain};
 
+mod appliance;
+mod bashless;
 mod counting;
 mod each;
 mod enrolment;
@@ -69,6 +71,8 @@ pub enum Part {
     Sealing,
     /// A generation that never comes up loses its tries, and the one before it boots
     Counting,
+    /// A machine without a shell receives a generation, boots it, and falls back
+    Bashless,
 }
 
 /// Which boots are wanted.
@@ -108,6 +112,7 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Outcome {
             Part::Matrix => ("matrix", matrix::claims(inputs, wish, &mut outcome)),
             Part::Sealing => ("sealing", sealing::claims(inputs, all, &mut outcome)),
             Part::Counting => ("counting", counting::claims(inputs, all, &mut outcome)),
+            Part::Bashless => ("bashless", bashless::claims(inputs, all, &mut outcome)),
         };
         // What comes after it is looked at all the same.
         if let Err(error) = done {

@@ -58,7 +58,7 @@ pub struct Choice {
     pub started: [&'static str; 2],
 }
 
-/// The boots of one machine, one after another. The first one is always made.
+/// The boots of one machine, one after another.
 pub const CHOICES: [Choice; 4] = [
     Choice {
         claim: "passes a preferred entry without tries, starts the first that the default matches, and takes one of its tries",
@@ -93,17 +93,13 @@ pub struct Suite {
     pub column: usize,
 }
 
-/// Boots a machine with the whole menu; with `all`, once for each choice.
-pub fn claims(inputs: &Inputs, suite: Suite, all: bool, outcome: &mut Outcome) -> Result<()> {
+/// Boots a machine with the whole menu, once for each choice.
+pub fn claims(inputs: &Inputs, suite: Suite, outcome: &mut Outcome) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let root = inputs.trixie();
     let mut machine = machine(inputs, &root, suite, folder.path())?.prepare()?;
     let mut names: Vec<String> = MENU.iter().map(|entry| named(entry.name)).collect();
-    for (number, choice) in CHOICES
-        .iter()
-        .take(if all { CHOICES.len() } else { 1 })
-        .enumerate()
-    {
+    for (number, choice) in CHOICES.iter().enumerate() {
         let claim = format!("systemd-boot {} {}", suite.version, choice.claim);
         let stage = Stage::begin(format!("Booting: {claim}"));
         machine.write_esp("loader/loader.conf", settings(choice).as_bytes())?;
