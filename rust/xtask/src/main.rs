@@ -16,6 +16,7 @@ mod format;
 mod fuzz;
 mod libfuzzer;
 mod linked;
+mod model;
 mod modules;
 mod options;
 mod order;
@@ -75,6 +76,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Lose power on the model of an EFI system partition, after every operation of installers and boot loaders
+    Model {
+        /// How many distinct losses are looked at: state, operation and what survived of what was not on the disk
+        #[arg(long, default_value_t = 400_000)]
+        triples: usize,
+    },
     /// Fuzz the parsers and keep what is found in the cache
     Fuzz {
         /// Targets of checks/fuzz (else all)
@@ -130,6 +137,7 @@ fn run(task: Task) -> Result<ExitCode> {
         } => modules::run(&path).map(|()| ExitCode::SUCCESS),
         Task::Test { quick, .. } => test::test(quick).map(|()| ExitCode::SUCCESS),
         Task::Cargo { arguments } => linked::run(arguments),
+        Task::Model { triples } => model::run(triples).map(|()| ExitCode::SUCCESS),
         Task::Fuzz {
             targets,
             seconds,

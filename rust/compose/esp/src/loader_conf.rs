@@ -101,8 +101,9 @@ const KEYS: [(&str, u32, Takes); 17] = [
 ];
 
 impl LoaderConf {
-    /// Reads a `loader.conf`. Nothing is refused: systemd-boot skips what it does not understand.
+    /// Reads a `loader.conf`. Nothing is refused: systemd-boot skips what it does not understand. A carriage return ends a line, too.
     pub fn read(text: &str) -> Self {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         Self {
             lines: text.lines().map(str::to_owned).collect(),
         }

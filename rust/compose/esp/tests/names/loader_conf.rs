@@ -28,6 +28,13 @@ fn the_last_of_two_lines_counts() {
 }
 
 #[test]
+fn a_carriage_return_ends_a_line() {
+    let conf = LoaderConf::read("timeout 3\r\neditor no\rdefault a\r");
+    assert_eq!(conf.to_string(), "timeout 3\neditor no\ndefault a\n");
+    assert_eq!(conf.value("editor"), Some("no"));
+}
+
+#[test]
 fn quotes_around_a_value_are_dropped() {
     assert_eq!(
         LoaderConf::read("default \"a b\"").value("default"),
