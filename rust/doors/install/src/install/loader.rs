@@ -123,6 +123,16 @@ impl Programs {
     }
 }
 
+/// Whether a program that is there stays.
+enum Stays {
+    /// It is what is wanted.
+    Same,
+    /// It is another system's.
+    Foreign,
+    /// It is replaced.
+    No,
+}
+
 /// Puts programs where they are not, or are others.
 pub struct Placing<'a> {
     /// What earlier runs found out.
@@ -152,24 +162,22 @@ impl Placing<'_> {
                 Some(_) => Some(content(partition, &path)?),
                 None => None,
             };
-            let placed = self.known.placed(&volume, path.as_str());
-            let ours = |bytes: &[u8]| placed.is_some_and(|placed| placed.sha256 == hex_of(bytes));
-            if let Some(bytes) = &there {
-                let facts = facts(&mut Cursor::new(bytes));
-                let same = facts.as_ref().is_some_and(|facts| *facts == program.facts);
-                let of = placed.is_some_and(|placed| placed.of == program.of());
-                if ours(bytes) && of {
-                    continue;
-                }
-                let foreign = facts.is_none_or(|facts| facts.version.is_none());
-                if foreign && !ours(bytes) && !same && in_common(&path) {
+            let stays = match &there {
+                Some(bytes) => self.stays(&volume, &path, program, bytes),
+                None => Stays::No,
+            };
+            match stays {
+                Stays::No => (),
+                Stays::Foreign => {
                     notes.push(format!(
                         "{volume}/{path} is no systemd-boot, and stays as it is"
                     ));
                     continue;
                 }
-                if same && program.is_signed(bytes, self.work, self.progress) {
-                    self.place(&volume, &path, program, hex_of(bytes));
+                Stays::Same => {
+                    // What is wanted is what is there.
+                    let content = Content::Bytes(there.unwrap_or_default());
+                    files.push(File { path, content });
                     continue;
                 }
             }
@@ -178,6 +186,27 @@ impl Placing<'_> {
             files.push(File { path, content });
         }
         Ok((files, notes))
+    }
+
+    /// Whether what is there is what is wanted, or nobody's business.
+    fn stays(&mut self, volume: &str, path: &EspPath, program: &Program, bytes: &[u8]) -> Stays {
+        let sha256 = hex_of(bytes);
+        let placed = self.known.placed(volume, path.as_str());
+        let ours = placed.is_some_and(|placed| placed.sha256 == sha256);
+        if ours && placed.is_some_and(|placed| placed.of == program.of()) {
+            return Stays::Same;
+        }
+        let facts = facts(&mut Cursor::new(bytes));
+        let same = facts.as_ref().is_some_and(|facts| *facts == program.facts);
+        if same && program.is_signed(bytes, self.work, self.progress) {
+            self.place(volume, path, program, sha256);
+            return Stays::Same;
+        }
+        let foreign = facts.is_none_or(|facts| facts.version.is_none());
+        match foreign && !ours && !same && in_common(path) {
+            true => Stays::Foreign,
+            false => Stays::No,
+        }
     }
 
     fn place(&mut self, volume: &str, path: &EspPath, program: &Program, sha256: String) {

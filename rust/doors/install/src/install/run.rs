@@ -167,7 +167,7 @@ impl Session<'_> {
         let mut plans = Vec::new();
         for one in &wanted {
             let fs = &one.partition.fs;
-            let mut digests = state.digests(fs.name(), self.trust(&decision, &one.desired));
+            let mut digests = state.digests(fs.name(), self.trust(&decision));
             let plan = Plan::make(fs, &one.desired, &one.look.observed, &mut digests)?;
             report.add(one.partition, &plan);
             plans.push((one.partition, plan, digests));
@@ -367,9 +367,8 @@ impl Session<'_> {
         wishes.check_first(pair, looks.boot(), desired, id, version)
     }
 
-    /// What is hashed again at each run: what boots next, what runs, and files of one name, which another program can replace by something of
-    /// the same size within the two seconds that FAT knows.
-    fn trust(&self, decision: &Decision<'_>, desired: &Desired) -> Trust {
+    /// What is hashed again at each run beside the files of one name: what boots next, and what runs.
+    fn trust(&self, decision: &Decision<'_>) -> Trust {
         let kept = decision.kept.iter().filter(|kept| {
             kept.reasons.contains(&Reason::Default) || kept.reasons.contains(&Reason::Booted)
         });
@@ -378,10 +377,8 @@ impl Session<'_> {
             let artifacts = wanted.artifacts.iter().map(|file| file.path.clone());
             wanted.name.path().into_iter().chain(artifacts)
         });
-        let named = desired.before.iter().chain(&desired.fixed);
-        let named = named.map(|file| file.path.clone());
         Trust {
-            always: paths.chain(named).collect(),
+            always: paths.collect(),
             nothing: self.order.verify,
         }
     }

@@ -14,6 +14,8 @@ pub struct World {
     folder: tempfile::TempDir,
     /// The settings of every generation that is made; tests change them first.
     pub settings: Value,
+    /// The kernel of all of them, where it has to be a program.
+    pub kernel: Option<Vec<u8>>,
 }
 
 /// What a run said.
@@ -47,6 +49,7 @@ impl World {
         .unwrap();
         Self {
             folder,
+            kernel: None,
             settings: json!({
                 "version": 1,
                 "volumes": [{ "esp": "/boot", "xbootldr": null }],
@@ -119,7 +122,8 @@ impl World {
 
     /// The core object of a generation; its kernel is that of the name's first part, so that generations may share it.
     pub fn core(&self, name: &str, toplevel: &str) -> Value {
-        let kernel = self.store("linux", "kernel");
+        let kernel = self.kernel.as_deref().unwrap_or(b"kernel");
+        let kernel = self.store("linux", kernel);
         let initrd = self.store(&format!("initrd-{name}"), format!("initrd of {name}"));
         json!({
             "system": "x86_64-linux",
