@@ -1,4 +1,5 @@
 //! What the NixOS modules write for the installer, evaluated by real Nix (`checks/modules/cases/loader.nix`), is what the installer reads.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests end loudly
 
 use std::path::{Path, PathBuf};
 
