@@ -81,6 +81,43 @@ fn a_generation_comes_right_before_its_specialisations_and_these_before_older_ge
     }
 }
 
+/// What systemd-boot 257.13 and 262.1 told the running system in `LoaderEntries`, on a machine with these files (docs/boot-counting-seen.md);
+/// each with the release in its `.osrel`.
+const SEEN: [(&str, &str); 15] = [
+    ("nixos-12-HASH+3.efi", "25.11"),
+    ("nixos-12--b-HASH+3.efi", "25.11"),
+    ("nixos-12--a-HASH.efi", "25.11"),
+    ("nixos-11-HASH.efi", "25.11"),
+    ("nixos-9-HASH+2.efi", "25.11"),
+    ("nixos-9--z-HASH+1-1.efi", "25.11"),
+    ("nixos-1-HASH.efi", "25.11"),
+    ("nixos-1--a-HASH.efi", "25.11"),
+    ("nixos--work-13-HASH+2.efi", "25.11"),
+    ("nixos--work-13--a-HASH.efi", "25.11"),
+    ("nixos--work-2-HASH.efi", "25.11"),
+    ("nixos--another-14-HASH.efi", "25.11"),
+    ("nixos-15-HASH.efi", "24.11"),
+    ("nixos-13-HASH+0-2.efi", "25.11"),
+    ("nixos-12--c-HASH+0-3.efi", "25.11"),
+];
+
+proptest! {
+    #[test]
+    fn the_order_is_what_systemd_boot_made_of_it_on_a_machine(
+        shuffled in Just(SEEN.to_vec()).prop_shuffle(),
+        hash in "[0-9a-f]{32}",
+    ) {
+        let listed = |(name, release): &(&str, &str)| {
+            let os_release = OsRelease::read(&format!("ID=nixos\nVERSION_ID={release}\n")).unwrap();
+            Listed::image(&name.replace("HASH", &hash), &os_release)
+        };
+        let mut sorted: Vec<Listed> = shuffled.iter().map(listed).collect();
+        sorted.sort_by(compare);
+        let seen: Vec<Listed> = SEEN.iter().map(listed).collect();
+        prop_assert_eq!(sorted, seen);
+    }
+}
+
 #[test]
 fn bad_entries_come_last_and_keep_their_order() {
     assert_eq!(
