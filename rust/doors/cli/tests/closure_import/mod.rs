@@ -1,6 +1,8 @@
 //! Signed paths into the store of a machine without Nix.
 
 mod crash;
+mod disk;
 pub mod made;
+mod nix;
 mod refusals;
 mod whole;
