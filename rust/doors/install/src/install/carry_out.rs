@@ -1,14 +1,19 @@
 //! The part of an installation that changes something.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use touchstone_esp::fs::Real;
-use touchstone_esp::{Content, Digests, EspPath, Plan, TransactionError, Verified, transact};
+use touchstone_esp::{
+    Content, Digests, EspPath, FileSystem, Phase, Plan, TransactionError, Verified, transact,
+};
 
 use super::error::InstallError;
 use super::images::{Again, Work};
-use super::known::{Known, write_whole};
+use super::known::{Known, hex_of, write_whole};
 use super::policy::{self, Place, Policy};
+use super::report::Report;
 use super::run::{Session, Wanted, state_error};
 use super::volumes::Partition;
 use super::{firmware, loader};
@@ -32,6 +37,17 @@ impl Session<'_> {
             })?;
             if made == Again::Different {
                 return Ok(made);
+            }
+            let name = write.path.as_str().to_ascii_lowercase();
+            let image = write.phase == Phase::Entries && name.ends_with(".efi");
+            if let Some(judge) = self.judge.as_ref().filter(|_| image) {
+                let shown = Path::new(write.path.as_str());
+                judge
+                    .check(source, shown)
+                    .map_err(|source| InstallError::Incomplete {
+                        toplevel: self.order.toplevel.clone(),
+                        source: Box::new(source),
+                    })?;
             }
         }
         Ok(Again::Same)
@@ -77,6 +93,55 @@ impl Session<'_> {
         }
     }
 
+    /// Removes what the configuration put on a partition once and does not name any more, if it still is what was put there. The answer names
+    /// what could not be removed.
+    pub(super) fn forget(
+        &self,
+        wanted: &[Wanted<'_>],
+        known: &mut Known,
+        report: &mut Report,
+    ) -> Vec<String> {
+        let extra = |path: &EspPath| {
+            let named = self.settings.extra_files.contains_key(path);
+            let entry = path
+                .folder()
+                .is_some_and(|at| at.as_str() == "loader/entries");
+            named || entry && self.settings.extra_entries.contains_key(path.name())
+        };
+        let mut trouble = Vec::new();
+        for Wanted {
+            partition,
+            look,
+            desired,
+        } in wanted
+        {
+            let volume = partition.mount.display().to_string();
+            let files = desired.fixed.iter().filter(|file| extra(&file.path));
+            let mut keeps: BTreeMap<String, String> = files
+                .map(|file| (file.path.to_string(), hex(&file.content.sha256())))
+                .collect();
+            for (path, sha256) in known.extra(&volume) {
+                let Ok(parsed) = EspPath::parse(&path) else {
+                    continue;
+                };
+                let wanted = desired.paths().any(|wanted| *wanted == parsed);
+                if wanted || look.observed.file(&parsed).is_none() {
+                    continue;
+                }
+                match remove(&partition.fs, &parsed, &sha256) {
+                    Ok(true) => report.gone(&volume, path),
+                    Ok(false) => (),
+                    Err(error) => {
+                        trouble.push(format!("{volume}/{path} cannot be removed: {error}"));
+                        keeps.insert(path, sha256);
+                    }
+                }
+            }
+            known.keep_extra(&volume, keeps);
+        }
+        trouble
+    }
+
     /// Records what was found and written.
     pub(super) fn keep(
         &self,
@@ -114,4 +179,20 @@ impl Session<'_> {
             false => Vec::new(),
         }
     }
+}
+
+/// Removes a file, if it holds what it should. The answer says whether it did.
+fn remove(fs: &Real, path: &EspPath, sha256: &str) -> io::Result<bool> {
+    let mut content = Vec::new();
+    fs.open(path)?.read_to_end(&mut content)?;
+    if hex_of(&content) != sha256 {
+        return Ok(false);
+    }
+    fs.remove(path)?;
+    fs.sync()?;
+    Ok(true)
+}
+
+fn hex(digest: &[u8; 32]) -> String {
+    data_encoding::HEXLOWER.encode(digest)
 }

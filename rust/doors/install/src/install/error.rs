@@ -141,7 +141,7 @@ pub enum Incomplete {
     #[error("{}", shown(.0))]
     Operation(Box<touchstone_artifacts::Error>),
     /// Its image was made, and would not be started.
-    #[error("its image {} would not be started: {fact}\n  help: sign with the key whose certificate the firmware knows", .file.display())]
+    #[error("{} would not be started by firmware: {fact}\n  help: sign with a key whose certificate is in `db`; `touchstone-install status` shows what this machine enforces", .file.display())]
     Unbootable {
         /// The image.
         file: PathBuf,

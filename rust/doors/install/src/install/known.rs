@@ -39,6 +39,8 @@ struct Facts {
     images: BTreeMap<String, Image>,
     /// Files that were put on partitions under fixed names, by partition and path: SHA-256 of each.
     placed: BTreeMap<String, BTreeMap<String, Placed>>,
+    /// Files of the configuration, by partition and path: SHA-256 of each.
+    extra: BTreeMap<String, BTreeMap<String, String>>,
     /// The policy, by what it was made of: SHA-256 of it.
     policy: Option<(String, String)>,
 }
@@ -99,6 +101,10 @@ impl Known {
                 placed: before
                     .as_ref()
                     .map(|facts| facts.placed.clone())
+                    .unwrap_or_default(),
+                extra: before
+                    .as_ref()
+                    .map(|facts| facts.extra.clone())
                     .unwrap_or_default(),
                 ..Facts::default()
             },
@@ -187,6 +193,20 @@ impl Known {
     /// What was put under this name.
     pub fn placed(&self, volume: &str, path: &str) -> Option<&Placed> {
         self.now.placed.get(volume)?.get(path)
+    }
+
+    /// The files of the configuration that earlier runs put on a partition: path, and SHA-256 in hex.
+    pub fn extra(&self, volume: &str) -> BTreeMap<String, String> {
+        self.before.extra.get(volume).cloned().unwrap_or_default()
+    }
+
+    /// Keeps which files of the configuration are on a partition.
+    pub fn keep_extra(&mut self, volume: &str, files: BTreeMap<String, String>) {
+        if files.is_empty() {
+            self.now.extra.remove(volume);
+        } else {
+            self.now.extra.insert(volume.to_owned(), files);
+        }
     }
 
     /// Keeps what is put under this name.

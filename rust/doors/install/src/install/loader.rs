@@ -12,8 +12,9 @@ use touchstone_esp::order::LoaderVersion;
 use touchstone_esp::{Content, EspPath, File, FileSystem};
 use touchstone_pe::{Image, authenticode};
 
-use super::error::InstallError;
+use super::error::{Incomplete, InstallError};
 use super::images::{Work, check, context};
+use super::judge::Judge;
 use super::known::{Known, Placed, hex_of};
 use super::volumes::{Look, Partition};
 use crate::Host;
@@ -141,6 +142,8 @@ pub struct Placing<'a> {
     pub work: &'a Work,
     /// Who is told.
     pub progress: &'a dyn Progress,
+    /// What the firmware enforces.
+    pub judge: Option<&'a Judge>,
 }
 
 impl Placing<'_> {
@@ -181,7 +184,11 @@ impl Placing<'_> {
                     continue;
                 }
             }
-            let (content, sha256) = self.content(program)?;
+            let (content, sha256, file) = self.content(program)?;
+            if let Some(judge) = self.judge {
+                let judged = judge.check(&file, &program.source);
+                judged.map_err(|error| unsigned(program, &error))?;
+            }
             self.place(&volume, &path, program, sha256);
             files.push(File { path, content });
         }
@@ -216,14 +223,15 @@ impl Placing<'_> {
     }
 
     /// What is written: the program as it is, or signed now. Signed once for all partitions.
-    fn content(&self, program: &Program) -> Result<(Content, String), InstallError> {
+    fn content(&self, program: &Program) -> Result<(Content, String, PathBuf), InstallError> {
         let Some(key) = &program.sign else {
             let content = Content::Copy {
                 source: program.source.clone(),
                 size: program.size,
                 sha256: program.sha256,
             };
-            return Ok((content, HEXLOWER.encode(&program.sha256)));
+            let sha256 = HEXLOWER.encode(&program.sha256);
+            return Ok((content, sha256, program.source.clone()));
         };
         let name = format!("{}.loader", HEXLOWER.encode(&program.sha256));
         let output = self.work.place(&name);
@@ -238,17 +246,12 @@ impl Placing<'_> {
                 output: output.clone(),
             };
             sign.run(&context(self.progress))?;
-            check(&output, &key.certificate, self.progress).map_err(|error| {
-                InstallError::Loader {
-                    file: program.source.clone(),
-                    fact: error.to_string(),
-                    help: "look at key and certificate",
-                }
-            })?;
+            let checked = check(&output, &key.certificate, self.progress);
+            checked.map_err(|error| unsigned(program, &error))?;
         }
         let bytes = std::fs::read(&output).map_err(|source| unread(&output, &source))?;
         let sha256 = hex_of(&bytes);
-        Ok((Content::Bytes(bytes), sha256))
+        Ok((Content::Bytes(bytes), sha256, output))
     }
 }
 
@@ -349,6 +352,14 @@ fn content(partition: &Partition, path: &EspPath) -> Result<Vec<u8>, InstallErro
         .and_then(|reader| reader.take(LIMIT).read_to_end(&mut bytes))
         .map_err(|error| unread(&file, &error))?;
     Ok(bytes)
+}
+
+fn unsigned(program: &Program, error: &Incomplete) -> InstallError {
+    InstallError::Loader {
+        file: program.source.clone(),
+        fact: error.to_string(),
+        help: "look at the key and its certificate",
+    }
 }
 
 fn unread(file: &Path, error: &io::Error) -> InstallError {

@@ -173,6 +173,15 @@ impl Report {
         });
     }
 
+    /// Adds a file that went beside the plan.
+    pub fn gone(&mut self, mount: &str, path: String) {
+        self.changed = true;
+        let mut volumes = self.volumes.iter_mut();
+        if let Some(volume) = volumes.find(|volume| volume.mount == mount) {
+            volume.removed.push(path);
+        }
+    }
+
     /// Adds the policy.
     pub fn admit(&mut self, policy: &Policy, is_written: bool) {
         self.policy_admits = Some(policy.admits);

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use touchstone_esp::{Desired, EspPath, File, FileSystem, Plan, Trust, Verified};
+use touchstone_esp::{Desired, EspPath, FileSystem, Plan, Trust, Verified};
 
 use super::candidates::{self, Candidate, Default};
 use super::conf;
 use super::decide::{Circumstances, Decision, Reason, decide};
 use super::error::InstallError;
 use super::images::{Again, Identity, Maker, Work, signing_key};
+use super::judge::Judge;
 use super::known::Known;
-use super::loader::{self, Placing, Programs};
+use super::loader::Programs;
 use super::policy::{self, Policy};
+use super::present::Presents;
 use super::report::Report;
 use super::running::Running;
 use super::volumes::{self, Look, Partition, Partitions};
@@ -68,6 +70,7 @@ pub fn install(order: &Order) -> Result<(Report, Vec<String>), InstallError> {
         booted: candidates::booted(&found, &running),
         state: &state,
         console: &console,
+        judge: Judge::on(host, &found, &default)?,
     };
     loop {
         let mut work =
@@ -90,6 +93,7 @@ pub(super) struct Session<'a> {
     pub(super) booted: Option<Identity>,
     pub(super) state: &'a Path,
     pub(super) console: &'a Console,
+    pub(super) judge: Option<Judge>,
 }
 
 /// A partition, and what is to be on it.
@@ -100,13 +104,13 @@ pub(super) struct Wanted<'a> {
 }
 
 /// What is found on a pair of partitions.
-struct Looks {
-    esp: Look,
-    xbootldr: Option<Look>,
+pub(super) struct Looks {
+    pub(super) esp: Look,
+    pub(super) xbootldr: Option<Look>,
 }
 
 impl Looks {
-    fn boot(&self) -> &Look {
+    pub(super) fn boot(&self) -> &Look {
         self.xbootldr.as_ref().unwrap_or(&self.esp)
     }
 }
@@ -129,11 +133,8 @@ impl Session<'_> {
             present: &first.present,
             limit: self.settings.configuration_limit,
         };
-        let decision = decide(
-            self.candidates,
-            &circumstances,
-            &mut self.maker(known, work),
-        )?;
+        let mut maker = self.maker(known, work, &first.present);
+        let decision = decide(self.candidates, &circumstances, &mut maker)?;
         let (_, id) = decision
             .next(self.default)
             .ok_or(InstallError::NothingBootable)?;
@@ -182,7 +183,8 @@ impl Session<'_> {
         if self.provide(&plans, known, work)? == Again::Different {
             return Ok(None);
         }
-        let trouble = self.transact(&plans, policy.as_ref())?;
+        let mut trouble = self.transact(&plans, policy.as_ref())?;
+        trouble.extend(self.forget(&wanted, known, &mut report));
         self.keep(&mut state, plans, known)?;
         report.notes.extend(self.announce(&wanted));
         Ok(Some((report, trouble)))
@@ -213,7 +215,12 @@ impl Session<'_> {
             .collect()
     }
 
-    fn maker<'m>(&'m self, known: &'m mut Known, work: &'m mut Work) -> Maker<'m> {
+    fn maker<'m>(
+        &'m self,
+        known: &'m mut Known,
+        work: &'m mut Work,
+        present: &'m Presents,
+    ) -> Maker<'m> {
         let machine_id = self.order.host.resolve("/etc/machine-id");
         let machine_id = machine_id.and_then(std::fs::read_to_string).ok();
         let machine_id = machine_id.map(|text| text.trim().to_owned());
@@ -223,6 +230,8 @@ impl Session<'_> {
             known,
             work,
             progress: self.console,
+            judge: self.judge.as_ref(),
+            present,
             machine_id: machine_id
                 .filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())),
         }
@@ -257,114 +266,6 @@ impl Session<'_> {
             present: &first.present,
         };
         parts.make(known, work, self.console).map(Some)
-    }
-
-    /// The files of one name for the EFI system partition.
-    #[expect(clippy::too_many_arguments, reason = "what an attempt has made so far")]
-    fn fixed(
-        &self,
-        pair: &Partitions,
-        looks: &Looks,
-        programs: Option<&Programs>,
-        id: &str,
-        known: &mut Known,
-        work: &Work,
-        report: &mut Report,
-    ) -> Result<Vec<File>, InstallError> {
-        let mut files = Vec::new();
-        if let Some(programs) = programs {
-            let mut placing = Placing {
-                known,
-                work,
-                progress: self.console,
-            };
-            let (programs, notes) = placing.files(programs, &pair.esp, &looks.esp)?;
-            files.extend(programs);
-            report.notes.extend(notes);
-        }
-        let version = self.version(programs, pair);
-        files.extend(conf::file(
-            self.settings,
-            &pair.esp,
-            &looks.esp,
-            version,
-            id,
-        )?);
-        Ok(files)
-    }
-
-    /// The version of the boot loader that will read the entries.
-    fn version(
-        &self,
-        programs: Option<&Programs>,
-        pair: &Partitions,
-    ) -> Option<touchstone_esp::order::LoaderVersion> {
-        match programs {
-            Some(programs) => loader::read_version(programs.version()),
-            None => loader::installed(&pair.esp, &self.system()),
-        }
-    }
-
-    /// The system of what boots next.
-    pub(super) fn system(&self) -> String {
-        let mut next = self.candidates.iter();
-        let next = next.find(|candidate| candidate.identity == self.default.identity);
-        let generation = next.and_then(|candidate| candidate.generation.as_ref().ok());
-        generation.map(|one| one.system.clone()).unwrap_or_default()
-    }
-
-    /// What is to be on one disk's partitions. Entries come before the loader where they lie elsewhere.
-    fn pair<'w>(
-        &self,
-        wishes: &Wishes<'_>,
-        pair: &'w Partitions,
-        looks: &'w Looks,
-        loader: Vec<File>,
-        known: &mut Known,
-    ) -> Result<Vec<Wanted<'w>>, InstallError> {
-        let extra = wishes.extra(known)?;
-        Ok(match (&pair.xbootldr, &looks.xbootldr) {
-            (Some(partition), Some(look)) => vec![
-                Wanted {
-                    partition,
-                    look,
-                    desired: wishes.of_boot(look, extra),
-                },
-                Wanted {
-                    partition: &pair.esp,
-                    look: &looks.esp,
-                    desired: wishes.of_loader(loader),
-                },
-            ],
-            _ => vec![Wanted {
-                partition: &pair.esp,
-                look: &looks.esp,
-                desired: wishes.of_boot(&looks.esp, loader.into_iter().chain(extra).collect()),
-            }],
-        })
-    }
-
-    fn check_first(
-        &self,
-        wishes: &Wishes<'_>,
-        pair: &Partitions,
-        looks: &Looks,
-        wanted: &[Wanted<'_>],
-        programs: Option<&Programs>,
-        id: &str,
-    ) -> Result<(), InstallError> {
-        let version = self.version(programs, pair);
-        let knows = version.is_some_and(|version| version.knows_preferred());
-        if self.settings.boot_counting.is_none() || knows {
-            return Ok(());
-        }
-        let boot = pair.boot();
-        let desired = wanted.iter().find(|one| std::ptr::eq(one.partition, boot));
-        let Some(desired) = desired.map(|one| &one.desired) else {
-            return Ok(());
-        };
-        let version = programs.and_then(Programs::version);
-        wishes.check_first(pair, looks.boot(), desired, id, version)
     }
 
     /// What is hashed again at each run beside the files of one name: what boots next, and what runs.

@@ -66,4 +66,13 @@ fn invariant_8_extra_files_may_not_be_ours() {
     world.install(&toplevel);
     assert!(world.at("/boot/EFI/memtest86/memtest.efi").exists());
     assert!(world.at("/boot/loader/entries/memtest.conf").exists());
+    assert_eq!(world.install(&toplevel)["changed"], false);
+    // What is not named any more goes, unless somebody changed it.
+    world.write("/boot/EFI/memtest86/memtest.efi", "changed");
+    world.settings["extraFiles"] = json!({});
+    world.settings["extraEntries"] = json!({});
+    let toplevel = world.add(3);
+    world.install(&toplevel);
+    assert!(world.at("/boot/EFI/memtest86/memtest.efi").exists());
+    assert!(!world.at("/boot/loader/entries/memtest.conf").exists());
 }

@@ -52,6 +52,37 @@ impl World {
         self.store(&format!("{what}-{suite}.efi"), fs::read(file).unwrap())
     }
 
+    /// Gives a sealed generation a program for the firmware.
+    pub fn name_program(&self, sealed: &str, role: &str, content: &[u8]) {
+        let file = self.at(&format!("{sealed}/boot.json"));
+        let mut document: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let path = format!("touchstone/{role}.efi");
+        self.write(&format!("{sealed}/{path}"), content);
+        let digest = touchstone_install::install::known::hex_of(content);
+        document["org.touchstone.v1"][role] = json!({
+            "path": path,
+            "sha256": digest,
+            "size": content.len(),
+            "authenticodeSha256": digest,
+        });
+        fs::write(file, document.to_string()).unwrap();
+    }
+
+    /// Lets the firmware start what this list admits, and nothing else.
+    pub fn enforce(&self, db: &Path) {
+        let global = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
+        let security = "d719b2cb-3d3a-4596-a3bc-dad00e67656f";
+        let variables = [
+            (format!("SecureBoot-{global}"), vec![1]),
+            (format!("SetupMode-{global}"), vec![0]),
+            (format!("db-{security}"), fs::read(db).unwrap()),
+        ];
+        for (name, value) in variables {
+            let content = [vec![7, 0, 0, 0], value].concat();
+            self.write(&format!("/sys/firmware/efi/efivars/{name}"), content);
+        }
+    }
+
     /// A file of the partition.
     pub fn on_boot(&self, path: &str) -> PathBuf {
         self.at("/boot").join(path)

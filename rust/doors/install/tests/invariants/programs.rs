@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::machine::{boots, written};
+use crate::machine::{boots, keys, written};
 use crate::world::World;
 
 const OWN: &str = "EFI/systemd/systemd-bootx64.efi";
@@ -73,18 +73,8 @@ fn what_is_no_systemd_boot_is_not_installed_as_one() {
 fn a_sealed_generation_brings_its_own_signed_loader() {
     let world = World::signing("trixie");
     let sealed = world.sealed("1", &[], false);
-    let file = world.at(&format!("{sealed}/boot.json"));
-    let mut document: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let loader = fs::read(world.at(&world.program_of("loader", "bookworm"))).unwrap();
-    world.write(&format!("{sealed}/touchstone/loader.efi"), &loader);
-    let digest = touchstone_install::install::known::hex_of(&loader);
-    document["org.touchstone.v1"]["loader"] = json!({
-        "path": "touchstone/loader.efi",
-        "sha256": digest,
-        "size": loader.len(),
-        "authenticodeSha256": digest,
-    });
-    fs::write(file, document.to_string()).unwrap();
+    world.name_program(&sealed, "loader", &loader);
     world.register(1, &sealed);
     world.install(&sealed);
     for path in [OWN, FALLBACK] {
@@ -94,6 +84,51 @@ fn a_sealed_generation_brings_its_own_signed_loader() {
             "byte for byte"
         );
     }
+}
+
+#[test]
+fn shim_stands_in_front_where_the_sealed_generation_names_it() {
+    let world = World::signing("trixie");
+    let sealed = world.sealed("1", &[], false);
+    // Any program that is not systemd-boot.
+    let shim = fs::read(world.at(&world.program_of("stub", "trixie"))).unwrap();
+    world.name_program(&sealed, "shim", &shim);
+    world.register(1, &sealed);
+    world.install(&sealed);
+    assert_eq!(fs::read(world.on_boot(FALLBACK)).unwrap(), shim);
+    let beside = fs::read(world.on_boot("EFI/BOOT/grubx64.efi")).unwrap();
+    assert_eq!(beside, fs::read(world.on_boot(OWN)).unwrap());
+    assert_eq!(world.install(&sealed)["changed"], false);
+}
+
+#[test]
+fn what_the_firmware_would_refuse_is_not_installed() {
+    let world = World::signing("trixie");
+    world.enforce(&keys().join("db.esl"));
+    let first = world.add(1);
+    world.install(&first);
+    // The sealed image of this world is no program at all.
+    let sealed = world.sealed("2", &[], false);
+    world.register(2, &sealed);
+    let error = world.refused(&sealed);
+    assert!(
+        error.contains("would not be started by firmware"),
+        "{error}"
+    );
+    // Of an old generation it is a reason to leave it out.
+    let third = world.add(3);
+    let report = world.install(&third);
+    assert_eq!(report["skipped"][0]["generation"], 2);
+    assert_eq!(world.entries(), [1, 3]);
+    // A key that the firmware does not know.
+    let others = keys().parent().unwrap().join("others/db.esl");
+    world.enforce(&others);
+    let fourth = world.add(4);
+    let error = world.refused(&fourth);
+    assert!(
+        error.contains("would not be started by firmware"),
+        "{error}"
+    );
 }
 
 /// A world that counts boots, with two generations that are installed; the newest boots next.

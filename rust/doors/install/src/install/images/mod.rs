@@ -10,7 +10,9 @@ use touchstone_artifacts::progress::Progress;
 use touchstone_esp::{Content, EntryKind, EntryName, File};
 
 use super::error::Incomplete;
+use super::judge::Judge;
 use super::known::Known;
+use super::present::Presents;
 use crate::Host;
 use crate::generation::{Boot, Form, Parts, StoredFile};
 use crate::settings::{Images, Settings};
@@ -52,6 +54,10 @@ pub struct Maker<'a> {
     pub work: &'a mut Work,
     /// Who is told.
     pub progress: &'a dyn Progress,
+    /// What the firmware enforces.
+    pub judge: Option<&'a Judge>,
+    /// The entries of the first partition: what is there was judged when it was put there.
+    pub present: &'a Presents,
     /// The machine's identity, which entries of Type #1 hold.
     pub machine_id: Option<String>,
 }
@@ -92,11 +98,18 @@ impl Maker<'_> {
             return Err(changed());
         }
         let content = Content::Copy {
-            source: place,
+            source: place.clone(),
             size: image.size,
             sha256,
         };
-        wanted(of, boot, EntryKind::Type2, sha256, content, Vec::new())
+        let wanted = wanted(of, boot, EntryKind::Type2, sha256, content, Vec::new())?;
+        match self.judge {
+            Some(judge) if self.present.named(&wanted.name).is_none() => {
+                judge.check(&place, &image.path)?;
+            }
+            _ => (),
+        }
+        Ok(wanted)
     }
 
     fn assembled(
