@@ -122,3 +122,29 @@ fn usual_cluster(size: u64) -> u64 {
         _ => 32 << 10,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `mkfs.vfat` of dosfstools 4.2 makes it, and Linux counts it.
+    #[test]
+    fn a_file_system_of_300_mebibytes_has_76_643_clusters() {
+        let fat = Fat::of(300 << 20, 512, None).unwrap();
+        assert_eq!((fat.cluster_size, fat.clusters), (4096, 76_643));
+    }
+
+    #[test]
+    fn files_are_rounded_up_to_clusters() {
+        let sizes = [0, 1, 4096, 4097, u64::MAX];
+        let rounded = sizes.map(|size| rounded(size, 4096));
+        assert_eq!(rounded, [0, 4096, 4096, 8192, u64::MAX]);
+        assert_eq!(super::rounded(7, 0), 7);
+    }
+
+    #[test]
+    fn a_name_takes_a_slot_and_one_for_each_13_units() {
+        let slots = [0, 1, 13, 14, 255].map(|units| entry(units) / 32);
+        assert_eq!(slots, [1, 2, 2, 3, 21]);
+    }
+}

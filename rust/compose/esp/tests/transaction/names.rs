@@ -160,6 +160,25 @@ fn links_are_refused_and_never_followed() {
 }
 
 #[test]
+fn links_inside_are_not_followed_either() {
+    let root = folder();
+    write(root.path(), "EFI/a", b"a");
+    symlink("EFI", root.path().join("loader")).unwrap();
+    let fs = real(root.path());
+    assert!(fs.list(Some(&path("EFI"))).is_ok());
+    assert!(fs.list(Some(&path("loader"))).is_err());
+    assert!(fs.open(&path("loader/a")).is_err());
+}
+
+/// Such as an ESP at /boot/efi in an XBOOTLDR at /boot.
+#[test]
+fn another_file_system_that_is_mounted_inside_is_not_entered() {
+    let fs = real(Path::new("/"));
+    assert!(fs.list(Some(&path("proc"))).is_err());
+    assert!(fs.open(&path("proc/version")).is_err());
+}
+
+#[test]
 fn pipes_and_devices_are_no_files() {
     let root = folder();
     rustix::fs::mknodat(
