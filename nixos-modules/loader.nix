@@ -212,6 +212,8 @@ in
     environment.systemPackages = [ cfg.package ];
     boot.loader.grub.enable = mkDefault false;
     boot.loader.systemd-boot.enable = mkDefault false;
+    # Else NixOS would take the secrets from the store when it builds the initrd.
+    boot.loader.supportsInitrdSecrets = mkIf (cfg.images == "kernel") true;
 
     boot.bootspec.extensions = {
       # As NixOS' own installer of systemd-boot has it: a generation keeps the key that it was made with.

@@ -69,6 +69,8 @@ in
   "a configuration that sets nothing but the switches is valid" = is true (evaluates plain.system.build.toplevel.drvPath);
   "each generation keeps its key of sorting" = is "nixos" plain.boot.bootspec.extensions."org.nixos.systemd-boot".sortKey;
 
+  "the installer appends secrets where it can, and nowhere else" = is [ false true ]
+    (map (images: (configOf (loader { inherit images; })).boot.loader.supportsInitrdSecrets) [ "uki" "kernel" ]);
   "no secrets of the initrd are none" = is { } plain.boot.bootspec.extensions."org.nixos.initrd-secrets.v1";
   "secrets of the initrd are named in boot.json, for there is no program that appends them" = is
     [{ "etc:secrets:key" = "/etc/secrets/key"; } [ ] true]

@@ -28,6 +28,9 @@ in
       systemd.package = mkOption { type = types.package; default = config.systemd.package; };
     };
 
+    # Of stage-1.nix as well.
+    boot.loader.supportsInitrdSecrets = off;
+
     hardware.deviceTree = {
       enable = mkOption { type = types.bool; default = pkgs.stdenv.hostPlatform.linux-kernel.DTB or false; };
       name = mkOption { type = types.nullOr types.str; default = null; };

@@ -85,6 +85,7 @@ fn checks_of(system: &str) -> Vec<&'static str> {
         "generation1",
         "generation2",
         "generation2-sealed",
+        "no-interpreters",
         "no-secrets-in-store",
         "pcrs-unchanged",
     ];

@@ -12,11 +12,12 @@ use crate::flake::Flake;
 use crate::support::{TOUCHSTONE, Work, alias};
 
 /// The pages, and those of the examples.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "docs/nixos.md",
     "docs/migration.md",
     "examples/laptop/README.md",
     "examples/fleet/README.md",
+    "examples/appliance/README.md",
 ];
 
 fn checkout(file: &str) -> String {
