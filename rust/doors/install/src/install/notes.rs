@@ -14,7 +14,7 @@ impl Session<'_> {
         let mut notes = Vec::new();
         if let Some(entry) = &self.running.default_variable {
             notes.push(format!(
-                "the EFI variable LoaderEntryDefault names {entry}, which systemd-boot starts whatever loader.conf says; `bootctl set-default \"\"` removes it"
+                "the EFI variable LoaderEntryDefault names {entry}, which systemd-boot starts whatever loader.conf says; `touchstone-install clear-entry-default` removes it"
             ));
         }
         if wishes::is_bad(&first.present, id) {
