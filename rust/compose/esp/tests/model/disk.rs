@@ -1,4 +1,6 @@
-//! What is on the disk: names, chains of clusters, and which chains are allocated; three things that FAT writes apart from each other.
+//! What is on the disks: names, chains of clusters, and which chains are allocated; three things that FAT writes apart from each other.
+//!
+//! Two volumes share this model: all paths begin with `0/` or `1/`, and the numbers of names and chains are even in one and odd in the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,10 +9,10 @@ use std::rc::Rc;
 /// Bytes in a cluster.
 pub const CLUSTER: usize = 64;
 
-/// A disk. Two names may point to one chain, and a name to a chain that is not allocated.
+/// All disks. Two names may point to one chain, and a name to a chain that is not allocated.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
-    /// Paths as they were made; the root is not among them.
+    /// Paths as they were made; the roots are not among them.
     folders: BTreeSet<String>,
     slots: BTreeMap<u32, Slot>,
     /// How many clusters each allocated chain has.
@@ -74,6 +76,20 @@ impl Atom {
     /// Whether it is written to the file allocation table, which is written as a whole.
     pub fn is_table(&self) -> bool {
         matches!(self, Self::Allocate(..) | Self::Free(_))
+    }
+
+    /// Which volume it is on.
+    pub fn volume(&self) -> u32 {
+        match self {
+            Self::Add(number, _)
+            | Self::Whole(number)
+            | Self::Drop(number)
+            | Self::Point(number, ..)
+            | Self::Allocate(number, _)
+            | Self::Free(number)
+            | Self::Data(number, ..) => number % 2,
+            Self::Folder(path) | Self::NoFolder(path) => u32::from(path.starts_with('1')),
+        }
     }
 
     /// Which name it is about.
@@ -167,7 +183,7 @@ impl Disk {
     }
 
     pub fn has_folder(&self, path: &str) -> bool {
-        path.is_empty() || self.folder(path).is_some()
+        is_root(path) || self.folder(path).is_some()
     }
 
     /// The folder with this name, as it was made.
@@ -218,9 +234,10 @@ impl Disk {
         self.slots.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// A chain that is free, the first one: what was freed last is taken soon.
-    pub fn free_chain(&self) -> u32 {
-        (0..)
+    /// A chain of a volume that is free, the first one: what was freed last is taken soon.
+    pub fn free_chain(&self, volume: u32) -> u32 {
+        (volume..)
+            .step_by(2)
             .find(|chain| !self.allocated.contains_key(chain))
             .unwrap_or(0)
     }
@@ -266,7 +283,12 @@ impl Disk {
     }
 }
 
-/// The folder in which a path lies; the root is empty.
+/// Whether it is the root of a volume.
+fn is_root(path: &str) -> bool {
+    ["0", "1"].contains(&path)
+}
+
+/// The folder in which a path lies.
 pub fn above(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

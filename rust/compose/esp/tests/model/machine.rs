@@ -1,20 +1,20 @@
-//! A machine: its ESP, what it wants there, and what it does.
+//! A machine: its disks, what it wants there, and how it installs that.
 
 use std::collections::BTreeSet;
 
 use touchstone_esp::{
-    BootCount, EspPath, FileSystem, Observed, Plan, Silent, TransactionError, Trust, Verified,
-    transact,
+    BootCount, Desired, FileSystem, Observed, Plan, Refusal, Silent, TransactionError, Trust,
+    Verified, transact,
 };
 
 use crate::disk::Disk;
 use crate::losses::Losses;
-use crate::oracle::{self, Expected, Shown, Violation, said};
+use crate::oracle::{self, Expected, Violation, said};
 use crate::random::Random;
 use crate::saboteur::Saboteur;
-use crate::state::{Fault, FaultKind};
+use crate::state::{Fault, FaultKind, Moment};
 use crate::volume::Volume;
-use crate::world::{LOADER_CONF, POLICY, System, World};
+use crate::world::{LOADER_CONF, Layout, POLICY, View, World};
 
 pub struct Machine {
     pub disk: Disk,
@@ -26,15 +26,15 @@ pub struct Machine {
     saboteur: Saboteur,
 }
 
-/// Who lies between a run and the disk.
-type Hands<'a> = &'a mut Losses;
+/// What must hold, for each way to boot.
+pub type Demands = Vec<(View, Expected)>;
 
 impl Machine {
-    /// A machine without anything on its ESP.
-    pub fn new(saboteur: Saboteur) -> Self {
+    /// A machine without anything on its disks.
+    pub fn new(layout: Layout, saboteur: Saboteur) -> Self {
         Self {
             disk: Disk::default(),
-            world: World::new(),
+            world: World::new(layout),
             verified: Verified::default(),
             running: None,
             clock: 0,
@@ -43,36 +43,41 @@ impl Machine {
     }
 
     /// A new day: files that are written from now on have another time stamp.
-    fn mount(&mut self, random: &mut Random) -> Volume {
+    pub fn mount(&mut self, random: &mut Random) -> [Volume; 2] {
         self.clock += u64::from(random.percent(50));
-        Volume::mount(self.disk.clone(), self.clock).with_saboteur(self.saboteur)
+        let volumes = Volume::mount(self.disk.clone(), self.clock);
+        volumes[0].sabotage(self.saboteur);
+        volumes
     }
 
     /// What must hold while something is installed.
-    fn expected(&self) -> Expected {
-        let menu = oracle::menu(&self.disk, &self.world).unwrap_or_default();
+    pub fn demands(&self) -> Demands {
+        let views = self.world.layout.views().iter();
+        views.map(|view| (*view, self.expected(*view))).collect()
+    }
+
+    fn expected(&self, view: View) -> Expected {
+        let (disk, world) = (&self.disk, &self.world);
         let mut expected = Expected {
-            fresh: said(self.world.tries.map(BootCount::new)),
-            loader: oracle::has_loader(&self.disk, &self.world),
-            settings: oracle::is_there(&self.disk, LOADER_CONF),
-            policy: oracle::is_there(&self.disk, POLICY),
+            fresh: said(world.tries.map(BootCount::new)),
+            loader: oracle::has_loader(disk, world, view),
+            settings: oracle::is_there(disk, view, LOADER_CONF),
+            policy: oracle::is_there(disk, view, POLICY),
             // One that people deleted is booted all the same while its entry is there; the policy has not to admit it.
             running: self
                 .running
-                .filter(|running| oracle::admits(&self.disk, &self.world, *running)),
+                .filter(|running| oracle::admits(disk, world, view, *running)),
             ..Expected::default()
         };
-        for shown in &menu {
+        for shown in &oracle::menu(disk, world, view).unwrap_or_default() {
             if Some(shown.system.generation) == self.running {
                 expected.bootable.insert(shown.system.clone());
             }
             expected.admitted.insert(shown.system.generation);
-            let counts = expected
-                .counters
-                .entry(shown.listed.id.clone())
-                .or_default();
+            let counts = expected.counters.entry(shown.listed.id.clone());
+            let counts = counts.or_default();
             counts.insert(said(shown.listed.count));
-            if self.world.tries.is_none() {
+            if world.tries.is_none() {
                 // Nothing is counted any more.
                 counts.insert(None);
             }
@@ -81,20 +86,19 @@ impl Machine {
     }
 
     /// Installs what is wanted; power may be lost at any moment of it.
-    pub fn install(&mut self, random: &mut Random, losses: Hands<'_>) -> Result<(), Violation> {
+    pub fn install(&mut self, random: &mut Random, losses: &mut Losses) -> Result<(), Violation> {
         losses.tell(format_args!(
             "install {:?}, loader {}, tries {:?}, running {:?}",
             self.world.generations, self.world.loader, self.world.tries, self.running
         ));
-        let volume = self.mount(random);
+        let volumes = self.mount(random);
         let mut verified = self.verified.clone();
-        let result = self.run(&volume, &mut verified);
-        result.unwrap_or_else(|error| panic!("{error}"));
-        let lost = self.look_at_losses(&volume, random, losses)?;
-        match lost {
+        let result = self.run(&volumes, &mut verified);
+        result.unwrap_or_else(|error| panic!("{error:?}"));
+        match self.lose_power(&volumes[0].moments(), &self.demands(), random, losses)? {
             Some(disk) => self.disk = disk,
             None => {
-                self.disk = volume.live();
+                self.disk = volumes[0].live();
                 self.verified = verified;
                 self.is_complete()?;
             }
@@ -106,25 +110,24 @@ impl Machine {
     pub fn install_with_fault(
         &mut self,
         random: &mut Random,
-        losses: Hands<'_>,
+        losses: &mut Losses,
     ) -> Result<(), Violation> {
-        let mut trial = self.verified.clone();
         let measured = self.mount(random);
-        self.run(&measured, &mut trial)
-            .unwrap_or_else(|error| panic!("{error}"));
+        let result = self.run(&measured, &mut self.verified.clone());
+        result.unwrap_or_else(|error| panic!("{error:?}"));
         let fault = Fault {
-            step: random.below(measured.steps()),
+            step: random.below(measured[0].steps()),
             kind: *random.one(&[FaultKind::Device, FaultKind::Full]),
         };
         losses.tell(format_args!("install with {fault:?}"));
-        let volume = self.mount(random).with_fault(fault);
-        let mut verified = self.verified.clone();
-        let result = self.run(&volume, &mut verified);
-        let lost = self.look_at_losses(&volume, random, losses)?;
-        let left = volume.live();
+        let volumes = self.mount(random);
+        volumes[0].fail(fault);
+        let result = self.run(&volumes, &mut self.verified.clone());
+        let lost = self.lose_power(&volumes[0].moments(), &self.demands(), random, losses)?;
+        let left = volumes[0].live();
         match result {
             Err(Failed::Refused | Failed::Undone) => is_as_it_was(&self.disk, &left, fault),
-            Err(Failed::Other(text)) => panic!("{fault:?}: {text}"),
+            Err(Failed::Left(text)) => panic!("{fault:?}: {text}"),
             Ok(()) | Err(Failed::Collection) => {}
         }
         self.disk = lost.unwrap_or(left);
@@ -132,153 +135,74 @@ impl Machine {
     }
 
     /// A run of the installer.
-    fn run(&mut self, volume: &Volume, verified: &mut Verified) -> Result<(), Failed> {
+    fn run(&mut self, volumes: &[Volume; 2], verified: &mut Verified) -> Result<(), Failed> {
         let desired = self.world.desired(self.running);
-        let mut digests = verified.digests(volume.name(), Trust::default());
-        let observed = Observed::look(volume, &desired).map_err(Failed::refused)?;
-        let plan =
-            Plan::make(volume, &desired, &observed, &mut digests).map_err(Failed::refused)?;
-        let result = transact(&[(volume, &plan)], &mut Silent);
-        result.map_err(|error| match error {
+        let volumes: Vec<(&Volume, &Desired)> = volumes.iter().zip(&desired).collect();
+        let mut known = Vec::new();
+        let mut plans = Vec::new();
+        for (volume, desired) in &volumes {
+            let mut digests = verified.digests(volume.name(), Trust::default());
+            let observed = Observed::look(*volume, desired).map_err(refused)?;
+            plans.push(Plan::make(*volume, desired, &observed, &mut digests).map_err(refused)?);
+            known.push(digests);
+        }
+        let both: Vec<_> = volumes
+            .iter()
+            .map(|(volume, _)| *volume)
+            .zip(&plans)
+            .collect();
+        transact(&both, &mut Silent).map_err(|error| match error {
             TransactionError::Undone(_) => Failed::Undone,
             TransactionError::Collection(_) => Failed::Collection,
-            TransactionError::Left { .. } => Failed::Other(error.to_string()),
+            TransactionError::Left { .. } => Failed::Left(error.to_string()),
         })?;
-        digests
-            .written(volume, &plan)
-            .map_err(|_| Failed::Collection)?;
-        verified.keep(digests);
+        for ((volume, plan), mut digests) in both.into_iter().zip(known) {
+            let written = digests.written(volume, plan);
+            written.map_err(|_| Failed::Collection)?;
+            verified.keep(digests);
+        }
         Ok(())
     }
 
     /// After a run that went well everything is there, and a second one has nothing to do.
     fn is_complete(&mut self) -> Result<(), Violation> {
         let desired = self.world.desired(self.running);
-        let menu = oracle::menu(&self.disk, &self.world)?;
-        for entry in &desired.entries {
-            let id = entry.path.name().to_ascii_lowercase();
-            assert!(
-                menu.iter().any(|shown| shown.listed.id == id),
-                "{id} is missing"
-            );
+        for view in self.world.layout.views() {
+            let menu = oracle::menu(&self.disk, &self.world, *view)?;
+            for entry in desired.iter().flat_map(|desired| &desired.entries) {
+                let id = entry.path.name().to_ascii_lowercase();
+                let is_there = menu.iter().any(|shown| shown.listed.id == id);
+                assert!(is_there, "{id} is missing");
+            }
         }
-        let volume = Volume::mount(self.disk.clone(), self.clock);
-        let mut digests = self.verified.digests(
-            volume.name(),
-            Trust {
+        let volumes = Volume::mount(self.disk.clone(), self.clock);
+        for (volume, desired) in volumes.iter().zip(&desired) {
+            let trust = Trust {
                 always: Vec::new(),
                 nothing: true,
-            },
-        );
-        let observed = Observed::look(&volume, &desired).unwrap();
-        let plan = Plan::make(&volume, &desired, &observed, &mut digests).unwrap();
-        assert!(plan.is_empty(), "{plan:#?}");
+            };
+            let mut digests = self.verified.digests(volume.name(), trust);
+            let observed = Observed::look(volume, desired).unwrap();
+            let plan = Plan::make(volume, desired, &observed, &mut digests).unwrap();
+            assert!(plan.is_empty(), "{plan:#?}");
+        }
         Ok(())
     }
 
-    fn look_at_losses(
-        &mut self,
-        volume: &Volume,
+    /// Judges what a loss of power would leave; returns it, if power is lost.
+    pub fn lose_power(
+        &self,
+        moments: &[Moment],
+        demands: &Demands,
         random: &mut Random,
-        losses: Hands<'_>,
+        losses: &mut Losses,
     ) -> Result<Option<Disk>, Violation> {
-        let expected = self.expected();
-        let world = &self.world;
-        losses.look(&volume.moments(), random, |disk| {
-            oracle::check(disk, world, &expected)
+        losses.look(moments, random, |disk| {
+            let mut demands = demands.iter();
+            demands
+                .try_for_each(|(view, expected)| oracle::check(disk, &self.world, *view, expected))
         })
     }
-
-    /// Starts the machine: the loader takes an attempt from the entry that it starts. Returns whether anything was started.
-    pub fn boot(
-        &mut self,
-        random: &mut Random,
-        losses: Hands<'_>,
-    ) -> Result<Option<Shown>, Violation> {
-        let menu = oracle::menu(&self.disk, &self.world)?;
-        let Some(shown) = oracle::starts(&menu).cloned() else {
-            return Ok(None);
-        };
-        if let Some(count) = shown.listed.count {
-            let to = renamed(&shown, Some(count.attempt()));
-            match self.rename(&shown, &to, random, losses)? {
-                Renamed::Lost => return self.boot(random, losses),
-                Renamed::Done | Renamed::Taken => {}
-            }
-        }
-        self.running = Some(shown.system.generation);
-        Ok(Some(shown))
-    }
-
-    /// Marks the entry that was started as good.
-    pub fn bless(
-        &mut self,
-        started: &Shown,
-        random: &mut Random,
-        losses: Hands<'_>,
-    ) -> Result<(), Violation> {
-        let menu = oracle::menu(&self.disk, &self.world)?;
-        let counted =
-            |shown: &&Shown| shown.listed.id == started.listed.id && shown.listed.count.is_some();
-        if let Some(shown) = menu.iter().find(counted) {
-            let to = renamed(shown, None);
-            self.rename(shown, &to, random, losses)?;
-        }
-        Ok(())
-    }
-
-    /// What the boot loader and systemd-bless-boot do: they rename, and sync. FAT may lose both names; no installer can help that, but
-    /// all other entries stay.
-    fn rename(
-        &mut self,
-        shown: &Shown,
-        to: &str,
-        random: &mut Random,
-        losses: Hands<'_>,
-    ) -> Result<Renamed, Violation> {
-        losses.tell(format_args!("rename {} to {to}", shown.path));
-        let volume = self.mount(random);
-        let parse = |path: &str| EspPath::parse(path).unwrap();
-        if volume.rename(&parse(&shown.path), &parse(to)).is_err() {
-            return Ok(Renamed::Taken);
-        }
-        let mut expected = self.expected();
-        let menu = oracle::menu(&self.disk, &self.world)?;
-        expected.bootable = menu
-            .iter()
-            .filter(|other| other.path != shown.path)
-            .map(|other| other.system.clone())
-            .collect::<BTreeSet<System>>();
-        let (_, count) = BootCount::split(to);
-        let counts = expected
-            .counters
-            .entry(shown.listed.id.clone())
-            .or_default();
-        counts.insert(said(count));
-        let world = &self.world;
-        let lost = losses.look(&volume.moments(), random, |disk| {
-            oracle::check(disk, world, &expected)
-        })?;
-        volume.sync().unwrap();
-        match lost.filter(|disk| !expected.bootable.is_empty() || !disk_is_empty(disk, world)) {
-            Some(disk) => {
-                self.disk = disk;
-                Ok(Renamed::Lost)
-            }
-            None => {
-                self.disk = volume.live();
-                Ok(Renamed::Done)
-            }
-        }
-    }
-}
-
-enum Renamed {
-    Done,
-    /// A file has the name already, after an interrupted rename.
-    Taken,
-    /// Power was lost.
-    Lost,
 }
 
 /// How a run of the installer ended that did not end well.
@@ -287,30 +211,11 @@ enum Failed {
     Refused,
     Undone,
     Collection,
-    Other(String),
+    Left(String),
 }
 
-impl Failed {
-    fn refused(_: impl std::fmt::Display) -> Self {
-        Self::Refused
-    }
-}
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self, formatter)
-    }
-}
-
-fn disk_is_empty(disk: &Disk, world: &World) -> bool {
-    oracle::menu(disk, world).is_ok_and(|menu| menu.is_empty())
-}
-
-fn renamed(shown: &Shown, count: Option<BootCount>) -> String {
-    let (uncounted, _) = BootCount::split(&shown.path);
-    let (stem, extension) = uncounted.rsplit_once('.').unwrap_or((&uncounted, ""));
-    let count = count.map(|count| count.to_string()).unwrap_or_default();
-    format!("{stem}{count}.{extension}")
+fn refused(_: Refusal) -> Failed {
+    Failed::Refused
 }
 
 /// Everything is as it was; what interrupted runs left may have gone.

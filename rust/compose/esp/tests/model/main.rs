@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // tests end loudly
 
 mod disk;
+mod firmware;
 mod losses;
 mod machine;
 mod oracle;
@@ -18,6 +19,7 @@ use machine::Machine;
 use oracle::Violation;
 use random::Random;
 use saboteur::{Saboteur, Seen};
+use world::Layout;
 
 /// Days in the life of one machine.
 const DAYS: usize = 12;
@@ -26,7 +28,9 @@ const DAYS: usize = 12;
 fn live(seed: u64, saboteur: Saboteur, losses: &mut Losses) -> Result<(), Violation> {
     losses.begin();
     let mut random = Random::new(seed);
-    let mut machine = Machine::new(saboteur);
+    let layout = *random.one(&[Layout::One, Layout::One, Layout::Mirrored, Layout::Extended]);
+    losses.tell(format_args!("{layout:?}"));
+    let mut machine = Machine::new(layout, saboteur);
     machine.install(&mut random, losses)?;
     for _ in 0..DAYS {
         let Some(started) = machine.boot(&mut random, losses)? else {
@@ -122,4 +126,19 @@ fn collecting_before_what_is_published_is_on_the_disk_is_caught() {
 fn replacing_both_copies_of_the_loader_without_a_sync_between_them_is_caught() {
     let found = caught(Saboteur::Loader(Seen::Nothing));
     assert_eq!(found, Violation::NoLoader);
+}
+
+#[test]
+fn publishing_entries_before_what_they_need_is_on_the_disk_is_caught() {
+    let found = caught(Saboteur::Phases(Seen::Nothing));
+    assert!(
+        matches!(found, Violation::Torn(_) | Violation::NotAdmitted(_)),
+        "{found}"
+    );
+}
+
+#[test]
+fn giving_clusters_away_before_the_name_is_gone_is_caught() {
+    let found = caught(Saboteur::Unlinking);
+    assert!(matches!(found, Violation::Torn(_)), "{found}");
 }

@@ -8,7 +8,7 @@ use touchstone_esp::type1::Type1;
 use touchstone_esp::{BootCount, EntryKind, EntryName, OsRelease};
 
 use crate::disk::{Disk, Slot};
-use crate::world::{Known, LOADER_CONF, LOADERS, POLICY, System, World, hash};
+use crate::world::{Known, LOADER_CONF, LOADERS, POLICY, System, View, World, hash};
 
 /// An entry in the menu.
 #[derive(Clone, Debug)]
@@ -71,14 +71,17 @@ pub fn said(count: Option<BootCount>) -> Option<(u32, u32)> {
 }
 
 /// The menu, in its order.
-pub fn menu(disk: &Disk, world: &World) -> Result<Vec<Shown>, Violation> {
+pub fn menu(disk: &Disk, world: &World, view: View) -> Result<Vec<Shown>, Violation> {
     let mut menu = Vec::new();
-    for kind in [EntryKind::Type1, EntryKind::Type2] {
-        for (_, slot) in disk.slots_in(kind.folder()) {
-            let name = slot.visible().to_ascii_lowercase();
-            // Of a name that was cut to three letters after the dot the loader sees no `.conf`.
-            if name.ends_with(kind.extension()) {
-                menu.push(shown(disk, world, slot, kind)?);
+    for volume in view.entries {
+        for kind in [EntryKind::Type1, EntryKind::Type2] {
+            let folder = format!("{volume}/{}", kind.folder());
+            for (_, slot) in disk.slots_in(&folder) {
+                // Of a name that was cut to three letters after the dot the loader sees no `.conf`.
+                let name = slot.visible().to_ascii_lowercase();
+                if name.ends_with(kind.extension()) {
+                    menu.push(shown(disk, world, slot, kind)?);
+                }
             }
         }
     }
@@ -101,10 +104,11 @@ fn shown(disk: &Disk, world: &World, slot: &Slot, kind: EntryKind) -> Result<Sho
     let listed = match kind {
         EntryKind::Type1 => {
             let entry = Type1::read(&text);
+            let volume = slot.folder.split('/').next().unwrap_or_default();
             let files = entry.files().map_err(|_| torn())?;
             let missing = files
                 .iter()
-                .find(|file| !is_artifact(disk, world, file.as_str()));
+                .find(|file| !is_artifact(disk, world, &format!("{volume}/{file}")));
             if let Some(file) = missing {
                 return Err(Violation::Torn(format!("{path} → {file}")));
             }
@@ -152,8 +156,8 @@ pub fn starts(menu: &[Shown]) -> Option<&Shown> {
 }
 
 /// Says what is wrong.
-pub fn check(disk: &Disk, world: &World, expected: &Expected) -> Result<(), Violation> {
-    let menu = menu(disk, world)?;
+pub fn check(disk: &Disk, world: &World, view: View, expected: &Expected) -> Result<(), Violation> {
+    let menu = menu(disk, world, view)?;
     let shown: BTreeSet<&System> = menu.iter().map(|shown| &shown.system).collect();
     if let Some(missing) = expected
         .bootable
@@ -163,33 +167,33 @@ pub fn check(disk: &Disk, world: &World, expected: &Expected) -> Result<(), Viol
         return Err(Violation::NotBootable(missing.clone()));
     }
     counters(&menu, expected)?;
-    policy(disk, world, &menu, expected)?;
-    settings(disk, world, expected)?;
-    match has_loader(disk, world) || !expected.loader {
+    policy(disk, world, view, &menu, expected)?;
+    settings(disk, world, view, expected)?;
+    match has_loader(disk, world, view) || !expected.loader {
         true => Ok(()),
         false => Err(Violation::NoLoader),
     }
 }
 
 /// Whether the firmware finds an intact copy of the loader.
-pub fn has_loader(disk: &Disk, world: &World) -> bool {
+pub fn has_loader(disk: &Disk, world: &World, view: View) -> bool {
     LOADERS
         .iter()
-        .any(|path| holds(disk, world, path) == Some(Known::Loader))
+        .any(|path| holds(disk, world, view, path) == Some(Known::Loader))
 }
 
 /// Whose content a file has.
-fn holds(disk: &Disk, world: &World, path: &str) -> Option<Known> {
-    content(disk, path).and_then(|content| world.knows(&content).cloned())
+fn holds(disk: &Disk, world: &World, view: View, path: &str) -> Option<Known> {
+    content(disk, view, path).and_then(|content| world.knows(&content).cloned())
 }
 
 /// Whether a file is there, whatever is in it.
-pub fn is_there(disk: &Disk, path: &str) -> bool {
-    disk.find(path).is_some()
+pub fn is_there(disk: &Disk, view: View, path: &str) -> bool {
+    disk.find(&format!("{}/{path}", view.loader)).is_some()
 }
 
-fn content(disk: &Disk, path: &str) -> Option<Vec<u8>> {
-    let (_, slot) = disk.find(path)?;
+fn content(disk: &Disk, view: View, path: &str) -> Option<Vec<u8>> {
+    let (_, slot) = disk.find(&format!("{}/{path}", view.loader))?;
     disk.read(slot).ok()
 }
 
@@ -211,12 +215,13 @@ fn counters(menu: &[Shown], expected: &Expected) -> Result<(), Violation> {
 fn policy(
     disk: &Disk,
     world: &World,
+    view: View,
     menu: &[Shown],
     expected: &Expected,
 ) -> Result<(), Violation> {
-    let admits = match holds(disk, world, POLICY) {
+    let admits = match holds(disk, world, view, POLICY) {
         Some(Known::Policy(admits)) => admits,
-        None if !expected.policy && !is_there(disk, POLICY) => BTreeSet::new(),
+        None if !expected.policy && !is_there(disk, view, POLICY) => BTreeSet::new(),
         _ => return Err(Violation::Settings(POLICY.to_owned())),
     };
     let new = menu.iter().map(|shown| shown.system.generation);
@@ -229,14 +234,14 @@ fn policy(
 }
 
 /// Whether the policy admits a generation.
-pub fn admits(disk: &Disk, world: &World, generation: u64) -> bool {
-    matches!(holds(disk, world, POLICY), Some(Known::Policy(admits)) if admits.contains(&generation))
+pub fn admits(disk: &Disk, world: &World, view: View, generation: u64) -> bool {
+    matches!(holds(disk, world, view, POLICY), Some(Known::Policy(admits)) if admits.contains(&generation))
 }
 
-fn settings(disk: &Disk, world: &World, expected: &Expected) -> Result<(), Violation> {
-    match holds(disk, world, LOADER_CONF) {
+fn settings(disk: &Disk, world: &World, view: View, expected: &Expected) -> Result<(), Violation> {
+    match holds(disk, world, view, LOADER_CONF) {
         Some(Known::Settings) => Ok(()),
-        None if !expected.settings && !is_there(disk, LOADER_CONF) => Ok(()),
+        None if !expected.settings && !is_there(disk, view, LOADER_CONF) => Ok(()),
         _ => Err(Violation::Settings(LOADER_CONF.to_owned())),
     }
 }

@@ -12,6 +12,10 @@ pub enum Saboteur {
     Staging(Seen),
     /// No sync between publishing and collecting: what was there goes before what replaces it is on the disk.
     Publishing(Seen),
+    /// No sync between policies, what entries name, and entries.
+    Phases(Seen),
+    /// Files are removed as Linux does it by itself: the clusters may be free before the name is gone.
+    Unlinking,
     /// Both copies of the boot loader are removed and written anew, as installers do that know no exchange, without a sync between them.
     Loader(Seen),
 }
@@ -31,17 +35,23 @@ pub enum Seen {
 impl Saboteur {
     pub fn forgets_sync(&self) -> bool {
         match self {
-            Self::None => false,
+            Self::None | Self::Unlinking => false,
             Self::Staging(seen) => *seen == Seen::Nothing,
-            Self::Publishing(seen) | Self::Loader(seen) => *seen == Seen::Begun,
+            Self::Publishing(seen) | Self::Phases(seen) | Self::Loader(seen) => {
+                *seen == Seen::Begun
+            }
         }
     }
 
     pub fn saw_rename(&mut self, to: &EspPath) {
-        let collects = to.name().starts_with("nixos-stage-");
+        if to.name().starts_with("nixos-stage-") {
+            return;
+        }
         match self {
-            Self::Staging(seen) if !collects => *seen = Seen::Over,
-            Self::Publishing(seen) if !collects && *seen == Seen::Nothing => *seen = Seen::Begun,
+            Self::Staging(seen) => *seen = Seen::Over,
+            Self::Publishing(seen) if *seen == Seen::Nothing => *seen = Seen::Begun,
+            Self::Phases(seen) if is_entry(to) => *seen = Seen::Over,
+            Self::Phases(seen) if *seen == Seen::Nothing => *seen = Seen::Begun,
             _ => {}
         }
     }
@@ -50,7 +60,9 @@ impl Saboteur {
         let is_loader = is_loader(path);
         match self {
             Self::Staging(seen) => *seen = Seen::Over,
-            Self::Publishing(seen) if *seen == Seen::Nothing => *seen = Seen::Begun,
+            Self::Publishing(seen) | Self::Phases(seen) if *seen == Seen::Nothing => {
+                *seen = Seen::Begun;
+            }
             Self::Loader(seen) if is_loader && *seen == Seen::Nothing => *seen = Seen::Begun,
             Self::Loader(seen) if is_loader && *seen == Seen::Begun => *seen = Seen::Over,
             _ => {}
@@ -69,6 +81,12 @@ impl Saboteur {
             *seen = Seen::Over;
         }
     }
+}
+
+fn is_entry(path: &EspPath) -> bool {
+    ["Linux/", "entries/"]
+        .iter()
+        .any(|folder| path.as_str().contains(folder))
 }
 
 fn is_loader(path: &EspPath) -> bool {

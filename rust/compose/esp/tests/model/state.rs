@@ -85,11 +85,11 @@ impl State {
         });
     }
 
-    /// Brings to the disk what is meant.
-    pub fn flush(&mut self, meant: impl Fn(&Atom) -> bool) {
+    /// Brings to the disk what is meant, on one volume.
+    pub fn flush(&mut self, volume: u32, meant: impl Fn(&Atom) -> bool) {
         let durable = Rc::make_mut(&mut self.durable);
         self.pending.retain(|atom| {
-            let now = meant(atom);
+            let now = atom.volume() == volume && meant(atom);
             if now {
                 durable.apply(atom, Outcome::Full);
             }
@@ -108,11 +108,14 @@ impl State {
                 *atom = Atom::Whole(id);
             }
         }
-        self.flush(|atom| matches!(atom, Atom::Point(changed, ..) if *changed == id));
+        self.flush(
+            id % 2,
+            |atom| matches!(atom, Atom::Point(changed, ..) if *changed == id),
+        );
     }
 
     pub fn new_slot(&mut self, path: &EspPath) -> (u32, Slot) {
-        let id = self.next_slot;
+        let id = 2 * self.next_slot + u32::from(path.as_str().starts_with('1'));
         self.next_slot += 1;
         let folder = above(path.as_str()).to_owned();
         let alias = alias(&self.live, &folder, path.name());
@@ -194,7 +197,8 @@ impl State {
             }
             _ => atom.slot().is_some_and(|id| inside.contains(&id)),
         };
-        self.flush(|atom| atom.is_table() || is_inside(atom));
+        let volume = u32::from(path.starts_with('1'));
+        self.flush(volume, |atom| atom.is_table() || is_inside(atom));
     }
 
     /// The names in a folder, those that are gone but still on the disk too.

@@ -14,50 +14,67 @@ use crate::state::{Fault, Moment, State, pointed};
 
 const MIB: u64 = 1 << 20;
 
-/// A mounted volume.
-#[derive(Clone, Default)]
-pub struct Volume(Rc<RefCell<State>>);
+/// A mounted volume, one of two.
+#[derive(Clone)]
+pub struct Volume {
+    state: Rc<RefCell<State>>,
+    number: u32,
+}
 
 impl Volume {
-    /// Mounts a disk.
-    pub fn mount(disk: Disk, clock: u64) -> Self {
-        let next_slot = disk.last_slot() + 1;
-        Self(Rc::new(RefCell::new(State {
+    /// Mounts both volumes.
+    pub fn mount(disk: Disk, clock: u64) -> [Self; 2] {
+        let state = Rc::new(RefCell::new(State {
+            next_slot: disk.last_slot() / 2 + 1,
             live: disk.clone(),
             durable: Rc::new(disk),
-            next_slot,
             clock,
             ..State::default()
-        })))
+        }));
+        [0, 1].map(|number| Self {
+            state: Rc::clone(&state),
+            number,
+        })
     }
 
-    pub fn with_fault(self, fault: Fault) -> Self {
-        self.0.borrow_mut().fault = Some(fault);
-        self
+    /// Lets an operation fail, on whichever of the two volumes.
+    pub fn fail(&self, fault: Fault) {
+        self.state.borrow_mut().fault = Some(fault);
     }
 
-    pub fn with_saboteur(self, saboteur: Saboteur) -> Self {
-        self.0.borrow_mut().saboteur = saboteur;
-        self
+    /// Lets transactions go wrong.
+    pub fn sabotage(&self, saboteur: Saboteur) {
+        self.state.borrow_mut().saboteur = saboteur;
     }
 
     /// What programs see.
     pub fn live(&self) -> Disk {
-        self.0.borrow().live.clone()
+        self.state.borrow().live.clone()
     }
 
     /// How many operations there were.
     pub fn steps(&self) -> usize {
-        self.0.borrow().steps
+        self.state.borrow().steps
     }
 
     /// The moments at which power may have been lost.
     pub fn moments(&self) -> Vec<Moment> {
-        self.0.borrow().moments.clone()
+        self.state.borrow().moments.clone()
+    }
+
+    /// A path, on this volume.
+    fn at(&self, path: &EspPath) -> EspPath {
+        EspPath::parse(&format!("{}/{path}", self.number)).unwrap()
+    }
+
+    /// A folder's, or the root's.
+    fn folder(&self, path: Option<&EspPath>) -> String {
+        let root = self.number.to_string();
+        path.map_or(root, |path| self.at(path).as_str().to_owned())
     }
 
     fn state(&self, needs_room: bool) -> io::Result<std::cell::RefMut<'_, State>> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state.borrow_mut();
         state.step(needs_room)?;
         Ok(state)
     }
@@ -76,7 +93,9 @@ impl Write for Writer {
         let mut state = self.volume.state(true)?;
         let from = self.written.len() / CLUSTER;
         self.written.extend(bytes);
-        let chain = *self.chain.get_or_insert_with(|| state.live.free_chain());
+        let chain = *self
+            .chain
+            .get_or_insert_with(|| state.live.free_chain(self.volume.number));
         let clusters = self.written.len().div_ceil(CLUSTER);
         let mut atoms = vec![
             Atom::Allocate(chain, clusters),
@@ -98,12 +117,12 @@ impl FileSystem for Volume {
     type Reader = Cursor<Vec<u8>>;
 
     fn name(&self) -> &str {
-        "/boot"
+        ["/efi", "/boot"][self.number as usize]
     }
 
     fn list(&self, folder: Option<&EspPath>) -> io::Result<Vec<Found>> {
         let state = self.state(false)?;
-        let path = folder.map_or("", EspPath::as_str);
+        let path = &self.folder(folder);
         if !state.live.has_folder(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -124,6 +143,7 @@ impl FileSystem for Volume {
     }
 
     fn open(&self, file: &EspPath) -> io::Result<Self::Reader> {
+        let file = &self.at(file);
         let state = self.state(false)?;
         let (_, slot) = state.found(file)?;
         let read = state.live.read(&slot);
@@ -132,6 +152,7 @@ impl FileSystem for Volume {
     }
 
     fn create(&self, file: &EspPath) -> io::Result<Writer> {
+        let file = &self.at(file);
         let mut state = self.state(true)?;
         state.is_free(file)?;
         let (id, slot) = state.new_slot(file);
@@ -151,13 +172,14 @@ impl FileSystem for Volume {
         }
         let of_file =
             |atom: &Atom| matches!(atom, Atom::Data(chain, ..) if Some(*chain) == writer.chain);
-        state.flush(|atom| atom.is_table() || of_file(atom));
+        state.flush(self.number, |atom| atom.is_table() || of_file(atom));
         state.flush_entry(writer.id);
         state.write("sync_file", Vec::new());
         Ok(())
     }
 
     fn create_folder(&self, folder: &EspPath) -> io::Result<()> {
+        let folder = &self.at(folder);
         let mut state = self.state(true)?;
         state.is_free(folder)?;
         let atom = Atom::Folder(folder.as_str().to_owned());
@@ -166,6 +188,7 @@ impl FileSystem for Volume {
     }
 
     fn remove_folder(&self, folder: &EspPath) -> io::Result<()> {
+        let folder = &self.at(folder);
         let mut state = self.state(false)?;
         let path = state
             .live
@@ -189,13 +212,14 @@ impl FileSystem for Volume {
         if state.saboteur.forgets_sync() {
             return Ok(());
         }
-        let path = folder.map_or("", EspPath::as_str).to_owned();
+        let path = self.folder(folder);
         state.flush_folder(&path);
         state.write(("sync_folder", path.as_str()), Vec::new());
         Ok(())
     }
 
     fn rename(&self, from: &EspPath, to: &EspPath) -> io::Result<()> {
+        let (from, to) = (&self.at(from), &self.at(to));
         let mut state = self.state(true)?;
         state.is_free(to)?;
         let (old, slot) = state.found(from)?;
@@ -210,6 +234,7 @@ impl FileSystem for Volume {
     }
 
     fn exchange(&self, one: &EspPath, other: &EspPath) -> io::Result<()> {
+        let (one, other) = (&self.at(one), &self.at(other));
         let mut state = self.state(false)?;
         let (first, second) = (state.found(one)?, state.found(other)?);
         let atoms = match state.saboteur.renames_over(other) {
@@ -223,14 +248,17 @@ impl FileSystem for Volume {
 
     /// The name is gone from the disk before the clusters are free.
     fn remove(&self, file: &EspPath) -> io::Result<()> {
+        let file = &self.at(file);
         let mut state = self.state(false)?;
         let (id, slot) = state.found(file)?;
         state.saboteur.saw_remove();
-        state.write(("remove", file.as_str()), vec![Atom::Drop(id)]);
-        state.flush_folder(&slot.folder);
         let allocated = slot.chain.filter(|chain| state.live.is_allocated(*chain));
-        let atoms = allocated.map(Atom::Free).into_iter().collect();
-        state.write(("free", file.as_str()), atoms);
+        let freed: Vec<Atom> = allocated.map(Atom::Free).into_iter().collect();
+        state.write(("remove", file.as_str()), vec![Atom::Drop(id)]);
+        if state.saboteur != Saboteur::Unlinking {
+            state.flush_folder(&slot.folder);
+        }
+        state.write(("free", file.as_str()), freed);
         Ok(())
     }
 
@@ -239,8 +267,8 @@ impl FileSystem for Volume {
         if state.saboteur.forgets_sync() {
             return Ok(());
         }
-        state.flush(|_| true);
-        state.write("sync", Vec::new());
+        state.flush(self.number, |_| true);
+        state.write(("sync", self.number), Vec::new());
         Ok(())
     }
 

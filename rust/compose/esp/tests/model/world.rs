@@ -18,9 +18,53 @@ pub struct System {
     pub specialisation: Option<String>,
 }
 
+/// What lies where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Everything on one ESP.
+    One,
+    /// Two ESPs with the same content.
+    Mirrored,
+    /// The loader and what it reads on the ESP; entries, and what they name, on another partition (XBOOTLDR).
+    Extended,
+}
+
+/// Where a firmware that starts the loader from one volume looks.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Where loader, settings and policy lie.
+    pub loader: &'static str,
+    /// Where the loader looks for entries.
+    pub entries: &'static [&'static str],
+}
+
+impl Layout {
+    /// The ways in which a machine may boot.
+    pub fn views(self) -> &'static [View] {
+        const FIRST: View = View {
+            loader: "0",
+            entries: &["0"],
+        };
+        const SECOND: View = View {
+            loader: "1",
+            entries: &["1"],
+        };
+        const BOTH: View = View {
+            loader: "0",
+            entries: &["0", "1"],
+        };
+        match self {
+            Self::One => &[FIRST],
+            Self::Mirrored => &[FIRST, SECOND],
+            Self::Extended => &[BOTH],
+        }
+    }
+}
+
 /// What a machine is to boot.
 #[derive(Clone, Debug)]
 pub struct World {
+    pub layout: Layout,
     pub generations: BTreeSet<u64>,
     pub next: u64,
     /// The version of the boot loader and of its settings.
@@ -43,8 +87,9 @@ pub enum Known {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub fn new(layout: Layout) -> Self {
         Self {
+            layout,
             generations: BTreeSet::from([1]),
             next: 2,
             loader: 1,
@@ -57,8 +102,33 @@ impl World {
         self.known.get(content)
     }
 
-    /// What is to be on the ESP while this system runs.
-    pub fn desired(&mut self, running: Option<u64>) -> Desired {
+    /// What is to be on each volume while this system runs.
+    pub fn desired(&mut self, running: Option<u64>) -> Vec<Desired> {
+        let all = self.everything(running);
+        match self.layout {
+            Layout::One => vec![all],
+            Layout::Mirrored => vec![all.clone(), all],
+            Layout::Extended => {
+                let entries = Desired {
+                    artifacts: all.artifacts,
+                    entries: all.entries,
+                    ..Desired::default()
+                };
+                let loader = Desired {
+                    before: all.before,
+                    fixed: all.fixed,
+                    ..Desired::default()
+                };
+                let collect = |desired| Desired {
+                    collect: true,
+                    ..desired
+                };
+                vec![collect(loader), collect(entries)]
+            }
+        }
+    }
+
+    fn everything(&mut self, running: Option<u64>) -> Desired {
         let mut wanted: BTreeSet<u64> = self.generations.iter().rev().take(3).copied().collect();
         wanted.extend(running);
         let mut desired = Desired {
