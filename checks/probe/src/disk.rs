@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use rustix::mount::{MountFlags, mount, mount_bind, mount_move, mount_remount, unmount};
+use rustix::mount::{
+    MountFlags, UnmountFlags, mount, mount_bind, mount_move, mount_remount, unmount,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where the system is.
@@ -96,12 +98,12 @@ pub fn enter(place: &Place, generation: &str) -> Result<Infallible> {
 }
 
 /// Ends the use of the disk, so that nothing is lost when the power goes.
-pub fn leave() {
+pub fn leave() -> Result<()> {
     rustix::fs::sync();
-    // A system without a disk has neither.
-    let _ = unmount("/boot", rustix::mount::UnmountFlags::empty());
-    let _ = mount_remount("/", MountFlags::RDONLY, c"");
-    rustix::fs::sync();
+    unmount("/boot", UnmountFlags::empty()).context("unmounting /boot")?;
+    // The root stays in use, by this program itself.
+    mount_remount("/", MountFlags::RDONLY, c"").context("making / read-only")?;
+    Ok(())
 }
 
 fn init() -> Result<PathBuf> {

@@ -29,10 +29,7 @@ type Errors = Vec<(&'static str, anyhow::Error)>;
 /// Reports on the console, then powers the machine off; returns only when even that failed. In an initrd with a system behind it, the
 /// system's init does so: this program once more.
 pub fn main() -> ExitCode {
-    let errors = match std::env::var(disk::GENERATION) {
-        Ok(_) => Errors::new(),
-        Err(_) => initrd(),
-    };
+    let errors = if on_disk() { Errors::new() } else { initrd() };
     match File::options().write(true).open("/dev/console") {
         Ok(console) => {
             report(&console, errors);
@@ -41,7 +38,6 @@ pub fn main() -> ExitCode {
         }
         Err(error) => eprintln!("touchstone-probe: error /dev/console: {error}"),
     }
-    disk::leave();
     power_off()
 }
 
@@ -62,6 +58,11 @@ fn initrd() -> Errors {
         errors.push(("disk", error));
     }
     errors
+}
+
+/// Whether this is the init of a system on a disk, which its initrd has set up.
+fn on_disk() -> bool {
+    std::env::var_os(disk::GENERATION).is_some()
 }
 
 /// What the initrd says that it is.
@@ -126,6 +127,12 @@ fn report(console: &File, errors: Errors) {
     if let Err(error) = orders.and_then(|orders| carry_out(&orders, &mut report)) {
         report.error("orders", &format!("{error:#}"));
     }
+    // The host may take the power away as soon as it has the last line.
+    if on_disk()
+        && let Err(error) = disk::leave()
+    {
+        report.error("disk", &format!("{error:#}"));
+    }
     report.end();
 }
 
@@ -159,6 +166,8 @@ fn device() -> anyhow::Result<Tpm<File>> {
 }
 
 fn run(number: usize, order: &Run, report: &mut Report<&File>) -> anyhow::Result<()> {
+    // By this line the host knows when it can take the power away in the middle of it.
+    report.line("runs", &number.to_string());
     let ran = order.run()?;
     report.line("ran", &format!("{number} {}", ran.how));
     report.pieces(&format!("ran-output {number}"), &ran.output);

@@ -1,5 +1,6 @@
 //! Orders about the system on the disk: programs to run, and what lies there.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -10,7 +11,7 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// A program to run to its end, without an environment, without input.
+/// A program to run to its end.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -19,8 +20,9 @@ pub struct Run {
     /// Its arguments.
     #[serde(default)]
     arguments: Vec<String>,
-    /// A file that it reads as its input.
-    input: Option<PathBuf>,
+    /// Its environment: nothing else is in it.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
 }
 
 /// A folder to list.
@@ -45,10 +47,8 @@ impl Run {
     /// Runs it.
     pub fn run(&self) -> Result<Ran> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).env_clear();
-        if let Some(input) = &self.input {
-            command.stdin(File::open(input).with_context(|| input.display().to_string())?);
-        }
+        command.args(&self.arguments);
+        command.env_clear().envs(&self.environment);
         let done = command.output();
         let Output {
             status,
@@ -123,7 +123,7 @@ mod tests {
             Run {
                 program: program.into(),
                 arguments,
-                input: None,
+                environment: BTreeMap::new(),
             }
             .run()
         };

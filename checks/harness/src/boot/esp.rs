@@ -1,15 +1,13 @@
 //! The ESP of a machine between two boots, by mtools.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use super::prepared::{Prepared, checked};
-use super::{disk, guard};
-use crate::nix::output;
+use super::{disk, gpt, guard, sparse};
 
 /// What mtools call the root of an image.
 const ROOT: &str = "::/";
@@ -17,20 +15,21 @@ const ROOT: &str = "::/";
 const HANDED: &str = "handed";
 
 impl Prepared<'_> {
-    /// Every file of the ESP: its size in bytes by its path with `/`.
+    /// Passes when `fsck.fat` finds nothing to mend; the error has what it found.
     ///
     /// # Errors
-    /// When mtools cannot read it.
-    pub fn esp(&self) -> Result<BTreeMap<String, u64>> {
-        let mut list = self.mtools("mdir")?;
-        list.args(["-/", "-b", ROOT]);
-        let listed = output(list)?;
-        let paths = listed.lines().filter_map(|line| line.strip_prefix(ROOT));
-        // A folder ends in a slash.
-        let files = paths.filter(|path| !path.ends_with('/'));
-        files
-            .map(|path| Ok((path.to_owned(), self.read_esp(path)?.len() as u64)))
-            .collect()
+    /// Otherwise, or when it cannot be run.
+    pub fn check_esp(&self) -> Result<()> {
+        let copy = self.folder().join(HANDED);
+        let disk = self.disk();
+        let table = File::open(&disk).with_context(|| disk.display().to_string())?;
+        let part = gpt::esp(&table).with_context(|| disk.display().to_string())?;
+        sparse::extract(&disk, part, &copy)?;
+        let mut check = self.programs().command("fsck.fat", self.folder())?;
+        check.arg("-n").arg(&copy);
+        let checked = guard::run(check);
+        fs::remove_file(&copy)?;
+        checked
     }
 
     /// The names of the files in a folder of the ESP, sorted; none where there is no such folder.

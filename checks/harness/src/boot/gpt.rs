@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use uuid::{Uuid, uuid};
@@ -53,6 +54,21 @@ pub(super) fn write(disk: &File, sectors: u64, root: Option<u64>) -> io::Result<
 /// Last sector of the partition on a disk of this many sectors.
 pub(super) fn partition_end(sectors: u64) -> u64 {
     sectors.saturating_sub(ARRAY + 2)
+}
+
+/// Where the ESP of a disk lies, in bytes.
+pub(super) fn esp(disk: &File) -> io::Result<Range<u64>> {
+    // First and last sector, behind both GUIDs of the array's first entry.
+    let mut sectors = [0; 16];
+    disk.read_exact_at(&mut sectors, 2 * SECTOR + 32)?;
+    let (first, last) = sectors.split_at(8);
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte))
+    };
+    Ok(number(first) * SECTOR..(number(last) + 1) * SECTOR)
 }
 
 /// All entries: the ESP, and the root where there is one.
@@ -139,6 +155,7 @@ mod tests {
             assert!(write(&file, sectors, None).is_err(), "{sectors}");
         }
         assert!(write(&file, FIRST + 100, None).is_ok());
+        assert_eq!(esp(&file).unwrap(), 1 << 20..(FIRST + 67) * SECTOR);
         assert!(write(&file, FIRST + 100, Some(FIRST + 90)).is_err());
     }
 }

@@ -105,6 +105,7 @@ pub struct Machine<'a> {
     pub(super) timeout: Duration,
     pub(super) refusal_expected: bool,
     pub(super) last_line: Option<String>,
+    pub(super) after_it: Duration,
     pub(super) answer: Option<Answer>,
 }
 
@@ -127,6 +128,7 @@ impl<'a> Machine<'a> {
             timeout: Duration::from_secs(180),
             refusal_expected: false,
             last_line: None,
+            after_it: Duration::ZERO,
             answer: None,
         }
     }

@@ -22,15 +22,14 @@ pub enum Order {
     },
     /// Unseal an object under a policy.
     Unseal(Unseal),
-    /// Run a program of the system on the disk to its end, without an environment.
+    /// Run a program of the system on the disk to its end.
     Run {
         /// The program's path.
         program: String,
         /// Its arguments.
         arguments: Vec<String>,
-        /// A file that is its input; none where it has none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        input: Option<String>,
+        /// Its environment: nothing else is in it.
+        environment: BTreeMap<String, String>,
     },
     /// List every file below a folder that is on the same file system.
     List {
@@ -40,13 +39,13 @@ pub enum Order {
 }
 
 impl Order {
-    /// Runs a program without input: its path, then its arguments.
+    /// Runs a program without an environment: its path, then its arguments.
     #[must_use]
     pub fn run(program: &str, arguments: &[&str]) -> Order {
         Order::Run {
             program: program.to_owned(),
             arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
-            input: None,
+            environment: BTreeMap::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
@@ -11,7 +12,7 @@ use super::machine::{Disk, Machine};
 use super::orders::Order;
 use super::outcome::Boot;
 use super::tpm::{self, SoftTpm};
-use super::{Programs, run, sparse, variables};
+use super::{Programs, report, run, sparse, variables};
 
 impl<'a> Machine<'a> {
     /// Makes disk, firmware variables and TPM state in a private folder, for boots that follow each other.
@@ -109,6 +110,20 @@ impl Prepared<'_> {
         let mut second = self.boot()?;
         second.first_attempt = Some(first.outcome);
         Ok(second)
+    }
+
+    /// Boots, and takes the power away so long after the guest has begun to run the program of the order of this number: what the guest has
+    /// not given to its disk by then is lost.
+    ///
+    /// # Errors
+    /// When QEMU or swtpm cannot be started, or the guest does not come so far.
+    pub fn cut(&mut self, order: usize, after: Duration) -> Result<()> {
+        let whole = self.machine.clone();
+        self.machine.last_line = Some(report::runs(order));
+        self.machine.after_it = after;
+        let boot = self.boot();
+        self.machine = whole;
+        boot?.reached()
     }
 
     /// What the guest does at the boots that follow, in the place of what it did.

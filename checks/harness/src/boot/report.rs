@@ -45,6 +45,11 @@ pub(super) fn is_end(line: &str) -> bool {
         .is_some_and(|rest| rest.starts_with("end "))
 }
 
+/// The line that says that the program of an order is started.
+pub(super) fn runs(order: usize) -> String {
+    format!("{PREFIX}runs {order}")
+}
+
 /// Reads the report among the lines of a console. Second value: why it is not whole; empty when it is.
 pub(super) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> (Report, Vec<String>) {
     let mut reader = Reader::default();
@@ -100,6 +105,8 @@ impl Reader {
                 texts.push(text.to_owned());
             }
             "smbios" => report.smbios.push(value.to_owned()),
+            // It is for who watches the console.
+            "runs" => {}
             "tpm" => report.tpm = value == "present",
             "pcr" => self.pcr(value)?,
             "event-log-size" => self.log_size = Some(value.parse().map_err(|_| "no number")?),
@@ -328,11 +335,12 @@ mod tests {
         let lines = [
             "touchstone-probe: loader LoaderEntries b.efi",
             "touchstone-probe: loader LoaderEntries a.efi",
+            "touchstone-probe: runs 0",
             "touchstone-probe: ran 0 exit 3",
             "touchstone-probe: ran-output 0 aGk=",
             "touchstone-probe: ran-output 0 IQ==",
             "touchstone-probe: listed 1 script /bin/a b",
-            "touchstone-probe: end ok 6",
+            "touchstone-probe: end ok 7",
         ];
         let (report, damage) = read(lines.into_iter());
         assert_eq!(damage, Vec::<String>::new());

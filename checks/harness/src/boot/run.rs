@@ -57,6 +57,8 @@ pub(super) fn boot(machine: &Machine<'_>, home: &Path) -> Result<Boot> {
         End::NothingLeft => watch.refused_or(Outcome::NothingToStart),
         End::Silent | End::TimeOver => watch.refused_or(Outcome::TimedOut),
     };
+    // Where the power is to go in the middle of something.
+    thread::sleep(machine.after_it);
     drop((qemu, tpm));
 
     let (report, mut damage) = report::read(watch.console.lines());

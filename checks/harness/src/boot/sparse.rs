@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -10,8 +11,17 @@ use rustix::io::Errno;
 
 /// Copies what the file `from` holds, but for its holes, to the place `at` in another, which is empty there.
 pub(super) fn copy_into(from: &Path, to: &File, at: u64) -> Result<()> {
-    let copied = File::open(from).and_then(|mut file| copy(&mut file, to, at));
+    let copied = File::open(from).and_then(|mut file| copy(&mut file, 0..u64::MAX, to, at));
     copied.with_context(|| format!("copying {}", from.display()))
+}
+
+/// Makes `to` a copy of a part of `from`.
+pub(super) fn extract(from: &Path, part: Range<u64>, to: &Path) -> Result<()> {
+    let copied = File::create(to).and_then(|file| {
+        file.set_len(part.end - part.start)?;
+        copy(&mut File::open(from)?, part, &file, 0)
+    });
+    copied.with_context(|| format!("copying a part of {}", from.display()))
 }
 
 /// Makes `to` a copy of `from`.
@@ -24,8 +34,8 @@ pub(super) fn duplicate(from: &Path, to: &Path) -> Result<()> {
     copy_into(from, &file, 0)
 }
 
-fn copy(from: &mut File, mut to: &File, at: u64) -> io::Result<()> {
-    let mut place = 0;
+fn copy(from: &mut File, part: Range<u64>, mut to: &File, at: u64) -> io::Result<()> {
+    let mut place = part.start;
     loop {
         let begin = match rustix::fs::seek(&*from, Sparse::Data(place)) {
             Ok(begin) => begin,
@@ -33,9 +43,12 @@ fn copy(from: &mut File, mut to: &File, at: u64) -> io::Result<()> {
             Err(Errno::NXIO) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let end = rustix::fs::seek(&*from, Sparse::Hole(begin))?;
+        if begin >= part.end {
+            return Ok(());
+        }
+        let end = rustix::fs::seek(&*from, Sparse::Hole(begin))?.min(part.end);
         from.seek(SeekFrom::Start(begin))?;
-        to.seek(SeekFrom::Start(at + begin))?;
+        to.seek(SeekFrom::Start(at + begin - part.start))?;
         io::copy(&mut Read::by_ref(from).take(end - begin), &mut to)?;
         to.flush()?;
         place = end;
@@ -66,5 +79,8 @@ mod tests {
         let mut bytes = [0; 5];
         other.read_exact_at(&mut bytes, (20 << 20) + 100).unwrap();
         assert_eq!(&bytes, b"later");
+        let at_later = 20 << 20;
+        extract(&at("from"), at_later - 1..at_later + 3, &at("part")).unwrap();
+        assert_eq!(std::fs::read(at("part")).unwrap(), b"\0lat");
     }
 }

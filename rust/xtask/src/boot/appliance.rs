@@ -276,7 +276,7 @@ fn settings(tries: u32, trusted: &str) -> Value {
         "signing": null,
         "extraFiles": {},
         "extraEntries": {},
-        "touchEfiVariables": false,
+        "touchEfiVariables": true,
         "trustedPublicKeys": [trusted],
         "sigsNeeded": 1,
         "policy": null,

@@ -59,8 +59,8 @@ fn machine(inputs: &Inputs, suite: &'static str, outcome: &mut Outcome) -> Resul
     let machine = appliance.machine(&tree, esp)?;
     let about = format!("a machine without a shell, systemd of {suite}");
     let mut story = Story::begin(&appliance, machine, &about, outcome);
-    let new = appliance.toplevel(Which::Third);
-    tell(&mut story, new, appliance.workshop.trusted())
+    let [running, new] = [Which::First, Which::Third].map(|which| appliance.toplevel(which));
+    tell(&mut story, running, new, appliance.workshop.trusted())
 }
 
 /// The new generation's closure in the root, as it was signed, without a signature, and changed.
@@ -113,56 +113,95 @@ fn replace(file: &Path, content: &[u8]) -> Result<()> {
     fs::write(file, content).with_context(|| file.display().to_string())
 }
 
-fn tell(story: &mut Story<'_>, new: &str, trusted: &str) -> Result<()> {
+fn tell(story: &mut Story<'_>, running: &str, new: &str, trusted: &str) -> Result<()> {
     let import = |source: &str| {
         let words = ["closure", "import", source, "--trusted-public-key", trusted];
         Order::run(TOUCHSTONE, &words)
     };
+    // As NixOS' own installation calls it: that is when the firmware is told.
+    let announce = Order::Run {
+        program: INSTALLER.to_owned(),
+        arguments: vec![running.to_owned()],
+        environment: [("NIXOS_INSTALL_BOOTLOADER".to_owned(), "1".to_owned())].into(),
+    };
     let boot_new = Order::run(INSTALLER, &["boot", new]);
-    let boot = story.boot(
-        "at first",
-        Which::First,
-        &[
-            Order::List {
-                folder: "/".to_owned(),
-            },
-            Order::run(INSTALLER, &["bless"]),
-            import(UNSIGNED),
-            import(TAMPERED),
-            boot_new.clone(),
-            import(SIGNED),
-            boot_new,
-        ],
-    )?;
-    story.claim("nothing but our programs can be started", bare(&boot));
-    story.claim("what came up is blessed", succeeded(&boot, 1));
-    story.claim(
-        "a closure with a path that nobody signed is refused",
-        refused(&boot, 2, "sign"),
-    );
-    story.claim(
-        "a closure with a changed archive is refused",
-        refused(&boot, 3, "hash"),
-    );
-    story.claim(
-        "what was refused is not there to be booted",
-        refused(&boot, 4, new),
-    );
-    story.claim("the signed closure is taken over", succeeded(&boot, 5));
-    story.claim(
-        "it becomes what the machine boots next",
-        succeeded(&boot, 6),
-    );
+    let follow = [
+        "closure",
+        "interpreters",
+        "--follow",
+        "/run/booted-system",
+        new,
+    ];
+    let orders = [
+        Order::List {
+            folder: "/".to_owned(),
+        },
+        Order::run(INSTALLER, &["bless"]),
+        announce,
+        import(UNSIGNED),
+        import(TAMPERED),
+        boot_new.clone(),
+        import(SIGNED),
+        boot_new,
+        Order::run(TOUCHSTONE, &follow),
+    ];
+    let boot = story.boot("at first", Which::First, &orders)?;
+    for (claim, verdict) in [
+        ("nothing but our programs can be started", bare(&boot)),
+        ("what came up is blessed", succeeded(&boot, 1)),
+        (
+            "what is installed can be installed again",
+            succeeded(&boot, 2),
+        ),
+        (
+            "a closure with a path that nobody signed is refused",
+            refused(&boot, 3, "0 good signatures by trusted keys"),
+        ),
+        (
+            "a closure with a changed archive is refused",
+            refused(&boot, 4, "is not what its signature says"),
+        ),
+        (
+            "what was refused is not there to be booted",
+            refused(&boot, 5, "cannot be found"),
+        ),
+        ("the signed closure is taken over", succeeded(&boot, 6)),
+        (
+            "it becomes what the machine boots next",
+            succeeded(&boot, 7),
+        ),
+        (
+            "no interpreter lies in the closure of either generation",
+            succeeded(&boot, 8),
+        ),
+    ] {
+        story.claim(claim, verdict);
+    }
     let verdict = entries(story, "+1");
     story.claim("the new generation has one try", verdict);
 
-    story.boot("for its only try", Which::Third, &[])?;
+    let boot = story.boot("for its only try", Which::Third, &[])?;
+    story.claim(
+        "the firmware starts the boot loader by the entry that the installer wrote",
+        announced(&boot),
+    );
     let verdict = entries(story, "+0-1");
     story.claim("the try is used up", verdict);
 
     story.boot("by itself after that", Which::First, &[])?;
     let verdict = entries(story, "+0-1");
     story.claim("it is back where it was", verdict);
+    let verdict = story.machine().check_esp();
+    story.claim("its ESP is sound", verdict);
+    Ok(())
+}
+
+/// Whether the firmware started what the installer made known to it, and not what it found itself.
+fn announced(boot: &Boot) -> Result<()> {
+    let mut lines = boot.serial.lines();
+    let started = lines.find(|line| line.contains("BdsDxe: starting"));
+    let started = started.context("the firmware names nothing that it starts")?;
+    ensure!(started.contains("Linux Boot Manager"), "{started}");
     Ok(())
 }
 

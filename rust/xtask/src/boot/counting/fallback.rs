@@ -63,6 +63,8 @@ fn tell(story: &mut Story<'_>, third: &str) -> Result<()> {
     story.claim("no name changes where something good boots", verdict);
     let secret = story.machine().read_esp(BOOT_SECRET).map(drop);
     story.claim("what others keep on the ESP is there at the end", secret);
+    let sound = story.machine().check_esp();
+    story.claim("the ESP is sound at the end", sound);
     Ok(())
 }
 
