@@ -69,17 +69,10 @@ impl Presents {
     pub fn tries(&self, name: &EntryName, tries: Option<u32>) -> Option<u32> {
         let mut same = self.iter().filter(|present| {
             let there = &present.name;
-            let of = |name: &EntryName| {
-                (
-                    name.profile.clone(),
-                    name.generation,
-                    name.specialisation.clone(),
-                )
-            };
-            of(there) == of(name)
+            is_of_same(there, name)
         });
         let before = same.next()?;
-        if before.name.id() == name.id() {
+        if is_same(&before.name, name) {
             return tries;
         }
         before.name.count.map(|count| count.left)
@@ -88,17 +81,12 @@ impl Presents {
     /// The entry with this content, as it is called now.
     pub fn named(&self, name: &EntryName) -> Option<&EntryName> {
         let mut names = self.iter().map(|present| &present.name);
-        names.find(|there| there.id() == name.id())
+        names.find(|there| is_same(there, name))
     }
 
     /// Whether an entry of this generation or specialisation is there, whatever it holds.
     pub fn has(&self, name: &EntryName) -> bool {
-        let of = |name: &EntryName| Identity {
-            profile: name.profile.clone(),
-            number: name.generation,
-        };
-        self.of(&of(name))
-            .any(|present| present.name.specialisation == name.specialisation)
+        self.iter().any(|present| is_of_same(&present.name, name))
     }
 
     /// The files that an entry needs, itself included.
@@ -122,4 +110,16 @@ impl Present {
     pub fn is_of(&self, identity: &Identity) -> bool {
         self.name.generation == identity.number && self.name.profile == identity.profile
     }
+}
+
+/// Whether two names are those of one generation or specialisation.
+fn is_of_same(one: &EntryName, other: &EntryName) -> bool {
+    one.generation == other.generation
+        && one.specialisation == other.specialisation
+        && one.profile == other.profile
+}
+
+/// Whether two names are one but for their counters. Compared part by part: a hundred generations are compared with each other.
+pub fn is_same(one: &EntryName, other: &EntryName) -> bool {
+    one.hash == other.hash && one.kind == other.kind && is_of_same(one, other)
 }

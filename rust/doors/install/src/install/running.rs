@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use touchstone_esp::{EntryName, EspPath};
 
+use super::present::is_same;
 use crate::Host;
 use crate::variables::{VariableError, Variables};
 
@@ -44,7 +45,7 @@ impl Running {
 
     /// Whether this is the name of the entry that is being tried or was started.
     pub fn names(&self, name: &EntryName) -> bool {
-        self.entries().any(|entry| entry.id() == name.id())
+        self.entries().any(|entry| is_same(&entry, name))
     }
 }
 

@@ -8,7 +8,7 @@ use super::conf::{self, Shown};
 use super::decide::{Decision, Reason};
 use super::error::InstallError;
 use super::policy::{Place, Policy};
-use super::present::{Present, Presents};
+use super::present::{Present, Presents, is_same};
 use super::running::Running;
 use super::volumes::{Look, Partitions};
 use crate::Host;
@@ -112,7 +112,7 @@ impl Wishes<'_> {
         };
         let made = |present: &Present| {
             let mut kept = self.decision.kept.iter().flat_map(|kept| &kept.entries);
-            kept.any(|wanted| wanted.name.id() == present.name.id())
+            kept.any(|wanted| is_same(&wanted.name, &present.name))
         };
         presents
             .iter()
