@@ -4,5 +4,6 @@ mod crash;
 mod disk;
 pub mod made;
 mod nix;
+mod page;
 mod refusals;
 mod whole;
