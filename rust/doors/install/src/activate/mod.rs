@@ -120,6 +120,7 @@ pub fn boot(
         watch.verified,
     )?;
     let profile = Profile::of(host, request.profile.as_deref())?;
+    profile.make_folder()?;
     let locked = profile.lock(watch.waiting)?;
     let (generation, before) = locked.set(&toplevel, watch.waiting)?;
     let link = profile.link(&generation);
@@ -138,6 +139,7 @@ pub fn rollback(
     install: &mut Installer<'_>,
 ) -> Result<Activated, ActivateError> {
     let profile = Profile::of(host, profile)?;
+    profile.must_be_there()?;
     let locked = profile.lock(watch.waiting)?;
     let (generation, before) = locked.rollback()?;
     let link = profile.link(&generation);

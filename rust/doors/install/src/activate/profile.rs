@@ -89,9 +89,10 @@ impl Profile {
             Some(name) => host.system_profiles().join(name),
         };
         let parent = path.parent().unwrap_or(Path::new("/"));
-        // Only the folder of the other profiles may be missing: Nix makes it when it is first needed.
-        let made = fs::create_dir_all(host.at(parent)).and_then(|()| host.resolve(parent));
-        let folder = made.map_err(failed("make the folder", parent))?;
+        let folder = match host.resolve(parent) {
+            Err(error) if error.kind() == ErrorKind::NotFound => host.at(parent),
+            other => other.map_err(failed("find", parent))?,
+        };
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         Ok(Self {
             host: host.clone(),
@@ -111,13 +112,27 @@ impl Profile {
         self.path.with_file_name(&generation.link)
     }
 
-    /// What the profile has.
+    /// Makes the profile's folder, if it is not there: that of the other profiles is made when it is first needed, as Nix does.
+    ///
+    /// # Errors
+    /// [`ProfileError::Io`].
+    pub fn make_folder(&self) -> Result<(), ProfileError> {
+        fs::create_dir_all(&self.folder).map_err(failed("make the folder", &self.folder))
+    }
+
+    /// What the profile has; nothing where it is not there.
     ///
     /// # Errors
     /// [`ProfileError::Io`].
     pub fn generations(&self) -> Result<Generations, ProfileError> {
         let mut all = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed("list", &self.folder))? {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Generations::default());
+            }
+            other => other.map_err(failed("list", &self.folder))?,
+        };
+        for entry in entries {
             let name = entry.map_err(failed("list", &self.folder))?.file_name();
             let Some(link) = name.to_str() else { continue };
             let number = self.number(link);
@@ -141,6 +156,20 @@ impl Profile {
         let (digits, _) = rest.split_once("-link")?;
         let number = digits.bytes().all(|byte| byte.is_ascii_digit());
         digits.parse().ok().filter(|_| number)
+    }
+
+    /// Refuses a profile that has no current generation, before anything is made for it.
+    ///
+    /// # Errors
+    /// [`ProfileError::NothingBefore`], [`ProfileError::Io`].
+    pub fn must_be_there(&self) -> Result<(), ProfileError> {
+        match self.generations()?.current {
+            Some(_) => Ok(()),
+            None => Err(ProfileError::NothingBefore {
+                profile: self.path.clone(),
+                current: None,
+            }),
+        }
     }
 
     /// Takes the profile for this program alone, as Nix does. `wait` is told when another has it.

@@ -7,7 +7,9 @@ use crate::Host;
 
 fn machine() -> (tempfile::TempDir, Host) {
     let root = tempfile::tempdir().unwrap();
-    fs::create_dir_all(root.path().join("nix/store")).unwrap();
+    for folder in ["nix/store", "nix/var/nix/profiles"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
     let host = Host::new(root.path());
     (root, host)
 }
@@ -22,10 +24,20 @@ fn toplevel(host: &Host, letter: char) -> StorePath {
 
 fn set(host: &Host, profile: Option<&str>, path: &StorePath) -> (Generation, Before) {
     let profile = Profile::of(host, profile).unwrap();
+    profile.make_folder().unwrap();
     profile.lock(&silent).unwrap().set(path, &silent).unwrap()
 }
 
 fn silent(_: &str) {}
+
+fn rollback_of(host: &Host, profile: &str) -> String {
+    let watch = Watch {
+        waiting: &silent,
+        verified: &|_, _| (),
+    };
+    let refused = rollback(host, Some(profile), &watch, &mut |_| Ok(()));
+    refused.unwrap_err().to_string()
+}
 
 /// Names and targets of the links in a folder.
 fn links(host: &Host, folder: &str) -> Vec<String> {
@@ -78,6 +90,16 @@ fn another_profile_has_generations_of_its_own() {
     assert_eq!(generation.number, 1);
     let found = links(&host, "/nix/var/nix/profiles/system-profiles");
     assert_eq!(found, ["work work-1-link", "work-1-link aaaaaaaaaaaaaa"]);
+    let nothing = rollback_of(&host, "play");
+    assert!(
+        nothing.contains("no generation before its current one"),
+        "{nothing}"
+    );
+    assert!(
+        !host
+            .at("/nix/var/nix/profiles/system-profiles/play.lock")
+            .exists()
+    );
     for wrong in ["", "..", "a/b"] {
         assert!(matches!(
             Profile::of(&host, Some(wrong)),

@@ -67,7 +67,13 @@ impl<'a> Judge<'a> {
     fn judge(&self, path: &EspPath, file: &mut File) -> Judged {
         let known = self.secure_boot.cloned().unwrap_or_default();
         let enforced = known.enforced;
-        let verdict = match verdict(file, known.db, known.dbx) {
+        // shim starts everything but itself, and lies where firmware looks.
+        let firmware = (known.db, known.dbx);
+        let (db, dbx) = match known.shim.filter(|_| !is_fallback(path)) {
+            Some(shim) => shim,
+            None => firmware,
+        };
+        let verdict = match verdict(file, db, dbx) {
             Ok(verdict) => verdict,
             Err(ReadError::Io(error)) => return refused(unreadable(path, &error)),
             Err(error) => {
@@ -113,6 +119,13 @@ impl<'a> Judge<'a> {
     pub(super) fn open(&self, path: &EspPath) -> io::Result<File> {
         self.volume.open(path)
     }
+}
+
+/// Whether firmware starts it by itself.
+fn is_fallback(path: &EspPath) -> bool {
+    let folder = path.folder();
+    let folder = folder.as_ref().map(EspPath::as_str).unwrap_or_default();
+    folder.eq_ignore_ascii_case("EFI/BOOT") && path.name().to_ascii_lowercase().starts_with("boot")
 }
 
 pub(super) fn refused(why: String) -> Judged {

@@ -67,6 +67,10 @@ pub fn status(host: &Host, partitions: &[Partitions], loader: bool) -> Result<St
         let note = "the firmware's variables cannot be seen: whether it asks for signatures is not known, and they are not judged";
         status.notes.push(note.to_owned());
     }
+    if secure_boot.is_some_and(|known| known.shim.is_some()) {
+        let note = "shim started the boot loader: what it starts is judged by its lists, too; its SBAT level is not looked at";
+        status.notes.push(note.to_owned());
+    }
     Ok(status)
 }
 
@@ -240,7 +244,11 @@ impl Look<'_> {
     fn problems(&self, volume: &VolumeStatus, status: &mut Status) {
         let esp = volume.esp.display();
         let problems = &mut status.problems;
-        for loader in volume.loaders.iter().filter(|one| !one.judged.boots) {
+        // What lies in EFI/BOOT may be another system's.
+        let ours =
+            |path: &str| self.loader || path.to_ascii_lowercase().starts_with("efi/systemd/");
+        let loaders = volume.loaders.iter().filter(|one| ours(&one.path));
+        for loader in loaders.filter(|one| !one.judged.boots) {
             let why = loader.judged.why.join("; ");
             problems.push(format!("{esp}/{} will not start: {why}", loader.path));
         }

@@ -16,7 +16,7 @@ const LARGEST: usize = 1 << 20;
 
 /// Why a table does not name the partition.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum GptError {
+pub enum GptError {
     /// The disk cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -31,8 +31,21 @@ pub(super) enum GptError {
     Missing(u32),
 }
 
-/// The partition with this number (from 1) on a disk whose blocks have this size in bytes.
-pub(super) fn partition(
+impl HardDrive {
+    /// The partition with this number (from 1) on a disk whose blocks have this size in bytes. The table's checksums must be right.
+    ///
+    /// # Errors
+    /// [`GptError`].
+    pub fn in_table(
+        disk: &mut (impl Read + Seek),
+        block: u64,
+        number: u32,
+    ) -> Result<Self, GptError> {
+        partition(disk, block, number)
+    }
+}
+
+fn partition(
     disk: &mut (impl Read + Seek),
     block: u64,
     number: u32,

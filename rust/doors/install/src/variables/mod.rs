@@ -22,6 +22,7 @@ mod text;
 use std::path::{Path, PathBuf};
 
 pub use error::{PartitionError, VariableError};
+pub use gpt::GptError;
 pub use load_option::{HardDrive, LoadOption};
 pub use partition::Partition;
 
@@ -43,6 +44,8 @@ pub enum Vendor {
     ImageSecurity,
     /// The Boot Loader Interface of systemd.
     Loader,
+    /// shim.
+    Shim,
 }
 
 impl Vendor {
@@ -52,6 +55,7 @@ impl Vendor {
             Self::Global => "8be4df61-93ca-11d2-aa0d-00e098032b8c",
             Self::ImageSecurity => "d719b2cb-3d3a-4596-a3bc-dad00e67656f",
             Self::Loader => "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
+            Self::Shim => "605dab50-e046-4300-abb6-3dd810dd8b23",
         }
     }
 }

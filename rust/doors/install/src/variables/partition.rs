@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{major, minor, stat};
 
-use super::gpt::{self, GptError};
+use super::gpt::GptError;
 use super::{HardDrive, PartitionError};
 
 /// The kernel counts starts and sizes in these, whatever the disk's blocks are.
@@ -73,7 +73,7 @@ impl Partition {
 
 fn drive(disk: &Path, block: u64, number: u64) -> Result<HardDrive, GptError> {
     let number = u32::try_from(number).map_err(|_| GptError::Damaged("its number of entries"))?;
-    gpt::partition(&mut File::open(disk)?, block, number)
+    HardDrive::in_table(&mut File::open(disk)?, block, number)
 }
 
 struct System<'a> {

@@ -2,7 +2,7 @@
 //!
 //! Source: UEFI specification 2.10, sections 3.3 and 32.
 
-use touchstone_sign::esl;
+use touchstone_sign::esl::{self, SignatureList};
 use touchstone_sign::firmware::Database;
 
 use super::{VariableError, Variables, Vendor};
@@ -18,6 +18,9 @@ pub struct SecureBoot {
     pub db: Database,
     /// What may not.
     pub dbx: Database,
+    /// What shim lets start, and what not, where it started the boot loader: the firmware's lists and its own (`MokListRT`, `MokListXRT`, which hold
+    /// its builder's certificate too).
+    pub shim: Option<(Database, Database)>,
 }
 
 impl Variables {
@@ -29,11 +32,22 @@ impl Variables {
         let Some(enforced) = self.switch("SecureBoot")? else {
             return Ok(None);
         };
+        let db = self.lists(Vendor::ImageSecurity, "db")?;
+        let dbx = self.lists(Vendor::ImageSecurity, "dbx")?;
+        let shim = match self.lists(Vendor::Shim, "MokListRT")? {
+            allowed if allowed.is_empty() => None,
+            allowed => {
+                let denied = self.lists(Vendor::Shim, "MokListXRT")?;
+                let both = |one: &[_], other: &[_]| Database::new(&[one, other].concat());
+                Some((both(&db, &allowed), both(&dbx, &denied)))
+            }
+        };
         Ok(Some(SecureBoot {
             enforced,
             setup_mode: self.switch("SetupMode")?.unwrap_or(false),
-            db: self.database("db")?,
-            dbx: self.database("dbx")?,
+            db: Database::new(&db),
+            dbx: Database::new(&dbx),
+            shim,
         }))
     }
 
@@ -53,16 +67,13 @@ impl Variables {
         }
     }
 
-    fn database(&self, name: &str) -> Result<Database, VariableError> {
-        let Some(variable) = self.read(Vendor::ImageSecurity, name)? else {
-            return Ok(Database::default());
+    fn lists(&self, vendor: Vendor, name: &str) -> Result<Vec<SignatureList>, VariableError> {
+        let Some(variable) = self.read(vendor, name)? else {
+            return Ok(Vec::new());
         };
-        match esl::parse(&variable.value) {
-            Ok(lists) => Ok(Database::new(&lists)),
-            Err(error) => Err(VariableError::Content {
-                file: self.path(Vendor::ImageSecurity, name),
-                fact: format!("cannot be read: {error}\n  help: enrol it again"),
-            }),
-        }
+        esl::parse(&variable.value).map_err(|error| VariableError::Content {
+            file: self.path(vendor, name),
+            fact: format!("cannot be read: {error}\n  help: enrol it again"),
+        })
     }
 }

@@ -274,6 +274,27 @@ fn what_the_firmware_remembers_decides_what_starts_next() {
     assert_eq!(found["machine"]["entryDefault"], world.entry(1).id());
 }
 
+/// Behind shim, its own list admits what the firmware's does not; shim itself the firmware starts.
+#[test]
+fn what_shim_starts_is_judged_by_its_list_as_well() {
+    let signed = Signed::once();
+    let world = signed.machine();
+    world.done(&["boot", world.sealed("2", &signed.strangers).as_str()]);
+    let list = fs::read(signed.folder.path().join("strangers/db.esl")).unwrap();
+    world.raw_variable("MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23", &list);
+    let (good, found) = status(&world);
+    assert!(good && entry(&found, 2)["boots"] == true, "{found:#}");
+    assert!(found["notes"].to_string().contains("shim started"));
+    fs::write(&files(&world, "EFI/BOOT", "BOOT")[0], &signed.strangers).unwrap();
+    let (good, found) = status(&world);
+    assert!(
+        !good
+            && found["problems"]
+                .to_string()
+                .contains("BOOTX64.EFI will not start")
+    );
+}
+
 #[test]
 fn without_variables_signatures_are_not_judged() {
     let signed = Signed::once();
