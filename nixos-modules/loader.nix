@@ -123,8 +123,8 @@ in
       defaultText = literalExpression "config.boot.loader.systemd-boot.extraFiles";
       example = literalExpression ''{ "EFI/memtest86/memtest.efi" = pkgs.memtest86plus.efi; }'';
       description = ''
-        More files on the partition, by their path there. They are not signed: under Secure Boot give signed programs. Files that are no longer
-        named here stay.
+        More files on the partition, by their path there. They are not signed: under Secure Boot give signed programs. One that the installer
+        has written, and that is no longer named, is removed if it is still as it was written.
       '';
     };
 
@@ -147,8 +147,8 @@ in
       default = "/var/lib/touchstone/esp.json";
       example = "/persist/touchstone/esp.json";
       description = ''
-        The file in which the installer remembers what it has verified on the partitions, so that it need not read all of them each time.
-        Without it everything is read again; nothing else is lost.
+        The file in which the installer remembers what it has verified on the partitions, so that it need not read all of them each time, and
+        which extra files it wrote. Without it everything is read again, and extra files that are no longer named stay.
       '';
     };
 
