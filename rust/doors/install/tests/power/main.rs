@@ -53,7 +53,7 @@ impl Case {
     fn new(folder: &'static str, extension: &str, size: usize) -> Self {
         let content: Vec<u8> = (0..size).map(|byte| (byte % 251) as u8).collect();
         let counted = named(&content, "+1-1", extension);
-        let volume = Volume::mount(Disk::default(), 1);
+        let [volume, _] = Volume::mount(Disk::default(), 1);
         for part in [folder.split('/').next().unwrap(), folder] {
             volume
                 .create_folder(&EspPath::parse(part).unwrap())
@@ -78,7 +78,7 @@ impl Case {
     }
 
     fn mark(&self, mark: Mark) -> Volume {
-        let volume = Volume::mount(self.disk.clone(), 2);
+        let [volume, _] = Volume::mount(self.disk.clone(), 2);
         let which = Which::Counted(path(self.folder, &self.counted));
         assess(&[&volume], &which, mark)
             .unwrap()
@@ -95,7 +95,7 @@ impl Case {
     /// What is wrong on a disk.
     fn judge(&self, disk: &Disk) -> Result<(), String> {
         let mut found = (false, false);
-        for (_, slot) in disk.slots_in(self.folder) {
+        for (_, slot) in disk.slots_in(&format!("0/{}", self.folder)) {
             let name = slot.visible().to_ascii_lowercase();
             let content = disk.read(slot).ok();
             let known = [Some(self.content.clone()), Some(OTHER.to_vec())].contains(&content);
@@ -133,7 +133,7 @@ impl Case {
     }
 
     fn bless_again(&self, disk: Disk) -> Result<(), String> {
-        let volume = Volume::mount(disk, 3);
+        let [volume, _] = Volume::mount(disk, 3);
         let blessed = assess(&[&volume], &Which::Named(self.id()), Mark::Good);
         match blessed.map_err(|error| error.to_string())?.pop() {
             // Two counters of one entry there cannot be, as this program leaves none.
