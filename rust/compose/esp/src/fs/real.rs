@@ -75,6 +75,12 @@ impl Real {
         self.folder(path.folder().as_ref())
     }
 
+    /// Brings FAT's table of clusters to the disk, and with it the chains of what was just written. `fsync` writes a file's name and size
+    /// before its chain: what has a name without a chain makes Linux mount the file system read-only when it is read or removed.
+    fn sync_chains(&self) -> io::Result<()> {
+        Ok(fs::fsync(&self.root)?)
+    }
+
     fn rename_with(&self, from: &EspPath, to: &EspPath, flags: RenameFlags) -> io::Result<()> {
         if from.folder() != to.folder() {
             return Err(ErrorKind::InvalidInput.into());
@@ -129,12 +135,14 @@ impl FileSystem for Real {
     }
 
     fn sync_file(&self, writer: File) -> io::Result<()> {
+        self.sync_chains()?;
         writer.sync_all()
     }
 
     fn create_folder(&self, folder: &EspPath) -> io::Result<()> {
         let above = self.folder_of(folder)?;
-        Ok(fs::mkdirat(above, folder.name(), Mode::RWXU)?)
+        fs::mkdirat(above, folder.name(), Mode::RWXU)?;
+        self.sync_chains()
     }
 
     fn remove_folder(&self, folder: &EspPath) -> io::Result<()> {
@@ -173,6 +181,7 @@ impl FileSystem for Real {
 
     /// `syncfs` writes everything, but on FAT it leaves it in the disk's cache; `fsync` of any folder empties that.
     fn sync(&self) -> io::Result<()> {
+        self.sync_chains()?;
         fs::syncfs(&self.root)?;
         Ok(fs::fsync(&self.root)?)
     }

@@ -90,7 +90,7 @@ impl std::fmt::Display for Action {
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The file system says so.
-    #[error("{0}")]
+    #[error("{0}{advice}", advice = advice(.0))]
     System(#[from] io::Error),
     /// What is to be copied cannot be read.
     #[error("{} cannot be read: {source}", file.display())]
@@ -114,6 +114,16 @@ pub enum Cause {
         /// In bytes.
         free: u64,
     },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            " (Linux makes a damaged FAT read-only: unmount it, run fsck.fat on it, mount it again)"
+        }
+        io::ErrorKind::StorageFull => " (make room)",
+        _ => "",
+    }
 }
 
 /// Says where something failed.
