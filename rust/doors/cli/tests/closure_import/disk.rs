@@ -64,7 +64,7 @@ fn a_disk_that_is_full_in_the_middle_is_left_as_it_was() {
     for number in 0..1000 {
         fs::write(folder.join(number.to_string()), "x").unwrap();
     }
-    made.register(&many, &[made.system.clone()], &[&made.key]);
+    made.register(&many, std::slice::from_ref(&made.system), &[&made.key]);
     let words = ["closure", "export", "--root", THERE, "--output", "stream"];
     made.work.done([&words[..], &[many.as_str()]].concat());
     let small = "mkdir -p here/nix/store\n\

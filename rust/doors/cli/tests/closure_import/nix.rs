@@ -206,7 +206,7 @@ fn nix_takes_what_is_exported(signed: &Signed) {
         "--root",
         "store",
         "--signatures",
-        &cache,
+        cache,
     ];
     let paths: Vec<&str> = signed.paths.iter().map(String::as_str).collect();
     signed
