@@ -48,8 +48,9 @@ impl Judge {
             file: shown.to_owned(),
             fact,
         };
-        let SecureBoot { db, dbx, .. } = self.0.clone();
-        let verdict = verdict(&mut open, db, dbx).map_err(|error| unbootable(error.to_string()))?;
+        let (db, dbx) = self.0.of_entries();
+        let verdict = verdict(&mut open, db.clone(), dbx.clone());
+        let verdict = verdict.map_err(|error| unbootable(error.to_string()))?;
         if verdict.boots {
             return Ok(());
         }

@@ -68,12 +68,11 @@ impl<'a> Judge<'a> {
         let known = self.secure_boot.cloned().unwrap_or_default();
         let enforced = known.enforced;
         // shim starts everything but itself, and lies where firmware looks.
-        let firmware = (known.db, known.dbx);
-        let (db, dbx) = match known.shim.filter(|_| !is_fallback(path)) {
-            Some(shim) => shim,
-            None => firmware,
+        let (db, dbx) = match is_fallback(path) {
+            true => (&known.db, &known.dbx),
+            false => known.of_entries(),
         };
-        let verdict = match verdict(file, db, dbx) {
+        let verdict = match verdict(file, db.clone(), dbx.clone()) {
             Ok(verdict) => verdict,
             Err(ReadError::Io(error)) => return refused(unreadable(path, &error)),
             Err(error) => {

@@ -23,6 +23,16 @@ pub struct SecureBoot {
     pub shim: Option<(Database, Database)>,
 }
 
+impl SecureBoot {
+    /// What may start behind the boot loader, and what not: by shim's lists where it is in front, else by the firmware's.
+    pub fn of_entries(&self) -> (&Database, &Database) {
+        match &self.shim {
+            Some((db, dbx)) => (db, dbx),
+            None => (&self.db, &self.dbx),
+        }
+    }
+}
+
 impl Variables {
     /// What the firmware enforces; none on a machine that has no such variable.
     ///

@@ -3,6 +3,7 @@
 
 mod assess;
 mod boot;
+mod firmware;
 mod nix;
 mod status;
 mod world;

@@ -55,7 +55,7 @@ impl Signed {
     fn machine(&self) -> World {
         let mut world = World::with_loader(&self.ours);
         let db = fs::read(self.folder.path().join("ours/db.esl")).unwrap();
-        world.raw_variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", &[1]);
+        world.enforce(true);
         world.raw_variable("db-d719b2cb-3d3a-4596-a3bc-dad00e67656f", &db);
         world.variable("LoaderInfo", "systemd-boot 257.13");
         world.variable("LoaderEntrySelected", &world.entry(1).id());
@@ -170,7 +170,9 @@ fn shows_a_table() {
 fn an_image_that_the_firmware_would_refuse_is_a_problem_where_signatures_are_enforced() {
     let signed = Signed::once();
     let world = signed.machine();
+    world.enforce(false);
     world.done(&["boot", world.sealed("2", &signed.strangers).as_str()]);
+    world.enforce(true);
     let (good, found) = status(&world);
     assert!(!good);
     assert_eq!(entry(&found, 2)["boots"], false);
@@ -181,7 +183,7 @@ fn an_image_that_the_firmware_would_refuse_is_a_problem_where_signatures_are_enf
         problem.contains(": 2 will not boot: ") && problem.contains(STRANGERS),
         "{problem}"
     );
-    world.raw_variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", &[0]);
+    world.enforce(false);
     let (good, found) = status(&world);
     assert!(good && entry(&found, 2)["boots"] == true, "{found:#}");
 }
@@ -279,7 +281,9 @@ fn what_the_firmware_remembers_decides_what_starts_next() {
 fn what_shim_starts_is_judged_by_its_list_as_well() {
     let signed = Signed::once();
     let world = signed.machine();
+    world.enforce(false);
     world.done(&["boot", world.sealed("2", &signed.strangers).as_str()]);
+    world.enforce(true);
     let list = fs::read(signed.folder.path().join("strangers/db.esl")).unwrap();
     world.raw_variable("MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23", &list);
     let (good, found) = status(&world);

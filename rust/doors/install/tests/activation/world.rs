@@ -218,6 +218,12 @@ impl World {
         );
     }
 
+    /// Lets the firmware ask for signatures, or not.
+    pub fn enforce(&self, enforced: bool) {
+        let name = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+        self.raw_variable(name, &[u8::from(enforced)]);
+    }
+
     /// Gives a variable a value.
     pub fn raw_variable(&self, name: &str, value: &[u8]) {
         let file = format!("/sys/firmware/efi/efivars/{name}");
