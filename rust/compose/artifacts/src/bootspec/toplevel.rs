@@ -91,7 +91,7 @@ impl World<'_> {
     /// The release of the kernel, which names the folder of its modules.
     fn kernel_version(self, folder: &Path) -> Result<String, Error> {
         let modules = folder.join("kernel-modules/lib/modules");
-        let mut names = self.entries(&modules)?.into_keys();
+        let mut names = self.entries(&self.resolve(&modules)?)?.into_keys();
         match (names.next(), names.next()) {
             (Some(name), None) => Ok(name),
             (first, _) => {
@@ -116,7 +116,10 @@ impl World<'_> {
         for entry in fs::read_dir((self.at)(folder)).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             match entry.file_name().into_string() {
-                Ok(name) => found.insert(name, entry.path()),
+                Ok(name) => {
+                    let path = folder.join(&name);
+                    found.insert(name, path)
+                }
                 Err(name) => {
                     let fact = format!("the name {} is no text", name.display());
                     return Err(refused(folder, NoBootspec::Toplevel(fact)));
@@ -129,7 +132,7 @@ impl World<'_> {
     /// A text of the toplevel; scripts write it without a line break at the end, people with one.
     fn text(self, folder: &Path, name: &str) -> Result<String, Error> {
         let file = folder.join(name);
-        let bytes = read_small(ROLE, &(self.at)(&file), TEXT_LIMIT)?;
+        let bytes = read_small(ROLE, &(self.at)(&self.resolve(&file)?), TEXT_LIMIT)?;
         let text = String::from_utf8(bytes).map_err(|_| Error::Text {
             role: ROLE,
             file,

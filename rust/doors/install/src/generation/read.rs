@@ -30,7 +30,7 @@ pub enum Malformed {
     #[error("boot.json: {0}")]
     Artifacts(JsonError),
     /// It has no `boot.json`, and none can be made.
-    #[error("it has no boot.json, and none can be made: {0}")]
+    #[error("it has no boot.json, and none can be made: {}", of(.0))]
     Synthesize(Box<touchstone_artifacts::Error>),
     /// Its artifacts are those of another path.
     #[error("its boot.json is that of {sealed}")]
@@ -44,6 +44,14 @@ pub enum Malformed {
     /// The secrets of its initrd break a rule.
     #[error("boot.json: {0}")]
     Secrets(#[from] touchstone_bootspec::InitrdSecretsError),
+}
+
+/// What an operation stopped at, and in which file.
+fn of(error: &touchstone_artifacts::Error) -> String {
+    match error.file() {
+        Some(file) => format!("{error} ({})", file.display()),
+        None => error.to_string(),
+    }
 }
 
 /// A document is no larger than this, in bytes.

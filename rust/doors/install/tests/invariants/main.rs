@@ -3,6 +3,7 @@
 
 mod assembled;
 mod believed;
+mod documents;
 mod evicted;
 mod failure;
 mod fat;
