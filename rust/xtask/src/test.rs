@@ -100,7 +100,7 @@ fn boots(inputs: &Inputs) -> Result<Findings> {
     Ok(Findings {
         passed: outcome.passed,
         failed: outcome.failed.len(),
-        what: "OVMF, shim, TPM: verdicts as ours, keys enrolled, predicted PCRs measured"
+        what: "OVMF, shim, TPM: verdicts as ours, keys enrolled, predicted PCRs measured, tries counted"
             .to_owned(),
     })
 }

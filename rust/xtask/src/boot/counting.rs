@@ -5,6 +5,7 @@ use touchstone_harness::Inputs;
 
 use super::Outcome;
 
+mod cut;
 mod fallback;
 mod menu;
 #[cfg(test)]
@@ -37,6 +38,9 @@ pub fn claims(inputs: &Inputs, all: bool, outcome: &mut Outcome) -> Result<()> {
             menu::claims(inputs, suite, outcome)?;
         }
         fallback::claims(inputs, suite, outcome)?;
+        if all && suite.column == 0 {
+            cut::claims(inputs, suite, outcome)?;
+        }
     }
     Ok(())
 }

@@ -78,7 +78,7 @@ pub enum Part {
 /// Which boots are wanted.
 #[derive(Clone, Default, clap::Args)]
 pub struct Wish {
-    /// Every stub and Secure Boot setting whose behaviour is known, and the whole matrix
+    /// Every stub, boot loader and Secure Boot setting whose behaviour is known, and the whole matrix
     #[arg(long)]
     pub all: bool,
     /// One part alone
