@@ -1,7 +1,7 @@
 //! `closure.import`: signed paths into the store of a machine that has no Nix.
 //!
 //! Everything that can be known beforehand is checked before a byte is written: signatures, references, compression, room. Then each
-//! path is unpacked aside and hashed on the way, and goes into the store only when it is what was signed ([`stage`]).
+//! path is unpacked aside and hashed on the way, and goes into the store only when it is what was signed (`stage`).
 
 mod error;
 pub(crate) mod place;
