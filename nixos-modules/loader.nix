@@ -15,6 +15,8 @@ let
   isUri = key: builtins.isString key && (lib.hasPrefix "pkcs11:" key || lib.hasPrefix "tpm2:" key);
   reaches = signing.method == "install" && (isUri signing.key || isUri touchstone.measuredBoot.policy.key);
   variant = if reaches then "touchstone-full" else "touchstone";
+  secrets = config.boot.initrd.secrets;
+  named = path: _: lib.nameValuePair (lib.replaceStrings [ "/" ] [ ":" ] (lib.removePrefix "/" path)) path;
   native = pkgs.stdenv.buildPlatform.system == pkgs.stdenv.hostPlatform.system;
 in
 {
@@ -219,8 +221,7 @@ in
       # As NixOS' own installer of systemd-boot has it: a generation keeps the key that it was made with.
       "org.nixos.systemd-boot".sortKey = cfg.settings.sortKey;
       # Which files of the machine the initrd needs, for no program is started to find out.
-      "org.nixos.initrd-secrets.v1" = lib.mapAttrs' (path: _: lib.nameValuePair (lib.replaceStrings [ "/" ] [ ":" ] (lib.removePrefix "/" path)) path)
-        config.boot.initrd.secrets;
+      "org.nixos.initrd-secrets.v1" = mkIf (secrets != { }) (lib.mapAttrs' named secrets);
     };
 
     system = {

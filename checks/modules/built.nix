@@ -37,16 +37,18 @@ let
       specialisations = builtins.mapAttrs (_: child: "${child.configuration.system.build.toplevel}") config.specialisation;
       bootspec = { initrdSecrets = program; inherit (config.boot.bootspec) extensions; };
       switch = { DISTRO_ID = config.system.nixos.distroId; };
+      # A specialisation that takes nothing from its parent has none of our options.
+      installation = if config.boot.loader.touchstone.enable or false then config.boot.loader.touchstone.settings else null;
       inherit (core) kernel kernelParams system;
     };
 
-  machine = { config, pkgs, ... }: {
+  machine = { config, lib, pkgs, ... }: {
     standIn.toplevel = toplevelOf config;
     boot.kernelPackages = { inherit (pkgs) stdenv; kernel = package "linux" kernel { modDirVersion = "6.12.0"; }; };
     system.boot.loader.kernelFile = "vmlinuz";
     system.build.initialRamdisk = probed "initrd" { mode = "initrd"; generation = "1"; };
     systemd.package = package "systemd" systemd { version = "257"; };
-    boot.loader.external = { enable = true; installHook = program; };
+    boot.loader.external = { enable = lib.mkDefault true; installHook = program; };
     i18n.glibcLocales = null;
   };
 
@@ -84,6 +86,11 @@ let
         policy = { enable = true; inherit (fleet) publicKey; signatures = fleet.policySignatures; };
       };
       sealed.enable = true;
+    };
+    boot.loader = {
+      external.enable = false;
+      touchstone.enable = true;
+      systemd-boot.bootCounting = { enable = true; tries = 2; };
     };
     specialisation.rescue.configuration.boot.kernelParams = [ "rescue" ];
     specialisation.bare = { inheritParentConfig = false; configuration = machine; };

@@ -71,7 +71,7 @@ in
 
   "the installer appends secrets where it can, and nowhere else" = is [ false true ]
     (map (images: (configOf (loader { inherit images; })).boot.loader.supportsInitrdSecrets) [ "uki" "kernel" ]);
-  "no secrets of the initrd are none" = is { } plain.boot.bootspec.extensions."org.nixos.initrd-secrets.v1";
+  "without secrets of the initrd, none are named" = is false (plain.boot.bootspec.extensions ? "org.nixos.initrd-secrets.v1");
   "secrets of the initrd are named in boot.json, for there is no program that appends them" = is
     [{ "etc:secrets:key" = "/etc/secrets/key"; } [ ] true]
     (

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
+use touchstone_harness::nix::output;
 use touchstone_harness::nix_inputs::{KEYS_IN_SANDBOX as KEYS, show_keys};
 use touchstone_harness::stand_in;
 
@@ -200,4 +202,48 @@ fn a_fleet_builds_sealed_generations_without_a_key() {
     let switch = fs::read(machine.on_host(&sealed).join("touchstone/switch.json")).unwrap();
     let switch: Value = serde_json::from_slice(&switch).unwrap();
     assert_eq!(switch["environment"]["TOPLEVEL"], *sealed);
+    let installer = switch["environment"]["INSTALL_BOOTLOADER"]
+        .as_str()
+        .unwrap();
+    assert!(
+        installer.ends_with("/bin/touchstone-install"),
+        "{installer}"
+    );
+    assert_installed(&machine, &sealed);
+}
+
+/// Installs the generation as NixOS does, on a machine whose root is the folder of the store, and looks at its ESP.
+fn assert_installed(machine: &Machine, sealed: &str) {
+    let root = machine.on_host("/");
+    let profiles = root.join("nix/var/nix/profiles");
+    fs::create_dir_all(&profiles).unwrap();
+    fs::create_dir(root.join("boot")).unwrap();
+    symlink(sealed, profiles.join("system-1-link")).unwrap();
+    symlink("system-1-link", profiles.join("system")).unwrap();
+    let mut install = Command::new(machine.nix.work.inputs.installer.as_ref().unwrap());
+    install.args(["--any-file-system", "--root"]).arg(&root);
+    output({
+        install.arg(sealed);
+        install
+    })
+    .unwrap();
+
+    let names = fs::read_dir(root.join("boot/EFI/Linux")).unwrap();
+    let mut names: Vec<String> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let begins = ["nixos-1--bare-", "nixos-1--rescue-", "nixos-1-"];
+    assert_eq!(names.len(), begins.len(), "{names:?}");
+    for (name, begin) in names.iter().zip(begins) {
+        assert!(
+            name.starts_with(begin) && name.ends_with("+2.efi"),
+            "{names:?}"
+        );
+    }
+    let image = fs::read(root.join("boot/EFI/Linux").join(&names[2])).unwrap();
+    let brought = machine.on_host(sealed).join("touchstone/uki.efi");
+    assert_eq!(image, fs::read(brought).unwrap());
+    let menu = fs::read_to_string(root.join("boot/loader/loader.conf")).unwrap();
+    assert!(menu.contains("editor no"), "{menu}");
 }
