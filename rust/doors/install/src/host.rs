@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+
 /// The profile of the system, and the folder of the others.
 const PROFILES: &str = "/nix/var/nix/profiles";
 /// How often links may lead to links: what Linux itself follows.
@@ -56,7 +58,22 @@ impl Host {
         if self.is_this_machine() {
             return Ok(path.to_owned());
         }
-        self.follow(path).map(|inside| self.at(inside))
+        match self.without_links(path) {
+            Some(place) => Ok(place),
+            None => self.follow(path).map(|inside| self.at(inside)),
+        }
+    }
+
+    /// Where a path lies on whose way there is no link, which the kernel says in one call; none where it says no, or cannot say.
+    fn without_links(&self, path: &Path) -> Option<PathBuf> {
+        let upwards = |component: Component<'_>| component == Component::ParentDir;
+        if path.components().any(upwards) {
+            return None;
+        }
+        let place = self.at(path);
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        openat2(CWD, &place, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).ok()?;
+        Some(place)
     }
 
     /// What a link of the machine holds: a path as the machine reads it.

@@ -140,14 +140,6 @@ impl Recipe {
     }
 }
 
-impl Generation {
-    /// Whether it brings its own signed images.
-    pub fn is_sealed(&self) -> bool {
-        let sealed = |boot: &Boot| !matches!(boot.form, Form::Parts(_));
-        self.boots.iter().any(sealed)
-    }
-}
-
 impl Boot {
     /// The file with its predicted PCR values.
     pub fn prediction(&self) -> Option<&StoredFile> {

@@ -243,7 +243,7 @@ impl Report {
         }
         writeln!(
             out,
-            "{}: {} written, {} removed afterwards, {} were free",
+            "{}: needs {}, frees {} afterwards; {} were free",
             volume.mount,
             size(volume.needed),
             size(volume.garbage),
