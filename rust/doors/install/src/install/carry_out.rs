@@ -175,7 +175,7 @@ impl Session<'_> {
         let fresh =
             path.is_some_and(|path| esps.any(|one| one.look.observed.file(&path).is_none()));
         match fresh || policy::first_install() {
-            true => firmware::announce(&self.order.host, self.partitions, &system),
+            true => firmware::announce(&self.order.host, self.partitions, &system, self.has_shim()),
             false => Vec::new(),
         }
     }

@@ -7,7 +7,7 @@ use crate::variables::{Partition, Variables};
 
 /// Tells the firmware of the boot loader of each partition. What was written, or why nothing could be: the loader lies under the name that
 /// firmware starts by itself as well, so that this is nothing to fail for.
-pub fn announce(host: &Host, partitions: &[Partitions], system: &str) -> Vec<String> {
+pub fn announce(host: &Host, partitions: &[Partitions], system: &str, shim: bool) -> Vec<String> {
     let variables = Variables::at(host.at(host.efi_variables()));
     if !variables.exist() {
         return vec![
@@ -19,7 +19,12 @@ pub fn announce(host: &Host, partitions: &[Partitions], system: &str) -> Vec<Str
     let mut targets = Vec::new();
     let arch = super::loader::arch(system).unwrap_or("x64");
     for pair in partitions {
-        let file = touchstone_esp::EspPath::parse(&format!("EFI/systemd/systemd-boot{arch}.efi"));
+        let file = match shim {
+            // What the firmware's own keys have signed.
+            true => format!("EFI/BOOT/BOOT{}.EFI", arch.to_ascii_uppercase()),
+            false => format!("EFI/systemd/systemd-boot{arch}.efi"),
+        };
+        let file = touchstone_esp::EspPath::parse(&file);
         match (Partition::of(host.root(), &pair.esp.place), file) {
             (Ok(partition), Ok(file)) => targets.push(Target {
                 drive: partition.drive,

@@ -56,6 +56,15 @@ struct Facts {
     authenticode: Option<[u8; 32]>,
     /// The version of systemd-boot; none of another program.
     version: Option<String>,
+    /// Whether it carries a signature, whoever's.
+    signed: bool,
+}
+
+impl Facts {
+    /// Whether two programs are one but for their signatures.
+    fn is_same(&self, other: &Self) -> bool {
+        self.authenticode.is_some() && self.authenticode == other.authenticode
+    }
 }
 
 impl Programs {
@@ -204,7 +213,9 @@ impl Placing<'_> {
             return Stays::Same;
         }
         let facts = facts(&mut Cursor::new(bytes));
-        let same = facts.as_ref().is_some_and(|facts| *facts == program.facts);
+        let same = facts
+            .as_ref()
+            .is_some_and(|facts| facts.is_same(&program.facts));
         if same && program.is_signed(bytes, self.work, self.progress) {
             self.place(volume, path, program, sha256);
             return Stays::Same;
@@ -270,10 +281,12 @@ impl Program {
         )
     }
 
-    /// Whether bytes with the same Authenticode digest will do: they carry the signature of who signs here, or nobody signs here and they are these.
+    /// Whether bytes with the same Authenticode digest will do: they carry the signature of who signs here, or nobody signs here and
+    /// they are these, or these have no signature.
     fn is_signed(&self, bytes: &[u8], work: &Work, progress: &dyn Progress) -> bool {
         let Some(key) = &self.sign else {
-            return hex_of(bytes) == HEXLOWER.encode(&self.sha256);
+            // A signature that somebody added by hand is more than the program has by itself.
+            return !self.facts.signed || hex_of(bytes) == HEXLOWER.encode(&self.sha256);
         };
         let Ok(copy) = work.place("there.efi") else {
             return false;
@@ -341,6 +354,7 @@ fn facts(file: &mut (impl Read + io::Seek)) -> Option<Facts> {
     Some(Facts {
         authenticode: authenticode.and_then(|digest| digest.as_slice().try_into().ok()),
         version,
+        signed: image.certificate_table().is_some(),
     })
 }
 

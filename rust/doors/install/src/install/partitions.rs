@@ -12,6 +12,7 @@ use super::report::Report;
 use super::run::{Looks, Session, Wanted};
 use super::volumes::Partitions;
 use super::wishes::Wishes;
+use crate::generation::Generation;
 
 impl Session<'_> {
     /// The files of one name for the EFI system partition.
@@ -57,12 +58,22 @@ impl Session<'_> {
         }
     }
 
-    /// The system of what boots next.
-    pub(super) fn system(&self) -> String {
+    /// What boots next.
+    fn next(&self) -> Option<&Generation> {
         let mut next = self.candidates.iter();
         let next = next.find(|candidate| candidate.identity == self.default.identity);
-        let generation = next.and_then(|candidate| candidate.generation.as_ref().ok());
-        generation.map(|one| one.system.clone()).unwrap_or_default()
+        next.and_then(|candidate| candidate.generation.as_ref().ok())
+    }
+
+    /// The system of what boots next.
+    pub(super) fn system(&self) -> String {
+        let system = self.next().map(|one| one.system.clone());
+        system.unwrap_or_default()
+    }
+
+    /// Whether shim stands in front of the boot loader.
+    pub(super) fn has_shim(&self) -> bool {
+        self.next().is_some_and(|one| one.shim.is_some())
     }
 
     /// What is to be on one disk's partitions. Entries come before the loader where they lie elsewhere.

@@ -70,6 +70,19 @@ fn what_is_no_systemd_boot_is_not_installed_as_one() {
 }
 
 #[test]
+fn a_signature_that_was_added_by_hand_stays_where_nobody_signs() {
+    let mut world = World::signing("trixie");
+    let first = world.add(1);
+    world.install(&first);
+    let signed = fs::read(world.on_boot(OWN)).unwrap();
+    world.settings["signing"] = json!(null);
+    let second = world.add(2);
+    world.install(&second);
+    assert_eq!(fs::read(world.on_boot(OWN)).unwrap(), signed);
+    assert!(!boots(&world.entry(2)));
+}
+
+#[test]
 fn a_sealed_generation_brings_its_own_signed_loader() {
     let world = World::signing("trixie");
     let sealed = world.sealed("1", &[], false);
