@@ -39,6 +39,9 @@ in
   esp-fits = checks.espFits { artifacts = [ generation1 generation2 ]; size = "512M"; };
   no-secrets-in-store = checks.noSecretsInStore { inherit (generations.bootspecs.generation2) toplevel; };
 
-  # Our own programs, the static ones and those that load tokens and TPMs, with all that they need.
-  no-interpreters = checks.noInterpreters { toplevel = generations.sealed.generation2; paths = [ self.packages.${system}.touchstone ]; };
+  # What boots, and our own programs that install it, with all that they need.
+  no-interpreters = checks.noInterpreters {
+    toplevel = generations.sealed.generation2;
+    paths = [ self.packages.${system}.touchstone self.packages.${system}.probe ];
+  };
 }

@@ -2,11 +2,12 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use touchstone_harness::Inputs;
 
 mod bench;
 mod boot;
@@ -52,14 +53,7 @@ enum Task {
     /// Boot what real firmware must start and what it must refuse
     Boot(boot::Wish),
     /// Time UKI assembly with PCR 11 beside ukify, and beside a copy with two SHA-256 passes
-    Bench {
-        /// Where files are written (else in memory, where there is /dev/shm)
-        #[arg(long)]
-        folder: Option<PathBuf>,
-        /// Rounds that count, for the smaller image; the larger has half of them
-        #[arg(long, default_value_t = 9)]
-        rounds: usize,
-    },
+    Bench(bench::Wish),
     /// Run every check: form, lints, documentation, licences, tests, fuzzing
     Test {
         /// Leave out licences, fuzzing and whole-machine boots
@@ -125,9 +119,9 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Setup { refresh, prune } => {
             setup::run(setup::Wish { refresh, prune }).map(|_| ExitCode::SUCCESS)
         }
-        Task::Bench { folder, rounds } => {
-            let inputs = setup::run(setup::Wish::default())?;
-            bench::run(&inputs, folder.as_deref(), rounds).map(|()| ExitCode::SUCCESS)
+        Task::Bench(wish) => {
+            let inputs = inputs_of(wish.inputs.as_deref())?;
+            bench::run(&inputs, &wish).map(|()| ExitCode::SUCCESS)
         }
         Task::Demo => demo::run(),
         Task::Boot(wish) => boot_checks(&wish),
@@ -155,11 +149,16 @@ fn run(task: Task) -> Result<ExitCode> {
     }
 }
 
+/// The inputs of this index, or those of a set-up.
+fn inputs_of(index: Option<&Path>) -> Result<Inputs> {
+    match index {
+        Some(index) => Inputs::read(index),
+        None => setup::run(setup::Wish::default()),
+    }
+}
+
 fn boot_checks(wish: &boot::Wish) -> Result<ExitCode> {
-    let inputs = match &wish.inputs {
-        Some(index) => touchstone_harness::Inputs::read(index)?,
-        None => setup::run(setup::Wish::default())?,
-    };
+    let inputs = inputs_of(wish.inputs.as_deref())?;
     let outcome = boot::run(&inputs, wish);
     println!("{} passed, {} failed", outcome.passed, outcome.failed.len());
     Ok(ExitCode::from(u8::from(!outcome.failed.is_empty())))

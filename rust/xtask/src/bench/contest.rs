@@ -130,7 +130,7 @@ fn mib(usage: &Usage) -> f64 {
 }
 
 /// The median of each number by itself; of memory the highest.
-fn median(usages: &[Usage]) -> Usage {
+pub fn median(usages: &[Usage]) -> Usage {
     let middle = |number: fn(&Usage) -> f64| {
         let mut numbers: Vec<f64> = usages.iter().map(number).collect();
         numbers.sort_by(f64::total_cmp);

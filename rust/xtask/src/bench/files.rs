@@ -155,7 +155,11 @@ impl Files {
     }
 }
 
-fn working_folder(wanted: Option<&Path>) -> Result<tempfile::TempDir> {
+/// A new folder below `wanted`, or in memory where the machine allows it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn working_folder(wanted: Option<&Path>) -> Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
     Ok(match wanted {
         Some(folder) => tempfile::tempdir_in(folder)?,

@@ -6,10 +6,11 @@ mod bootspec;
 mod contest;
 mod evaluation;
 mod files;
+mod install;
 mod measure;
 mod secrets;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use touchstone_harness::Inputs;
@@ -59,11 +60,45 @@ const PARTS: [&str; 11] = [
     "--measure",
 ];
 
-/// Runs all contests in both sizes, `rounds` times the smaller, half as often the larger.
+/// What a bench is asked for.
+#[derive(clap::Args)]
+pub struct Wish {
+    /// Where files are written (else in memory, where there is /dev/shm)
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Rounds that count, for the smaller image; the larger has half of them
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// Time the installer alone
+    #[arg(long)]
+    installer: bool,
+    /// Time nixpkgs' systemd-boot-builder.py beside the installer: this file, its @placeholders@ not filled in
+    #[arg(long, value_name = "PATH")]
+    peer: Option<PathBuf>,
+    /// An index of inputs that is taken as it is: nothing is fetched or built
+    #[arg(long, hide = true)]
+    pub inputs: Option<PathBuf>,
+}
+
+/// Runs all contests.
 ///
 /// # Errors
 /// When a contestant fails or a target is missed.
-pub fn run(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<()> {
+pub fn run(inputs: &Inputs, wish: &Wish) -> Result<()> {
+    let folder = wish.folder.as_deref();
+    let mut missed = install::run(inputs, folder, wish.rounds, wish.peer.as_deref())?;
+    if !wish.installer {
+        missed.extend(images(inputs, folder, wish.rounds)?);
+        evaluation::run(inputs, &checkout()?, wish.rounds)?;
+    }
+    match missed.is_empty() {
+        true => Ok(()),
+        false => bail!("not reached: {}", missed.join("; ")),
+    }
+}
+
+/// Images in both sizes, `rounds` times the smaller, half as often the larger, and what else reads many files.
+fn images(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<Vec<String>> {
     let mut missed = Vec::new();
     for (size, rounds) in SIZES.iter().zip([rounds, rounds.div_ceil(2)]) {
         let files = Files::prepare(inputs, folder, size.mib)?;
@@ -83,11 +118,7 @@ pub fn run(inputs: &Inputs, folder: Option<&Path>, rounds: usize) -> Result<()> 
             missed.extend(secrets::searched().run(&files, rounds)?);
         }
     }
-    evaluation::run(inputs, &checkout()?, rounds)?;
-    match missed.is_empty() {
-        true => Ok(()),
-        false => bail!("not reached: {}", missed.join("; ")),
-    }
+    Ok(missed)
 }
 
 /// A UKI with its PCR 11 values (and, which ukify leaves out, its Authenticode digest).

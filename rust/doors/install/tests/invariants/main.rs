@@ -1,4 +1,4 @@
-//! The twelve invariants of the installer, each a claim about the real program on real folders.
+//! The twelve invariants of the installer, each a claim about the real program on real folders; and that it executes nothing but itself.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests end loudly
 
 mod assembled;
@@ -16,6 +16,7 @@ mod policy;
 mod profiles;
 mod programs;
 mod sealed;
+mod traced;
 mod transaction;
 mod unchanged;
 mod world;
