@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::observed::Present;
+use crate::plan::{self, Phase};
 use crate::{EspPath, FileSystem, Plan, names};
 
 const VERSION: u32 = 1;
@@ -98,9 +99,10 @@ impl Verified {
         };
         std::fs::create_dir_all(folder)?;
         let staged = staged(file);
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
         let mut out = File::create(&staged)?;
-        serde_json::to_writer(&mut out, self)?;
-        out.write_all(b"\n")?;
+        out.write_all(&text)?;
         out.sync_all()?;
         std::fs::rename(&staged, file)?;
         File::open(folder)?.sync_all()
@@ -173,7 +175,10 @@ impl Digests {
     /// Those of the file system: then they are hashed at the next run.
     pub fn written(&mut self, fs: &impl FileSystem, plan: &Plan<'_>) -> io::Result<()> {
         let mut folders = BTreeMap::new();
-        for write in plan.writes() {
+        // What has one name for all of its contents is read at every run: a record of it would be dropped by the next one.
+        let by_content =
+            |write: &&plan::Write<'_>| matches!(write.phase, Phase::Artifacts | Phase::Entries);
+        for write in plan.writes().iter().filter(by_content) {
             let folder = write.path.folder();
             folders.entry(folder).or_insert_with(Vec::new).push(write);
         }
