@@ -195,7 +195,8 @@ impl<F: FileSystem> Twins<'_, F> {
                 .or_else(|_| self.digests.of(self.fs, path, present))
                 .ok()
         };
-        digest(path, present) == digest(other, of_other)
+        let (one, other) = (digest(path, present), digest(other, of_other));
+        one.is_some() && one == other
     }
 }
 

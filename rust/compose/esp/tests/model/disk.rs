@@ -264,6 +264,20 @@ impl Disk {
         Ok(bytes)
     }
 
+    /// What fsck.fat does with files whose clusters are free: it makes them empty.
+    pub fn check(&mut self) {
+        let torn = |disk: &Self, slot: &Slot| disk.read(slot).is_err();
+        let torn: Vec<u32> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| torn(self, slot))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in torn {
+            self.change(id, |slot| (slot.chain, slot.size) = (None, 0));
+        }
+    }
+
     /// A number for what can be seen of the disk, by which states are told apart: not how chains are numbered, nor when files were written.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

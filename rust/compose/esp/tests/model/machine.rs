@@ -94,6 +94,11 @@ impl Machine {
         let volumes = self.mount(random);
         let mut verified = self.verified.clone();
         let result = self.run(&volumes, &mut verified);
+        if volumes[0].is_read_only() {
+            let lost = self.lose_power(&volumes[0].moments(), &self.demands(), random, losses)?;
+            self.check_disks(&result, lost, volumes[0].live(), losses);
+            return self.install(random, losses);
+        }
         result.unwrap_or_else(|error| panic!("{error:?}"));
         match self.lose_power(&volumes[0].moments(), &self.demands(), random, losses)? {
             Some(disk) => self.disk = disk,
@@ -114,6 +119,9 @@ impl Machine {
     ) -> Result<(), Violation> {
         let measured = self.mount(random);
         let result = self.run(&measured, &mut self.verified.clone());
+        if measured[0].is_read_only() {
+            return self.install(random, losses);
+        }
         result.unwrap_or_else(|error| panic!("{error:?}"));
         let fault = Fault {
             step: random.below(measured[0].steps()),
@@ -126,12 +134,31 @@ impl Machine {
         let lost = self.lose_power(&volumes[0].moments(), &self.demands(), random, losses)?;
         let left = volumes[0].live();
         match result {
-            Err(Failed::Refused | Failed::Undone) => is_as_it_was(&self.disk, &left, fault),
+            Err(Failed::Refused | Failed::Undone) => is_as_it_was(&self.disk, &left, &fault),
             Err(Failed::Left(text)) => panic!("{fault:?}: {text}"),
             Ok(()) | Err(Failed::Collection) => {}
         }
         self.disk = lost.unwrap_or(left);
         Ok(())
+    }
+
+    /// Linux takes no more writes on a FAT in which it met a file whose clusters are free: a leftover, before anything was done; or the second of two
+    /// names that shared theirs, when everything new was there. fsck.fat helps.
+    fn check_disks(
+        &mut self,
+        result: &Result<(), Failed>,
+        lost: Option<Disk>,
+        after: Disk,
+        losses: &mut Losses,
+    ) {
+        match result {
+            Err(Failed::Refused | Failed::Undone) => is_as_it_was(&self.disk, &after, result),
+            Err(Failed::Collection) => {}
+            other => panic!("{other:?} on what can only be read"),
+        }
+        losses.tell("fsck.fat");
+        self.disk = lost.unwrap_or(after);
+        self.disk.check();
     }
 
     /// A run of the installer.
@@ -219,7 +246,7 @@ fn refused(_: Refusal) -> Failed {
 }
 
 /// Everything is as it was; what interrupted runs left may have gone.
-fn is_as_it_was(before: &Disk, after: &Disk, fault: Fault) {
+fn is_as_it_was(before: &Disk, after: &Disk, fault: &dyn std::fmt::Debug) {
     let (before, after) = (seen(before), seen(after));
     let new: Vec<_> = after.difference(&before).collect();
     let is_leftover = |name: &str| name.to_ascii_lowercase().ends_with(".tmp");

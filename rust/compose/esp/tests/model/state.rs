@@ -22,6 +22,8 @@ pub struct State {
     pub steps: usize,
     pub fault: Option<Fault>,
     pub saboteur: Saboteur,
+    /// Linux takes no more writes on a FAT in which it found a file whose clusters are free.
+    pub read_only: [bool; 2],
     pub moments: Vec<Moment>,
 }
 

@@ -1,6 +1,6 @@
 //! A file system in memory that can lose power after any operation, fail at any step, and forget to sync.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::io::{self, Cursor, Write};
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -73,7 +73,21 @@ impl Volume {
         path.map_or(root, |path| self.at(path).as_str().to_owned())
     }
 
-    fn state(&self, needs_room: bool) -> io::Result<std::cell::RefMut<'_, State>> {
+    /// Whether a file was read on either volume whose clusters are free.
+    pub fn is_read_only(&self) -> bool {
+        self.state.borrow().read_only.contains(&true)
+    }
+
+    /// For an operation that changes something.
+    fn change(&self, needs_room: bool) -> io::Result<RefMut<'_, State>> {
+        let state = self.state(needs_room)?;
+        match state.read_only[self.number as usize] {
+            true => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+            false => Ok(state),
+        }
+    }
+
+    fn state(&self, needs_room: bool) -> io::Result<RefMut<'_, State>> {
         let mut state = self.state.borrow_mut();
         state.step(needs_room)?;
         Ok(state)
@@ -90,7 +104,7 @@ pub struct Writer {
 
 impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut state = self.volume.state(true)?;
+        let mut state = self.volume.change(true)?;
         let from = self.written.len() / CLUSTER;
         self.written.extend(bytes);
         let chain = *self
@@ -144,16 +158,17 @@ impl FileSystem for Volume {
 
     fn open(&self, file: &EspPath) -> io::Result<Self::Reader> {
         let file = &self.at(file);
-        let state = self.state(false)?;
+        let mut state = self.state(false)?;
         let (_, slot) = state.found(file)?;
         let read = state.live.read(&slot);
+        state.read_only[self.number as usize] |= read.is_err();
         read.map(Cursor::new)
             .map_err(|Torn| io::Error::from_raw_os_error(5))
     }
 
     fn create(&self, file: &EspPath) -> io::Result<Writer> {
         let file = &self.at(file);
-        let mut state = self.state(true)?;
+        let mut state = self.change(true)?;
         state.is_free(file)?;
         let (id, slot) = state.new_slot(file);
         state.write(("create", file.as_str()), vec![Atom::Add(id, slot)]);
@@ -180,7 +195,7 @@ impl FileSystem for Volume {
 
     fn create_folder(&self, folder: &EspPath) -> io::Result<()> {
         let folder = &self.at(folder);
-        let mut state = self.state(true)?;
+        let mut state = self.change(true)?;
         state.is_free(folder)?;
         let atom = Atom::Folder(folder.as_str().to_owned());
         state.write(("create_folder", folder.as_str()), vec![atom]);
@@ -189,7 +204,7 @@ impl FileSystem for Volume {
 
     fn remove_folder(&self, folder: &EspPath) -> io::Result<()> {
         let folder = &self.at(folder);
-        let mut state = self.state(false)?;
+        let mut state = self.change(false)?;
         let path = state
             .live
             .folder(folder.as_str())
@@ -220,7 +235,7 @@ impl FileSystem for Volume {
 
     fn rename(&self, from: &EspPath, to: &EspPath) -> io::Result<()> {
         let (from, to) = (&self.at(from), &self.at(to));
-        let mut state = self.state(true)?;
+        let mut state = self.change(true)?;
         state.is_free(to)?;
         let (old, slot) = state.found(from)?;
         let (id, new) = state.new_slot(to);
@@ -235,7 +250,7 @@ impl FileSystem for Volume {
 
     fn exchange(&self, one: &EspPath, other: &EspPath) -> io::Result<()> {
         let (one, other) = (&self.at(one), &self.at(other));
-        let mut state = self.state(false)?;
+        let mut state = self.change(false)?;
         let (first, second) = (state.found(one)?, state.found(other)?);
         let atoms = match state.saboteur.renames_over(other) {
             true => state.rename_over(first, second.0, other),
@@ -249,12 +264,16 @@ impl FileSystem for Volume {
     /// The name is gone from the disk before the clusters are free.
     fn remove(&self, file: &EspPath) -> io::Result<()> {
         let file = &self.at(file);
-        let mut state = self.state(false)?;
+        let mut state = self.change(false)?;
         let (id, slot) = state.found(file)?;
         state.saboteur.saw_remove();
         let allocated = slot.chain.filter(|chain| state.live.is_allocated(*chain));
         let freed: Vec<Atom> = allocated.map(Atom::Free).into_iter().collect();
         state.write(("remove", file.as_str()), vec![Atom::Drop(id)]);
+        if state.live.read(&slot).is_err() {
+            state.read_only[self.number as usize] = true;
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         if state.saboteur != Saboteur::Unlinking {
             state.flush_folder(&slot.folder);
         }
