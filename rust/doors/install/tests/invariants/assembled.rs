@@ -97,3 +97,20 @@ fn secrets_cannot_be_part_of_an_image() {
     let error = world.refused(&toplevel);
     assert!(error.contains("boot.initrd.secrets"), "{error}");
 }
+
+#[test]
+fn an_image_that_turns_out_otherwise_than_remembered_is_planned_again() {
+    let world = World::signing("trixie");
+    let toplevel = world.add(1);
+    world.install(&toplevel);
+    let before = world.everything("/boot");
+    let file = world.at("/var/lib/touchstone/esp.known.json");
+    let mut known: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    for image in known["images"].as_object_mut().unwrap().values_mut() {
+        image["sha256"] = json!("0".repeat(64));
+    }
+    fs::write(&file, known.to_string()).unwrap();
+    assert_eq!(world.install(&toplevel)["changed"], false);
+    assert_eq!(world.everything("/boot"), before);
+    assert!(!world.at("/var/lib/touchstone/esp.work").exists());
+}
