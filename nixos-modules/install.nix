@@ -5,7 +5,7 @@
 config:
 
 let
-  inherit (lib) filterAttrs optional;
+  inherit (lib) filterAttrs;
   settings = config.boot.touchstone;
   cfg = config.boot.loader.touchstone;
   menu = config.boot.loader.systemd-boot;

@@ -3,7 +3,7 @@
 { config, lib, pkgs, ... }:
 
 let
-  inherit (lib) literalExpression mkDefault mkIf mkOption optional types;
+  inherit (lib) literalExpression mkDefault mkIf mkOption types;
   touchstone = config.boot.touchstone;
   cfg = config.boot.loader.touchstone;
   inherit (touchstone) signing;
