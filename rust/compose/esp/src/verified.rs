@@ -57,6 +57,8 @@ pub struct Digests {
     records: Records,
     /// Asked in this run.
     seen: Records,
+    /// What is read at every run, whatever a record says: there is none of it.
+    doubted: Vec<EspPath>,
 }
 
 impl Verified {
@@ -76,11 +78,15 @@ impl Verified {
             trust,
             records: self.volumes.get(volume).cloned().unwrap_or_default(),
             seen: Records::new(),
+            doubted: Vec::new(),
         }
     }
 
     /// Takes over what was asked and written in a run whose plan was made; what was not asked is forgotten.
-    pub fn keep(&mut self, digests: Digests) {
+    pub fn keep(&mut self, mut digests: Digests) {
+        for path in &digests.doubted {
+            digests.seen.remove(path.as_str());
+        }
         self.volumes.insert(digests.volume, digests.seen);
     }
 
@@ -140,7 +146,7 @@ impl Digests {
 
     /// A file that is read whatever the record says.
     pub(crate) fn doubt(&mut self, path: &EspPath) {
-        self.trust.always.push(path.clone());
+        self.doubted.push(path.clone());
     }
 
     /// A file that goes, or is replaced.
@@ -150,7 +156,9 @@ impl Digests {
 
     fn believed(&self, path: &EspPath) -> Option<&Record> {
         let (uncounted, _) = names::split(path);
-        let doubted = self.trust.nothing || self.trust.always.contains(&uncounted);
+        let doubted = self.trust.nothing
+            || self.trust.always.contains(&uncounted)
+            || self.doubted.contains(path);
         match doubted {
             true => None,
             false => self.records.get(path.as_str()),
