@@ -23,11 +23,10 @@ pub fn closure_secrets(request: &Value) -> Vec<String> {
 }
 
 pub fn closure_interpreters(request: &Value) -> Vec<String> {
-    let mut command = words(["closure", "interpreters", "--json"]);
+    // The command finds the closure that Nix gives the builder by itself.
+    let mut command = words(["closure", "interpreters", "--json", "--follow"]);
     let list = |field: &str| request[field].as_array().into_iter().flatten();
     command.extend(list("paths").map(|path| path.as_str().unwrap().to_owned()));
-    // The command is given each path of a closure.
-    command.extend(list("closure").map(|entry| text(entry, "path").to_owned()));
     for entry in list("allow") {
         command.extend(words([
             "--allow",
