@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::observed::Present;
-use crate::plan::{self, Phase};
 use crate::{EspPath, FileSystem, Plan, names};
 
 const VERSION: u32 = 1;
@@ -57,8 +56,6 @@ pub struct Digests {
     records: Records,
     /// Asked in this run.
     seen: Records,
-    /// What is read at every run, whatever a record says: there is none of it.
-    doubted: Vec<EspPath>,
 }
 
 impl Verified {
@@ -78,15 +75,11 @@ impl Verified {
             trust,
             records: self.volumes.get(volume).cloned().unwrap_or_default(),
             seen: Records::new(),
-            doubted: Vec::new(),
         }
     }
 
     /// Takes over what was asked and written in a run whose plan was made; what was not asked is forgotten.
-    pub fn keep(&mut self, mut digests: Digests) {
-        for path in &digests.doubted {
-            digests.seen.remove(path.as_str());
-        }
+    pub fn keep(&mut self, digests: Digests) {
         self.volumes.insert(digests.volume, digests.seen);
     }
 
@@ -144,11 +137,6 @@ impl Digests {
         Ok(sha256)
     }
 
-    /// A file that is read whatever the record says.
-    pub(crate) fn doubt(&mut self, path: &EspPath) {
-        self.doubted.push(path.clone());
-    }
-
     /// A file that goes, or is replaced.
     pub(crate) fn forget(&mut self, path: &EspPath) {
         self.seen.remove(path.as_str());
@@ -156,9 +144,7 @@ impl Digests {
 
     fn believed(&self, path: &EspPath) -> Option<&Record> {
         let (uncounted, _) = names::split(path);
-        let doubted = self.trust.nothing
-            || self.trust.always.contains(&uncounted)
-            || self.doubted.contains(path);
+        let doubted = self.trust.nothing || self.trust.always.contains(&uncounted);
         match doubted {
             true => None,
             false => self.records.get(path.as_str()),
@@ -183,10 +169,8 @@ impl Digests {
     /// Those of the file system: then they are hashed at the next run.
     pub fn written(&mut self, fs: &impl FileSystem, plan: &Plan<'_>) -> io::Result<()> {
         let mut folders = BTreeMap::new();
-        // What has one name for all of its contents is read at every run: a record of it would be dropped by the next one.
-        let by_content =
-            |write: &&plan::Write<'_>| matches!(write.phase, Phase::Artifacts | Phase::Entries);
-        for write in plan.writes().iter().filter(by_content) {
+        let writes = plan.writes().iter();
+        for write in writes.filter(|write| write.phase.names_tell_content()) {
             let folder = write.path.folder();
             folders.entry(folder).or_insert_with(Vec::new).push(write);
         }

@@ -36,6 +36,14 @@ pub enum Phase {
     Fixed,
 }
 
+impl Phase {
+    /// Whether its files' names hold the digests of their contents. Of the others size and time stamp, which FAT counts in steps of two
+    /// seconds, tell nothing: they are read at every run.
+    pub(crate) fn names_tell_content(self) -> bool {
+        matches!(self, Phase::Artifacts | Phase::Entries)
+    }
+}
+
 /// A file that is written.
 #[derive(Clone, Debug)]
 pub struct Write<'a> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Phase, Write};
 use crate::counter::{self, Assessment};
 use crate::observed::Present;
+use crate::verified::digest;
 use crate::{
     BootCount, Content, Desired, Digests, Entry, EspPath, FileSystem, Observed, PathError, Refusal,
     names,
@@ -123,11 +124,7 @@ impl<'a, F: FileSystem> Chooser<'a, '_, F> {
             return Ok(());
         }
         let path = self.observed.spelled(path);
-        // Where the name does not tell the content, the size and two seconds do not either.
-        if matches!(phase, Phase::Before | Phase::Fixed) {
-            self.digests.doubt(&path);
-        }
-        match self.intact(&path, content) {
+        match self.intact(phase, &path, content) {
             true => drop(self.wanted.stay.insert(path)),
             false => self.write(phase, path, content)?,
         }
@@ -144,7 +141,7 @@ impl<'a, F: FileSystem> Chooser<'a, '_, F> {
         there.sort_by_key(|(_, count)| count.map(|count| count.left));
         let intact = there
             .iter()
-            .find(|(path, _)| self.intact(path, &entry.content));
+            .find(|(path, _)| self.intact(Phase::Entries, path, &entry.content));
         if let Some((path, _)) = intact {
             self.wanted.stay.insert(path.clone());
             return Ok(());
@@ -157,16 +154,16 @@ impl<'a, F: FileSystem> Chooser<'a, '_, F> {
     }
 
     /// Whether a file is there and holds what it should. One that cannot be read does not.
-    fn intact(&mut self, path: &EspPath, content: &Content) -> bool {
-        let Some(present) = self.observed.file(path) else {
+    fn intact(&mut self, phase: Phase, path: &EspPath, content: &Content) -> bool {
+        let of_size = |present: &Present| present.size == content.size();
+        let Some(present) = self.observed.file(path).filter(of_size) else {
             return false;
         };
-        let holds = |present: Present| present.size == content.size();
-        holds(present)
-            && self
-                .digests
-                .of(self.fs, path, present)
-                .is_ok_and(|sha256| sha256 == content.sha256())
+        let sha256 = match phase.names_tell_content() {
+            true => self.digests.of(self.fs, path, present),
+            false => digest(self.fs, path),
+        };
+        sha256.is_ok_and(|sha256| sha256 == content.sha256())
     }
 
     fn write(&mut self, phase: Phase, path: EspPath, content: &'a Content) -> Result<(), Refusal> {
