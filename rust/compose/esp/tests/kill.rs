@@ -1,5 +1,5 @@
 //! Killed at every step, and at moments of chance: every file is whole, and the next run completes. The program starts itself to be killed,
-//! which is why it is no ordinary test.
+//! which is why it has a `main` of its own.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests end loudly
 
 // What `transaction/` needs besides.
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use libtest_mimic::{Arguments, Trial};
 use touchstone_esp::{Content, Desired};
 use watched::Watched;
 use world::{copy, everything, folder, install, install_on};
@@ -34,11 +35,29 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [_, VICTIM, root, step] => victim(Path::new(root), step.parse().unwrap()),
-        _ => {
-            killed_at_every_step_every_file_is_whole_and_the_next_run_completes();
-            killed_while_it_writes_the_next_run_completes();
-        }
+        _ => tests(),
     }
+}
+
+fn tests() {
+    let tests = [
+        trial(
+            "killed_at_every_step_every_file_is_whole_and_the_next_run_completes",
+            killed_at_every_step_every_file_is_whole_and_the_next_run_completes,
+        ),
+        trial(
+            "killed_while_it_writes_the_next_run_completes",
+            killed_while_it_writes_the_next_run_completes,
+        ),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests.into()).exit();
+}
+
+fn trial(name: &str, claim: fn()) -> Trial {
+    Trial::test(name, move || {
+        claim();
+        Ok(())
+    })
 }
 
 /// Installs, and stands still before a step.
@@ -102,7 +121,6 @@ fn killed_at_every_step_every_file_is_whole_and_the_next_run_completes() {
         step += 1;
     }
     assert!(step > 50, "{step}");
-    println!("killed before each of {step} steps: ok");
 }
 
 /// Every file is as it was or as it will be, but those under names for the time being; and what is there before and after is there.
@@ -153,5 +171,4 @@ fn killed_while_it_writes_the_next_run_completes() {
     }
     install_on(root.path(), &large()).unwrap();
     assert_eq!(everything(root.path()), will_be);
-    println!("killed twenty times at moments of chance: ok");
 }
