@@ -199,7 +199,7 @@ fn the_chain_of_references_says_what_drags_a_finding_in() {
             "{said}"
         );
         assert!(
-            said.contains("-c-tool") && said.contains("because"),
+            said.contains("c-tool") && said.contains("because"),
             "{said}"
         );
     }

@@ -233,12 +233,15 @@ impl World {
     /// Runs the program.
     pub fn run(&self, arguments: &[&str]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_touchstone-install"));
+        // It needs no environment; this build of it needs to be told where its libraries are.
+        let libraries = std::env::vars_os().filter(|(name, _)| name == "LD_LIBRARY_PATH");
         command
             .args(arguments)
             .args(["--any-file-system", "--root"]);
         let output = command
             .arg(self.folder.path())
             .env_clear()
+            .envs(libraries)
             .output()
             .unwrap();
         Said {

@@ -77,12 +77,16 @@ fn keys_in_tokens_are_refused_by_the_static_program() {
     let mut world = World::signing("trixie");
     world.settings["signing"]["key"] = json!("pkcs11:token=boot;object=db?pin-value=1234");
     let toplevel = world.add(1);
-    let error = world.refused(&toplevel);
+    let program = touchstone_harness::inputs().installer.unwrap();
+    let output = world.order(&program, &[&toplevel]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
     assert!(
         error.contains("this program does not open pkcs11: keys"),
         "{error}"
     );
     assert!(!error.contains("1234"), "{error}");
+    assert!(world.names("EFI/Linux").is_empty());
 }
 
 #[test]

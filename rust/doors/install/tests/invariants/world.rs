@@ -182,7 +182,15 @@ impl World {
 
     /// The program, for this machine.
     pub fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_touchstone-install"));
+        self.order(
+            Path::new(env!("CARGO_BIN_EXE_touchstone-install")),
+            arguments,
+        )
+    }
+
+    /// Another build of the program, for this machine.
+    pub fn order(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(["--json", "--any-file-system", "--root"]);
         command.arg(self.root()).args(arguments);
         command.env_remove("NIXOS_INSTALL_BOOTLOADER");
