@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 
 /// MiB of a kernel. Generations share one until it is updated.
 pub const KERNEL_MIB: u64 = 12;
-/// MiB of an initrd.
-pub const INITRD_MIB: u64 = 24;
 /// After how many generations there is a new kernel.
 pub const KERNEL_LASTS: usize = 20;
 /// After how many generations there is a new initrd.
@@ -22,16 +20,17 @@ const SPECIALISATION: &str = "calm";
 /// The machine.
 pub struct Machine {
     root: PathBuf,
+    initrd_mib: u64,
     /// The newest generation, which runs and boots next.
     pub toplevel: String,
 }
 
 impl Machine {
-    /// A machine with so many generations, in a folder that is not there yet.
+    /// A machine with so many generations, whose initrds have so many MiB, in a folder that is not there yet.
     ///
     /// # Errors
     /// When the folder cannot be filled.
-    pub fn new(root: PathBuf, generations: usize) -> Result<Machine> {
+    pub fn new(root: PathBuf, generations: usize, initrd_mib: u64) -> Result<Machine> {
         for inner in [
             "boot",
             "etc",
@@ -48,6 +47,7 @@ impl Machine {
         )?;
         let mut machine = Machine {
             root,
+            initrd_mib,
             toplevel: String::new(),
         };
         for number in 1..=generations {
@@ -92,7 +92,7 @@ impl Machine {
 
     fn add(&mut self, number: usize) -> Result<()> {
         let kernel = self.image("linux", (number - 1) / KERNEL_LASTS, KERNEL_MIB)?;
-        let initrd = self.image("initrd", (number - 1) / INITRD_LASTS, INITRD_MIB)?;
+        let initrd = self.image("initrd", (number - 1) / INITRD_LASTS, self.initrd_mib)?;
         let toplevel = store_path(number, "nixos-system-bench");
         let special = store_path(number, &format!("nixos-system-bench-{SPECIALISATION}"));
         let document = |toplevel: &str, children: Value| {
