@@ -7,7 +7,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use uuid::Uuid;
 
 use super::HardDrive;
-use super::crc::crc32;
 
 /// Length of the header's fields that the checksum covers at least.
 const HEADER: usize = 92;
@@ -96,7 +95,7 @@ impl Header {
         if let Some(field) = bytes.get_mut(16..20) {
             field.fill(0);
         }
-        if checksum != Some(crc32(&bytes)) {
+        if checksum != Some(crc32fast::hash(&bytes)) {
             return Err(GptError::Damaged("the checksum of its header"));
         }
         let number = |at| u32_at(&bytes, at).and_then(|number| usize::try_from(number).ok());
@@ -125,7 +124,7 @@ impl Header {
         let mut array = vec![0; size];
         disk.seek(SeekFrom::Start(place))?;
         disk.read_exact(&mut array)?;
-        match crc32(&array) == self.checksum {
+        match crc32fast::hash(&array) == self.checksum {
             true => Ok(array),
             false => Err(GptError::Damaged("the checksum of its entries")),
         }

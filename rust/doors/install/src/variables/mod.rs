@@ -9,7 +9,6 @@
 
 pub mod boot_entry;
 pub(crate) mod command;
-mod crc;
 mod error;
 mod file;
 mod gpt;

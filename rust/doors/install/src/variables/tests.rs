@@ -8,7 +8,6 @@ use touchstone_esp::EspPath;
 use uuid::{Uuid, uuid};
 
 use super::boot_entry::{BootEntries, Target};
-use super::crc::crc32;
 use super::loader::counted;
 use super::*;
 
@@ -320,8 +319,8 @@ fn disk(block: u64, spoil: impl Fn(&mut Vec<u8>)) -> TempDir {
     header.resize(72, 0);
     header.extend(2_u64.to_le_bytes());
     header.extend([128, 0, 0, 0, 128, 0, 0, 0]);
-    header.extend(crc32(&entries).to_le_bytes());
-    let sum = crc32(&header).to_le_bytes();
+    header.extend(crc32fast::hash(&entries).to_le_bytes());
+    let sum = crc32fast::hash(&header).to_le_bytes();
     header[16..20].copy_from_slice(&sum);
     let start = usize::try_from(block).unwrap();
     bytes[start..start + 92].copy_from_slice(&header);
