@@ -21,7 +21,6 @@ pub mod install;
 pub mod profiles;
 pub mod settings;
 pub mod status;
-mod unique;
 pub mod variables;
 
 pub use host::Host;

@@ -15,7 +15,6 @@ use touchstone_esp::EspPath;
 pub use read::SettingsError;
 
 use crate::Host;
-use crate::unique;
 
 /// Where a toplevel has the document.
 pub const DOCUMENT: &str = "touchstone/install.json";
@@ -32,7 +31,6 @@ pub struct Settings {
     #[serde(deserialize_with = "Option::deserialize")]
     pub loader: Option<Loader>,
     /// Keys of `loader.conf` but `default` and `preferred`.
-    #[serde(deserialize_with = "unique::map")]
     pub loader_conf: BTreeMap<String, String>,
     /// The `sort-key` of entries of Type #1.
     pub sort_key: String,
@@ -64,7 +62,6 @@ pub struct Settings {
     #[serde(deserialize_with = "read::extra_files")]
     pub extra_files: BTreeMap<EspPath, PathBuf>,
     /// More entries of Type #1: file name in `loader/entries`, and text.
-    #[serde(deserialize_with = "unique::map")]
     pub extra_entries: BTreeMap<String, String>,
     /// Whether the firmware is told of the boot loader.
     pub touch_efi_variables: bool,

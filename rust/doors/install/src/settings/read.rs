@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use touchstone_esp::EspPath;
 
 use super::{Images, Settings};
 use crate::Host;
-use crate::unique;
 
 /// Why the settings of a toplevel cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +60,10 @@ pub(super) fn settings(host: &Host, file: &Path) -> Result<Settings, SettingsErr
         file: file.to_owned(),
         fact,
     };
+    let value =
+        touchstone_store::json::parse(&text).map_err(|error| malformed(error.to_string()))?;
     let settings: Settings =
-        serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+        serde_json::from_value(value).map_err(|error| malformed(error.to_string()))?;
     check(&settings).map_err(malformed)?;
     Ok(settings)
 }
@@ -167,7 +169,7 @@ fn check_absolute(key: &str, path: &Path) -> Result<(), String> {
 pub(super) fn extra_files<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<EspPath, PathBuf>, D::Error> {
-    let texts: BTreeMap<String, PathBuf> = unique::map(deserializer)?;
+    let texts: BTreeMap<String, PathBuf> = Deserialize::deserialize(deserializer)?;
     let mut files = BTreeMap::new();
     for (text, source) in texts {
         let path = EspPath::parse(&text).map_err(D::Error::custom)?;

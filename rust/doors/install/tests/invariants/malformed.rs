@@ -1,5 +1,7 @@
 //! 6: a malformed generation is reported and skipped, and nothing that might be its is collected.
 
+use std::fs;
+
 use crate::world::World;
 
 #[test]
@@ -11,7 +13,7 @@ fn invariant_6_a_malformed_generation_is_skipped_and_collects_nothing() {
     world.install(&third);
     world.write("/boot/EFI/nixos/somebodys", "?");
     world.write(&format!("{broken}/boot.json"), "{ torn");
-    std::fs::remove_file(world.at("/nix/var/nix/profiles/system-2-link")).unwrap();
+    fs::remove_file(world.at("/nix/var/nix/profiles/system-2-link")).unwrap();
     let report = world.install(&third);
     assert_eq!(report["skipped"][0]["generation"], 1);
     let why = report["skipped"][0]["why"].as_str().unwrap();
@@ -19,7 +21,7 @@ fn invariant_6_a_malformed_generation_is_skipped_and_collects_nothing() {
     assert_eq!(world.entries(), [1, 2, 3]);
     assert!(world.at("/boot/EFI/nixos/somebodys").exists());
     // Once it is gone, so is the rest.
-    std::fs::remove_file(world.at("/nix/var/nix/profiles/system-1-link")).unwrap();
+    fs::remove_file(world.at("/nix/var/nix/profiles/system-1-link")).unwrap();
     world.install(&third);
     assert_eq!(world.entries(), [3]);
     assert!(!world.at("/boot/EFI/nixos/somebodys").exists());
@@ -42,10 +44,34 @@ fn invariant_6_artifacts_of_another_path_are_not_taken() {
     let sealed = world.sealed("1", &[], false);
     let copy = crate::world::store_path("copied");
     for file in ["boot.json", "touchstone/uki.efi", "touchstone/install.json"] {
-        let content = std::fs::read(world.at(&format!("{sealed}/{file}"))).unwrap();
+        let content = fs::read(world.at(&format!("{sealed}/{file}"))).unwrap();
         world.write(&format!("{copy}/{file}"), content);
     }
     world.register(1, &copy);
     let error = world.refused(&copy);
     assert!(error.contains(&sealed), "{error}");
+}
+
+#[test]
+fn settings_with_a_key_that_is_unknown_missing_or_there_twice_are_refused() {
+    let world = World::new();
+    let toplevel = world.add(1);
+    let file = world.at(&format!("{toplevel}/touchstone/install.json"));
+    let text = fs::read_to_string(&file).unwrap();
+    let cases = [
+        ("{", r#"{"colour":"red","#, "colour"),
+        (r#""sigsNeeded""#, r#""sigNeeded""#, "sigNeeded"),
+        (r#""timeout""#, r#""timeout":"1","timeout""#, "timeout"),
+        (r#""esp""#, r#""esp":"/other","esp""#, "esp"),
+    ];
+    for (from, to, named) in cases {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        fs::write(&file, changed).unwrap();
+        let error = world.refused(&toplevel);
+        assert!(error.contains("install.json"), "{error}");
+        assert!(error.contains(named), "{error}");
+    }
+    fs::write(&file, text).unwrap();
+    world.install(&toplevel);
 }
