@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use touchstone_store::closure::{Refused, Registry, RegistryError, file_name, signed, verify};
+use touchstone_store::closure::{
+    Proof, Refused, Registry, RegistryError, Trusted, file_name, signed, verify,
+};
 use touchstone_store::manifest::VerifyError;
 use touchstone_store::nar::{self, NarError};
 use touchstone_store::{Entry, NarInfo, PublicKey, SecretKey, StorePath, Trust};
@@ -150,6 +152,20 @@ fn a_closure_that_is_as_it_was_signed_is_verified() {
         verified.manifest
     );
     assert_eq!(store.registry().all().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_to_be_hashed_is_what_was_signed_in_order() {
+    let store = Store::new();
+    let manifest = signed(&store.system, &store.registry(), &store.trust()).unwrap();
+    let trusted = Trusted::from_registry(&store.system, &store.registry(), &store.trust()).unwrap();
+    assert_eq!(trusted.toplevel(), &store.system);
+    assert_eq!(trusted.nar_size(), manifest.nar_size());
+    let expected = trusted.paths().iter();
+    let expected = expected.map(|path| (&path.path, &path.nar_hash, path.nar_size, &path.proof));
+    let listed = manifest.entries();
+    let listed = listed.map(|entry| (&entry.path, &entry.nar_hash, entry.nar_size, &Proof::Nar));
+    assert_eq!(expected.collect::<Vec<_>>(), listed.collect::<Vec<_>>());
 }
 
 #[test]

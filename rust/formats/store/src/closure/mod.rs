@@ -4,13 +4,17 @@
 //! signed ([`verify`])? What is said of a path comes from a [`Registry`], which is not trusted: a lie in it has no signature.
 
 mod order;
+mod refused;
 mod registration;
 mod registry;
 pub mod stream;
+mod trusted;
 mod verify;
 
 pub use crate::manifest::Trust;
 pub use order::{Circle, references_first};
+pub use refused::Refused;
 pub use registration::registration;
 pub use registry::{REGISTRY_DIR, Registry, RegistryError, file_name};
-pub use verify::{Refused, Verified, signed, verify};
+pub use trusted::{Digest, Expected, Proof, Trusted};
+pub use verify::{Verified, signed, verify};

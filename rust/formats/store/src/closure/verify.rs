@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use super::{Registry, RegistryError};
-use crate::manifest::{ClosureError, Trust, VerifyError};
-use crate::nar::{self, NarError};
-use crate::{Entry, Manifest, NarHash, StorePath};
+use super::{Refused, Registry};
+use crate::manifest::Trust;
+use crate::nar;
+use crate::{Entry, Manifest, StorePath};
 
 /// Fewest paths that are hashed at the same time: a cold disk is kept busy by several.
 const THREADS_MIN: usize = 4;
@@ -24,52 +24,6 @@ pub struct Verified {
     pub manifest: Manifest,
     /// Bytes of NAR that were hashed.
     pub nar_size: u64,
-}
-
-/// Why a closure is not trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// The registry cannot be read.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The registry says nothing of the toplevel.
-    #[error("nothing is known of {0}: import its closure, or name the folder of its signatures")]
-    Unknown(StorePath),
-    /// The registry says nothing of a path that is referred to.
-    #[error(
-        "{path} refers to {missing}, of which nothing is known: import it, or name the folder of its signatures"
-    )]
-    Incomplete {
-        /// The path that refers.
-        path: StorePath,
-        /// The path of which nothing is known.
-        missing: StorePath,
-    },
-    /// A path is not signed by enough trusted keys.
-    #[error(transparent)]
-    Signatures(#[from] VerifyError),
-    /// The paths make no closure.
-    #[error(transparent)]
-    Closure(#[from] ClosureError),
-    /// A path is missing, not readable, or has what no store path may have.
-    #[error(transparent)]
-    Nar(#[from] NarError),
-    /// A path is not what was signed.
-    #[error(
-        "{path} is not what was signed: its NAR has {found_size} bytes and the hash {found}, not {size} bytes and {signed}"
-    )]
-    Content {
-        /// The path.
-        path: StorePath,
-        /// The hash that was signed.
-        signed: NarHash,
-        /// The length that was signed, in bytes.
-        size: u64,
-        /// The hash of what is there.
-        found: NarHash,
-        /// The length of what is there, in bytes.
-        found_size: u64,
-    },
 }
 
 /// The closure that trusted keys signed: the walk begins at the toplevel and follows signed references only. No disk is looked at.
