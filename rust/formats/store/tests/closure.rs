@@ -287,3 +287,24 @@ fn a_registry_that_is_not_there_knows_nothing() {
     assert!(nowhere.get(&path('1', "system")).unwrap().is_none());
     assert!(nowhere.all().unwrap().is_empty());
 }
+
+#[test]
+fn a_path_with_two_files_is_what_the_file_of_the_registry_says_of_it_however_it_is_asked_for() {
+    let store = Store::new();
+    let registered = store.registry().get(&store.libc).unwrap().unwrap();
+    let mut other = registered.clone();
+    other.entry.signatures = BTreeSet::new();
+    let short = format!("{}.narinfo", store.libc.hash_part());
+    let short = store.folder.path().join("valid").join(short);
+    fs::write(&short, other.to_string()).unwrap();
+    let said = |registry: Registry| {
+        let all = registry.all().unwrap();
+        let all = all.into_iter().find(|info| info.entry.path == store.libc);
+        (registry.get(&store.libc).unwrap(), all)
+    };
+    let both = Some(registered);
+    assert_eq!(said(store.registry()), (both.clone(), both));
+    fs::remove_file(store.file(&store.libc)).unwrap();
+    let both = Some(other);
+    assert_eq!(said(store.registry()), (both.clone(), both));
+}

@@ -126,7 +126,8 @@ impl Registry {
             if name != file_name(&path) && name != format!("{}{SUFFIX}", path.hash_part()) {
                 return Err(RegistryError::OtherPath { file, found: path });
             }
-            found.insert(path, info);
+            // As `get` answers: the long name, which comes first here, goes before the short one.
+            found.entry(path).or_insert(info);
         }
         Ok(found.into_values().collect())
     }
