@@ -129,6 +129,19 @@ fn marks_are_found_wherever_they_stand_and_however_much_is_read_at_once() {
     assert_eq!(judge(&marks.concat(), false).found, []);
 }
 
+#[test]
+fn a_file_into_which_nobody_looks_is_counted_by_its_form() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "#!/bin/sh\n").unwrap();
+    let mut nar = Vec::new();
+    touchstone_store::nar::archive_path(folder.path(), &mut nar).unwrap();
+    let unseen = |bytes: &[u8]| judge(bytes, false).unseen;
+    assert_eq!(unseen(&nar), Some(NotLookedInto::Archive));
+    assert_eq!(unseen(b"nix-archive-1 is what a NAR begins with"), None);
+    assert_eq!(unseen(b"!<arch>\nx"), Some(NotLookedInto::Archive));
+    assert_eq!(unseen(b"\x1f\x8b\x08"), Some(NotLookedInto::Compressed));
+}
+
 /// A store with a toplevel, what it needs, and what that needs.
 struct Store(tempfile::TempDir);
 

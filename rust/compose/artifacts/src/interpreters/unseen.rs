@@ -33,7 +33,7 @@ const BEGINNINGS: [(&[u8], NotLookedInto); 16] = [
     (b"07070", Archive),
     (b"PK\x03\x04", Archive),
     (b"hsqs", Archive),
-    (b"nix-archive-1", Archive),
+    (b"\x0d\0\0\0\0\0\0\0nix-archive-1", Archive),
     (b"MZ", PeImage),
     (b"\xca\xfe\xba\xbe", ByteCode),
     (b"\0asm", ByteCode),
