@@ -47,11 +47,12 @@ pub(crate) fn closure_of(paths: &[PathBuf]) -> Result<Graph, Error> {
     Ok(graph)
 }
 
-/// The store path in which this lies, after all links.
+/// The store path in which this lies, after all links: the outermost folder with such a name, for what lies in a store path may be called
+/// like one.
 fn store_path(path: &Path) -> Result<PathBuf, Error> {
     let real = fs::canonicalize(path).map_err(|source| failed(path, source))?;
-    let mut folders = real.ancestors();
-    let found = folders.find(|folder| hash_part(folder).is_some());
+    let folders = real.ancestors();
+    let found = folders.filter(|folder| hash_part(folder).is_some()).last();
     found.map(Path::to_owned).ok_or_else(|| Error::Request {
         fact: format!("{} lies in no store: references cannot be followed from it", real.display()),
         help: "name a store path (32 letters, a `-` and a name), or look at these files alone, without `follow`",
@@ -173,5 +174,18 @@ mod tests {
         );
         assert_eq!(graph.ways().to(&at(C)), [at(A), at(B), at(C)]);
         assert!(closure_of(&[store]).is_err());
+    }
+
+    #[test]
+    fn what_lies_in_a_store_path_under_a_name_like_one_is_of_the_path_around_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().canonicalize().unwrap();
+        let inner = store.join(A).join("copies").join(B);
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("file"), C).unwrap();
+        fs::write(store.join(C), "nothing").unwrap();
+        let graph = closure_of(&[inner.join("file")]).unwrap();
+        let paths: Vec<_> = graph.paths().cloned().collect();
+        assert_eq!(paths, [store.join(A), store.join(C)]);
     }
 }
