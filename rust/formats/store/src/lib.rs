@@ -8,6 +8,9 @@
 //! - [`closure`]: whether a toplevel's closure on a disk is what trusted keys signed.
 //! - [`json`]: the strict reader that this crate's and Bootspec's documents share.
 //!
+//! Without the feature `json` (which is on by default) there is neither a JSON reader nor a schema: what runs in an initrd links no more than it
+//! needs.
+//!
 //! Nothing here asks the Nix database: whoever can write the disk can write the database.
 #![forbid(unsafe_code)]
 
@@ -16,6 +19,7 @@ pub mod closure;
 mod file;
 mod fingerprint;
 mod hash;
+#[cfg(feature = "json")]
 pub mod json;
 mod key;
 pub mod manifest;

@@ -3,12 +3,14 @@
 /// Gives a type with `Display` and `FromStr` its JSON form (a string) and that form's schema.
 macro_rules! json_string {
     ($type:ty, $description:expr) => {
+        #[cfg(feature = "json")]
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
+        #[cfg(feature = "json")]
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <String as serde::Deserialize>::deserialize(deserializer)?;
@@ -16,6 +18,7 @@ macro_rules! json_string {
             }
         }
 
+        #[cfg(feature = "json")]
         impl schemars::JsonSchema for $type {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($type).into()

@@ -2,7 +2,9 @@
 //!
 //! The format is specified in `docs/manifest.md`.
 
+#[cfg(feature = "json")]
 mod document;
+#[cfg(feature = "json")]
 mod sources;
 mod verify;
 
@@ -10,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(feature = "json")]
 pub use document::ReadError;
+#[cfg(feature = "json")]
 pub use sources::SourceError;
 pub use verify::{Trust, VerifyError};
 
