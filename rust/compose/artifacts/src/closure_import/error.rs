@@ -39,10 +39,12 @@ pub enum ImportError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A path that was asked for is neither offered nor here.
-    #[error("{0} is in none of the sources, and not registered on this machine")]
+    #[error("{0} is in none of the sources, and not registered on this machine by trusted keys")]
     NotOffered(StorePath),
     /// A path refers to one that is neither offered nor here.
-    #[error("{path} refers to {missing}, which is in none of the sources, and not registered here")]
+    #[error(
+        "{path} refers to {missing}, which is in none of the sources, and not registered here by trusted keys"
+    )]
     Missing {
         /// The path that refers.
         path: StorePath,
@@ -78,7 +80,7 @@ pub enum ImportError {
         reserve: u64,
     },
     /// Something else stands where a path goes.
-    #[error("{} is there, not registered, and not what is offered", .0.display())]
+    #[error("{} is there, not registered by trusted keys, and not what is offered", .0.display())]
     Occupied(PathBuf),
     /// A path that is there cannot be hashed, or has what no store path may have.
     #[error(transparent)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::fs::statvfs;
 use touchstone_store::closure::Registry;
-use touchstone_store::{NarInfo, StorePath, Trust};
+use touchstone_store::{NarInfo, StorePath, Trust, narinfo};
 
 use super::error::{ImportError, failed};
 use super::place::Place;
@@ -20,9 +20,9 @@ const RESERVED_PART: u64 = 16;
 pub(super) enum Doing {
     /// Nothing: it was not asked for.
     PassOver,
-    /// Nothing: it is registered and there.
+    /// Nothing: it is registered by signatures that suffice, and there.
     Present,
-    /// It is there, and is what was signed: it is registered.
+    /// It is there, and is what was signed: it is registered, maybe again.
     Adopt,
     /// It is unpacked, published and registered.
     Unpack,
@@ -34,6 +34,11 @@ impl Doing {
     /// Whether the NAR is read.
     pub(super) fn unpacks(self) -> bool {
         matches!(self, Self::Unpack | Self::Replace)
+    }
+
+    /// Whether anything is written.
+    fn writes(self) -> bool {
+        !matches!(self, Self::PassOver | Self::Present)
     }
 }
 
@@ -53,8 +58,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Whether nothing is to be written.
     pub(super) fn is_empty(&self) -> bool {
-        let writes = |step: &Step| !matches!(step.doing, Doing::PassOver | Doing::Present);
-        !self.steps.iter().any(writes)
+        !self.steps.iter().any(|step| step.doing.writes())
     }
 }
 
@@ -85,7 +89,10 @@ pub(super) fn plan(
         if doing.unpacks() {
             plan.needed = plan.needed.saturating_add(info.entry.nar_size);
         }
-        let info = info.clone();
+        let info = match doing.writes() {
+            true => planner.with_known_signatures(info)?,
+            false => info.clone(),
+        };
         plan.steps.push(Step { info, doing });
     }
     room(place, plan.needed)?;
@@ -98,7 +105,7 @@ struct Planner<'a> {
     trust: &'a Trust,
     repair: bool,
     registry: Registry,
-    /// Which paths are known to be valid here, or not to be.
+    /// Which paths were found to be valid here, or not to be.
     here: RefCell<BTreeMap<StorePath, bool>>,
 }
 
@@ -153,6 +160,22 @@ impl Planner<'_> {
         Ok(doing)
     }
 
+    /// What is offered, with the signatures that the registry has of just this: who trusted the path by them goes on doing so.
+    fn with_known_signatures(&self, info: &NarInfo) -> Result<NarInfo, ImportError> {
+        let mut joined = info.clone();
+        let known = self.registry.get(&info.entry.path)?;
+        if let Some(known) =
+            known.filter(|known| known.entry.fingerprint() == info.entry.fingerprint())
+        {
+            joined.entry.signatures.extend(known.entry.signatures);
+        }
+        // A file that is too long for a reader would say nothing at all.
+        match joined.to_string().len() <= narinfo::LIMIT {
+            true => Ok(joined),
+            false => Ok(info.clone()),
+        }
+    }
+
     /// What is done with a path that is not registered, by what lies where it goes.
     fn with_disk(&self, info: &NarInfo) -> Result<Doing, ImportError> {
         if !self.place.occupied(&info.entry.path)? {
@@ -166,12 +189,14 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether a path is registered and there; when repairing, also whether it is what it was registered as.
+    /// Whether a path is registered by signatures that suffice, and there; when repairing, also whether it is what it was registered as.
+    /// The registry is not believed: whoever could write to it, or a key that is trusted no longer, would decide here otherwise.
     fn is_here(&self, path: &StorePath) -> Result<bool, ImportError> {
         if let Some(known) = self.here.borrow().get(path) {
             return Ok(*known);
         }
         let here = match self.registry.get(path)? {
+            Some(info) if self.trust.check(&info.entry).is_err() => false,
             Some(_) if !self.place.occupied(path)? => false,
             Some(info) if self.repair => matches!(self.place.holds(&info), Ok(true)),
             Some(_) => true,

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::made::{Made, THERE, path, snapshot};
+use super::made::{Made, THERE, key, path, snapshot};
 use crate::real_nix::assert_same_tree;
 use crate::support::TOUCHSTONE;
 
@@ -142,6 +142,71 @@ fn what_is_in_the_store_already_is_hashed_and_registered() {
     // A path that somebody removed comes back.
     fs::remove_file(made.on_disk("here", &made.system)).unwrap();
     let answer = made.imported("here", &["stream"]);
+    assert_eq!(answer["imported"], json!([made.system]));
+    assert_imported(&made, "here");
+}
+
+#[test]
+fn what_an_old_key_signed_counts_for_nothing_until_it_is_offered_with_the_new_keys_signature() {
+    let made = Made::new();
+    made.export("by-old-key");
+    made.imported("here", &["by-old-key"]);
+    let new = key("cache-2", 2);
+    let by_new_key = |words: &[&str]| made.import_by(&new.public_key(), "here", words);
+    let refused = by_new_key(&["by-old-key"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("0 good signatures"));
+    // The system is signed anew, and what it refers to is only registered.
+    let references = [made.library.clone(), made.system.clone()];
+    made.register(&made.system, &references, &[&new]);
+    let (system, library) = (made.system.to_string(), made.library.to_string());
+    made.export_with(&["--without", &library, "--output", "system"]);
+    let refused = by_new_key(&["system"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains(&format!("{system} refers to {library}")),
+        "{said}"
+    );
+    // Both are signed anew: hashed, and registered again.
+    made.register(&made.library, &[], &[&new]);
+    made.export("by-new-key");
+    let output = by_new_key(&["by-new-key"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["adopted"], json!([library, system]));
+    // Whoever trusts the old key trusts what is there as before.
+    for path in [&made.library, &made.system] {
+        let names = made.said("here", path).entry.signatures;
+        let names: Vec<_> = names
+            .iter()
+            .map(|signature| signature.key_name().to_owned())
+            .collect();
+        assert_eq!(names, ["cache", "cache-2"]);
+    }
+    assert_eq!(made.imported("here", &["by-old-key"])["present"], 2);
+    let answer = by_new_key(&["by-new-key"]);
+    let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!(answer["present"], 2);
+}
+
+#[test]
+fn a_lie_in_the_registry_hides_no_path_that_was_changed() {
+    let made = Made::new();
+    made.export("stream");
+    made.imported("here", &["stream"]);
+    let place = made.on_disk("here", &made.system);
+    fs::remove_file(&place).unwrap();
+    fs::write(&place, "another system").unwrap();
+    let mut entry = made.said("here", &made.system).entry;
+    entry.nar_hash = touchstone_store::nar::hash_path(&place).unwrap().hash;
+    let file = made.registered("here", &made.system);
+    fs::remove_file(file).unwrap();
+    made.say("here", entry);
+    let said = made.refused("here", &["stream"]);
+    assert!(said.contains("not what is offered"), "{said}");
+    let answer = made.imported("here", &["--repair", "stream"]);
     assert_eq!(answer["imported"], json!([made.system]));
     assert_imported(&made, "here");
 }
