@@ -89,6 +89,7 @@ in
   # Texts are strings or { file = path; }. `sign = { key = "/absolute/path"; certificate = ./db.pem; }`.
   # More parts: uname, sbat = [ text ], splash, ucode, dtb, dtbauto = [ path ], hwids (a folder), efifw = [ { id = "…"; file = path; } ],
   # pcrpkey, pcrsig (a text), profile (a text), joinProfiles = [ (mkUki { profile = "ID=…"; … }) ], sections = [ { name; content; } ],
+  # verify = { manifest ? null; } (docs/boot-artifacts.md, the extra initrd).
   # pcrSign = { keys = [ { key = "/absolute/path"; publicKey = ./test-certificate.pem; phases ? …; } ]; banks ? [ "sha256" ]; } makes `.pcrsig`.
   # compat (257 or 262). docs/uki.md says what each is and in which order the sections stand.
   mkUki = { name ? "uki.efi", sign ? null, pcrSign ? null, ... }@parts:
@@ -254,6 +255,8 @@ in
   # `detached = { certificate = ./db.pem; signatures = ./signatures; }` (a folder of `touchstone boot sign`), or not at all.
   # More fields: profiles = [ { id; title ? null; kernelParams; } ] and shareSpecialisations (entries of the boot menu within one UKI),
   # shim = { image; … }, sections = [ { name; content; } ], sbat, splash, ucode, dtbauto, hwids, deviceTree, pcrpkey, compat.
+  # `verify = { manifest ? null; specialisations ? { }; }` tells each initrd what it is to verify, with `manifest` (signManifest, or signed
+  # elsewhere) in the image; `manifest = ./signed.json` is one that is only published. Command lines end with "--" then.
   mkBootArtifacts = { name ? "boot-artifacts", bootspec, ... }@generation:
     perform {
       inherit name;

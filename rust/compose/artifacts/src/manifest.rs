@@ -68,11 +68,7 @@ impl SignManifest {
     /// # Errors
     /// [`Error::Manifest`] when the file is no manifest, [`Error::Key`], [`Error::Write`].
     pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
-        let bytes = read_small("manifest", &self.manifest, MANIFEST_LIMIT)?;
-        let mut manifest = Manifest::read(&bytes).map_err(|source| Error::Manifest {
-            file: Some(self.manifest.clone()),
-            source: source.into(),
-        })?;
+        let mut manifest = read(&self.manifest)?;
         let key = open_key(&self.key, context.keys)?;
         context.progress.phase("signing the closure");
         manifest.sign(&key);
@@ -109,6 +105,18 @@ pub(crate) fn of_closure(toplevel: &str, closure: &Value) -> Result<Manifest, Er
     let toplevel = StorePath::parse(toplevel).map_err(|error| refused(error.into()))?;
     Manifest::from_references_graph(toplevel, closure.clone())
         .map_err(|error| refused(error.into()))
+}
+
+/// The manifest that a file holds.
+///
+/// # Errors
+/// [`Error::Open`] and [`Error::Text`]; [`Error::Manifest`] when it is none.
+pub(crate) fn read(file: &Path) -> Result<Manifest, Error> {
+    let bytes = read_small("manifest", file, MANIFEST_LIMIT)?;
+    Manifest::read(&bytes).map_err(|source| Error::Manifest {
+        file: Some(file.to_owned()),
+        source: source.into(),
+    })
 }
 
 /// Opens a Nix secret key.

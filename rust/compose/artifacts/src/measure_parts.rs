@@ -67,13 +67,20 @@ impl MeasureParts {
     }
 }
 
-/// The files that a section is made of.
-type Files = Vec<PathBuf>;
+/// A section that other UKIs may share.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Big {
+    name: &'static str,
+    /// The files that it is made of.
+    files: Vec<PathBuf>,
+    /// The command lines that stand in it.
+    command_lines: Vec<String>,
+}
 
 /// Remembers the digests of the big sections.
 struct Measurer {
     banks: Vec<Bank>,
-    seen: BTreeMap<(&'static str, Files), Digests>,
+    seen: BTreeMap<Big, Digests>,
 }
 
 impl Measurer {
@@ -99,12 +106,12 @@ impl Measurer {
         parts: &Parts,
     ) -> Result<(Vec<touchstone_pe::Section>, SectionDigests), Error> {
         let sections = layout.sections().to_vec();
-        let big: Vec<(usize, (&'static str, Files))> = big(parts)
+        let big: Vec<(usize, Big)> = big(parts)?
             .into_iter()
-            .filter_map(|(name, files)| {
+            .filter_map(|big| {
                 let mut named = sections.iter().map(|section| section.name);
-                let row = named.position(|section| section.as_str() == name)?;
-                Some((row, (name, files)))
+                let row = named.position(|section| section.as_str() == big.name)?;
+                Some((row, big))
             })
             .collect();
         let known: Vec<usize> = big
@@ -133,10 +140,24 @@ impl Measurer {
     }
 }
 
-/// The sections that other UKIs may share, and the files that they are made of.
-fn big(parts: &Parts) -> [(&'static str, Files); 2] {
-    let linux = parts.linux.iter().cloned().collect();
-    [(".linux", linux), (".initrd", parts.initrds.clone())]
+/// The sections that other UKIs may share.
+fn big(parts: &Parts) -> Result<[Big; 2], Error> {
+    let manifest = parts.verify.iter().filter_map(|one| one.manifest.as_ref());
+    let command_lines = match parts.verify {
+        Some(_) => parts.command_lines()?,
+        None => Vec::new(),
+    };
+    let linux = Big {
+        name: ".linux",
+        files: parts.linux.iter().cloned().collect(),
+        command_lines: Vec::new(),
+    };
+    let initrd = Big {
+        name: ".initrd",
+        files: parts.initrds.iter().chain(manifest).cloned().collect(),
+        command_lines,
+    };
+    Ok([linux, initrd])
 }
 
 /// The version of the stub: what is measured depends on it.

@@ -9,6 +9,7 @@ use touchstone_pe::layout::Content;
 use touchstone_pe::uki::{Compat, Kernel, Profile, UkiError, UkiParts, Uname, cmdline_from_words};
 
 use crate::efifw::FirmwareImage;
+use crate::extra_initrd::Verification;
 use crate::input::Input;
 use crate::policy::PcrSigner;
 use crate::source::{Text, TextFile, content};
@@ -26,6 +27,9 @@ pub struct Parts {
     /// Initrds, joined in this order, each padded to four bytes.
     #[serde(default)]
     pub initrds: Vec<PathBuf>,
+    /// Adds the initrd by which stage 1 verifies the system, behind the others: with it, an image boots what its command lines name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verification>,
     /// The kernel command line. As a string its words are joined by single spaces; a file's content is taken as it is.
     pub cmdline: Option<Text>,
     /// The os-release text.
@@ -173,11 +177,7 @@ impl Parts {
                 .as_deref()
                 .map(|path| Input::open("kernel", path).map(Kernel::new))
                 .transpose()?,
-            initrds: self
-                .initrds
-                .iter()
-                .map(|path| content("initrd", path))
-                .collect::<Result<_, _>>()?,
+            initrds: self.opened_initrds()?,
             cmdline: self.read_cmdline()?,
             os_release: self.read_os_release()?,
             uname: self.uname.clone().map_or(Uname::Detect, Uname::Given),
@@ -225,6 +225,41 @@ impl Parts {
             compat: self.compat.into(),
             checksum: self.checksum,
         })
+    }
+
+    fn opened_initrds(&self) -> Result<Vec<Content<'static>>, Error> {
+        let initrds = self.initrds.iter();
+        let mut initrds = initrds
+            .map(|path| content("initrd", path))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(verify) = &self.verify {
+            initrds.extend(verify.initrd(&self.command_lines()?)?);
+        }
+        Ok(initrds)
+    }
+
+    /// Every command line of the image, with `verify`: the initrd in it names them.
+    pub(crate) fn command_lines(&self) -> Result<Vec<String>, Error> {
+        let refused = |fact: &str, help| Error::Request {
+            fact: fact.to_owned(),
+            help,
+        };
+        if self.linux.is_none() || self.initrds.is_empty() {
+            return Err(refused(
+                "`verify` is given, and there is no kernel with an initrd that would verify anything",
+                "give `linux` and `initrds`, or leave `verify` out",
+            ));
+        }
+        if self.profile.is_some() || !self.join_profiles.is_empty() {
+            return Err(refused(
+                "`verify` is given together with images of profiles, whose command lines the initrd would have to name",
+                "give the profiles as `profiles` of `boot.artifacts`, or leave `verify` out",
+            ));
+        }
+        let profiles = self.profile_texts.iter();
+        let profiles = profiles.map(|texts| cmdline_from_words(&texts.cmdline));
+        let main = self.read_cmdline()?.unwrap_or_default();
+        Ok(std::iter::once(main).chain(profiles).collect())
     }
 
     /// What is no JSON object is no set of signatures.

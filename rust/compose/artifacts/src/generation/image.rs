@@ -111,6 +111,7 @@ impl Maker<'_> {
             stub: request.stub.clone(),
             linux: Some(core.kernel.as_str().into()),
             initrds: initrds.map(|path| path.as_str().into()).collect(),
+            verify: planned.verify.clone(),
             cmdline: Some(Text::Inline(core.command_line())),
             os_release: request.os_release.clone(),
             sbat: request.sbat.clone(),

@@ -7,7 +7,7 @@ use touchstone_bootspec::Extensions;
 use super::extension::Described;
 use super::files::{MadeFile, MadeImage, described, written};
 use super::signer::ImageSigner;
-use super::{BootArtifacts, MadeBootArtifacts, Places, plan};
+use super::{BootArtifacts, MadeBootArtifacts, Places, plan, verification};
 use crate::bootspec::DOCUMENT;
 use crate::firmware::{Firmware, Measure};
 use crate::input::Input;
@@ -161,6 +161,9 @@ impl<'a> Maker<'a> {
         self.context.progress.phase("listing the closure");
         let toplevel = self.request.bootspec.core.toplevel.to_string();
         let mut made = manifest::of_closure(&toplevel, closure)?;
+        if let Some(file) = self.request.signed_manifest()? {
+            made = verification::signed(file, &made)?;
+        }
         if let Some(key) = &self.request.manifest_key {
             made.sign(&manifest::open_key(key, self.context.keys)?);
         }

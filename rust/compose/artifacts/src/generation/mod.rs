@@ -9,6 +9,7 @@ mod places;
 mod plan;
 mod prediction;
 mod signer;
+mod verification;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use self::described::described;
 pub(crate) use self::maker::Maker;
 pub(crate) use self::places::Places;
 pub use self::plan::DescribedProfile;
+pub use self::verification::VerifiedGeneration;
 use crate::boot_signatures::DetachedSignatures;
 use crate::bootspec::DescribedGeneration;
 use crate::firmware::Measure;
@@ -90,6 +92,10 @@ pub struct BootArtifacts {
     pub manifest_key: Option<PathBuf>,
     /// Makes the output a sealed generation: a wrapper of the toplevel that holds the artifacts (docs/sealed.md).
     pub seal: Option<Sealing>,
+    /// The manifest, where it was signed elsewhere: published in the place of the one that is made, whose closure it has to list.
+    pub manifest: Option<PathBuf>,
+    /// Adds the initrd by which stage 1 verifies the system to each UKI (docs/boot-artifacts.md).
+    pub verify: Option<VerifiedGeneration>,
     /// The folder to make.
     pub output: PathBuf,
 }

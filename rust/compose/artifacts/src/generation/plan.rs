@@ -12,6 +12,7 @@ use touchstone_pe::uki::stub_version;
 use super::{BootArtifacts, Places};
 use crate::Error;
 use crate::bootspec::DescribedSpecialisation;
+use crate::extra_initrd::{self, Verification};
 use crate::parts::ProfileTexts;
 use crate::source::open_image;
 
@@ -44,6 +45,8 @@ pub(super) struct PlannedUki<'a> {
     pub(super) core: &'a V2,
     /// Its profiles behind its own; none where it is not divided into profiles.
     pub(super) profiles: Vec<PlannedProfile>,
+    /// What its initrd verifies the system by.
+    pub(super) verify: Option<Verification>,
 }
 
 /// A profile that will be made.
@@ -76,7 +79,7 @@ pub(super) fn plan<'a>(request: &'a BootArtifacts, places: &Places<'_>) -> Resul
         ));
     }
     let described = &request.bootspec;
-    let mut generation = PlannedUki::of(PathBuf::new(), &described.core, request)?;
+    let mut generation = PlannedUki::of(None, &described.core, request)?;
     let mut specialisations = BTreeMap::new();
     for (name, specialisation) in &described.specialisations {
         if places.elsewhere.contains_key(name) {
@@ -86,7 +89,7 @@ pub(super) fn plan<'a>(request: &'a BootArtifacts, places: &Places<'_>) -> Resul
         if share && is_shared(request, specialisation) {
             generation.profiles.push(shared(name, core)?);
         } else {
-            let uki = PlannedUki::of(inner_folder(name), core, request)?;
+            let uki = PlannedUki::of(Some(name), core, request)?;
             specialisations.insert(name.as_str(), uki);
         }
     }
@@ -101,12 +104,17 @@ pub(super) fn plan<'a>(request: &'a BootArtifacts, places: &Places<'_>) -> Resul
 }
 
 impl<'a> PlannedUki<'a> {
-    /// The UKI that boots `core`, with the profiles of the request.
-    fn of(folder: PathBuf, core: &'a V2, request: &BootArtifacts) -> Result<Self, Error> {
+    /// The UKI that boots `core`, the generation's or a specialisation's, with the profiles of the request.
+    fn of(
+        specialisation: Option<&str>,
+        core: &'a V2,
+        request: &BootArtifacts,
+    ) -> Result<Self, Error> {
         Ok(Self {
-            folder,
+            folder: specialisation.map(inner_folder).unwrap_or_default(),
             core,
             profiles: profiles(request, core)?,
+            verify: request.verification(specialisation)?,
         })
     }
 
@@ -176,9 +184,8 @@ fn profiles(request: &BootArtifacts, core: &V2) -> Result<Vec<PlannedProfile>, E
     let profile = |described: &DescribedProfile| {
         let id = &described.id;
         let mut with_more = core.clone();
-        with_more
-            .kernel_params
-            .extend(described.kernel_params.iter().cloned());
+        let more = described.kernel_params.iter().cloned();
+        extra_initrd::with_more(&mut with_more.kernel_params, more);
         Ok(PlannedProfile {
             id: profile_id(id)?,
             title: described

@@ -48,6 +48,9 @@ pub struct UkiBuild {
     /// An initrd; several are joined in the order given
     #[arg(long)]
     pub initrd: Vec<PathBuf>,
+    /// Add the initrd by which stage 1 verifies the system that the command line names, with the signed manifest where one is given
+    #[arg(long, value_name = "MANIFEST", num_args = 0..=1, require_equals = true)]
+    pub verify: Option<Option<PathBuf>>,
     /// The kernel command line
     #[arg(long, value_name = "TEXT|@FILE")]
     pub cmdline: Option<TextArgument>,

@@ -2,6 +2,7 @@
 
 use touchstone_artifacts::Context;
 use touchstone_artifacts::diff::DiffUki;
+use touchstone_artifacts::extra_initrd::Verification;
 use touchstone_artifacts::inspect_uki::InspectUki;
 use touchstone_artifacts::pcr11::AskPcr11;
 use touchstone_artifacts::uki::{AssembleUki, ExtraSection, FirmwareImage, Parts};
@@ -42,6 +43,7 @@ fn request(build: UkiBuild) -> Result<AssembleUki, Failure> {
         stub: build.stub,
         linux: build.linux,
         initrds: build.initrd,
+        verify: build.verify.map(|manifest| Verification { manifest }),
         cmdline: build.cmdline.map(|text| text.0),
         os_release: build.os_release.map(|text| text.0),
         uname: build.uname,

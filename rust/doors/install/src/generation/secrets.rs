@@ -1,10 +1,11 @@
 //! The secrets of an initrd: which there are, and the additional initrd that holds them (docs/org.nixos.initrd-secrets.v1.md).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use touchstone_artifacts::cpio::{self, Archive};
 use touchstone_bootspec::{Extensions, INITRD_SECRETS, InitrdSecrets, InitrdSecretsError};
 
 use super::Secrets;
@@ -94,20 +95,14 @@ pub fn archive(host: &Host, secrets: &BTreeMap<String, String>) -> Result<Vec<u8
         })?;
         files.insert(path.trim_start_matches('/'), content);
     }
-    let folders: BTreeSet<&str> = files.keys().flat_map(|path| folders(path)).collect();
-    let mut members: Vec<(&str, Option<&Vec<u8>>)> =
-        folders.iter().map(|name| (*name, None)).collect();
-    members.extend(files.iter().map(|(name, content)| (*name, Some(content))));
-    members.sort_by_key(|(name, _)| name.as_bytes());
-    let mut archive = Vec::new();
-    for (number, (name, content)) in members.into_iter().enumerate() {
-        match content {
-            Some(content) => member(&mut archive, number + 1, 0o100_400, 1, name, content),
-            None => member(&mut archive, number + 1, 0o040_755, 2, name, &[]),
+    let mut archive = Archive::default();
+    for member in cpio::sorted(files.keys().copied()) {
+        match files.get(member.path).filter(|_| member.is_file) {
+            Some(content) => archive.file(member.path, 0o400, content),
+            None => archive.folder(member.path),
         }
     }
-    member(&mut archive, 0, 0, 1, "TRAILER!!!", &[]);
-    Ok(archive)
+    Ok(archive.finish())
 }
 
 /// Refuses a file system whose files others than root can read, from what its root's mode says.
@@ -129,29 +124,6 @@ fn read(host: &Host, path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is no regular file"));
     }
     std::fs::read(place)
-}
-
-/// Every folder on the way to a path.
-fn folders(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/')
-        .filter_map(|(slash, _)| path.get(..slash))
-}
-
-fn member(archive: &mut Vec<u8>, inode: usize, mode: u32, links: u32, name: &str, content: &[u8]) {
-    let header = format!(
-        "070701{inode:08x}{mode:08x}{zero}{zero}{links:08x}{zero}{size:08x}{zero}{zero}{zero}{zero}{length:08x}{zero}{name}\0",
-        zero = "00000000",
-        size = content.len(),
-        length = name.len() + 1,
-    );
-    archive.extend(header.as_bytes());
-    pad(archive);
-    archive.extend(content);
-    pad(archive);
-}
-
-fn pad(archive: &mut Vec<u8>) {
-    archive.resize(archive.len().next_multiple_of(4), 0);
 }
 
 #[cfg(test)]

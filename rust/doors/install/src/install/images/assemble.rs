@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use touchstone_artifacts::extra_initrd;
 use touchstone_artifacts::progress::Progress;
 use touchstone_artifacts::signing_key::{KeyPolicy, SigningKey};
 use touchstone_artifacts::source::{Text, TextFile};
@@ -229,8 +230,9 @@ fn profiles(recipe: &Recipe, parts: &Parts) -> Result<Vec<ProfileTexts>, Incompl
                 let fact = "its kernel parameters name another init".to_owned();
                 return Err(text(id, fact));
             }
-            let mut line = vec![parts.command_line.clone()];
-            line.extend(profile.kernel_params.iter().cloned());
+            let words = parts.command_line.split(' ').map(str::to_owned);
+            let mut line = words.collect();
+            extra_initrd::with_more(&mut line, profile.kernel_params.iter().cloned());
             Ok(ProfileTexts {
                 profile: format!("ID={id}{title}"),
                 cmdline: line.join(" "),
