@@ -3,6 +3,7 @@
 //! - [`StorePath`] and [`StoreFile`]: names in `/nix/store`, checked.
 //! - [`NarHash`], [`nar`] and [`base32`]: what a path's content hashes to.
 //! - [`SecretKey`], [`PublicKey`], [`Signature`] and [`fingerprint`]: Nix signatures.
+//! - [`ContentAddress`]: names that were made of content, recomputed.
 //! - [`Manifest`]: a toplevel's closure, each path with its hash, references and signatures (`docs/manifest.md`).
 //! - [`NarInfo`]: what a binary cache, or this machine's registry, says of one path.
 //! - [`closure`]: whether a toplevel's closure on a disk is what trusted keys signed.
@@ -16,6 +17,7 @@
 
 pub mod base32;
 pub mod closure;
+mod content_address;
 mod file;
 mod fingerprint;
 mod hash;
@@ -28,10 +30,11 @@ pub mod narinfo;
 mod path;
 mod text;
 
+pub use content_address::{AddressError, ContentAddress, ContentAddressError, Digest, Proof};
 pub use file::{StoreFile, StoreFileError};
 pub use fingerprint::fingerprint;
 pub use hash::{NarHash, NarHashError};
 pub use key::{KeyError, PublicKey, SecretKey, Signature, distinct_contents};
-pub use manifest::{ContentAddress, Entry, Manifest, Trust};
+pub use manifest::{Entry, Manifest, Trust};
 pub use narinfo::NarInfo;
 pub use path::{STORE_DIR, StorePath, StorePathError};

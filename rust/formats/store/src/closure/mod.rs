@@ -11,10 +11,11 @@ pub mod stream;
 mod trusted;
 mod verify;
 
+pub use crate::content_address::{Digest, Proof};
 pub use crate::manifest::Trust;
 pub use order::{Circle, references_first};
 pub use refused::Refused;
 pub use registration::registration;
 pub use registry::{REGISTRY_DIR, Registry, RegistryError, file_name};
-pub use trusted::{Digest, Expected, Proof, Trusted};
+pub use trusted::{Expected, Trusted};
 pub use verify::{Verified, signed, verify};

@@ -3,7 +3,7 @@
 use super::RegistryError;
 use crate::manifest::{ClosureError, VerifyError};
 use crate::nar::NarError;
-use crate::{NarHash, StorePath};
+use crate::{AddressError, NarHash, StorePath};
 
 /// Why a closure is not trusted.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,14 @@ pub enum Refused {
     /// A path is not signed by enough trusted keys.
     #[error(transparent)]
     Signatures(#[from] VerifyError),
+    /// A path is not signed by enough trusted keys, and its content address does not prove it either.
+    #[error("{unsigned}; its content address does not stand in for them: {source}")]
+    Address {
+        /// The path, and how many signatures it has.
+        unsigned: VerifyError,
+        /// What is wrong with its content address.
+        source: AddressError,
+    },
     /// The paths make no closure.
     #[error(transparent)]
     Closure(#[from] ClosureError),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Refused, Registry, Trust};
-use crate::manifest::ClosureError;
-use crate::{Entry, NarHash, StorePath};
+use crate::manifest::{ClosureError, VerifyError};
+use crate::{Entry, NarHash, Proof, StorePath};
 
 /// A closure that is authentic: the toplevel and all that it reaches, each path with what it must hash to. Nothing is kept that hashing
 /// does not need, so that the list of 5 000 paths takes about a megabyte.
@@ -29,34 +29,14 @@ pub struct Expected {
     pub proof: Proof,
 }
 
-/// What makes a path authentic. Hash and size of the NAR must be as [`Expected`] says in any case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// The NAR's hash itself: it is signed, or it is what the path's name was made of.
-    Nar,
-    /// Another hash of the whole NAR: the path's name was made of it.
-    Whole(Digest),
-    /// The hash of a file's content: the path's name was made of it. The path must be one regular file that is not executable.
-    Flat(Digest),
-    /// The hash of the NAR *modulo* the path's own hash part: each place where these 32 characters stand in the NAR is read as 32 zero
-    /// bytes, and behind the NAR comes `|<offset, decimal>` of each place, in order. The path's name was made of it.
-    Modulo(Digest),
-}
-
-/// The hash that a content address holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Digest {
-    /// SHA-256.
-    Sha256([u8; 32]),
-    /// SHA-512.
-    Sha512(Box<[u8; 64]>),
-}
-
 impl Trusted {
-    /// The closure by what a registry says: the walk begins at the toplevel and follows signed references only. No disk is looked at.
+    /// The closure by what a registry says: the walk begins at the toplevel and follows authentic references only. No disk is looked at.
+    ///
+    /// The toplevel must be signed. What is reached must be signed, or have a content address that makes its name together with its references:
+    /// then its content is all that is left to check, and its own references are as authentic as itself.
     ///
     /// # Errors
-    /// [`Refused`] when something that is reached is unknown or not signed by enough trusted keys.
+    /// [`Refused`] when something that is reached is unknown, or neither signed by enough trusted keys nor addressed by its content.
     pub fn from_registry(
         toplevel: &StorePath,
         registry: &Registry,
@@ -68,7 +48,8 @@ impl Trusted {
         let mut waiting = vec![first.entry];
         let mut paths = Vec::new();
         while let Some(entry) = waiting.pop() {
-            paths.push(expected(&entry, trust)?);
+            let referred_to = entry.path != *toplevel;
+            paths.push(expected(&entry, trust, referred_to)?);
             for reference in &entry.references {
                 if !seen.insert(reference.clone()) {
                     continue;
@@ -104,9 +85,14 @@ impl Trusted {
     }
 }
 
-/// What an entry's path must be, when enough trusted keys say so.
-fn expected(entry: &Entry, trust: &Trust) -> Result<Expected, Refused> {
-    trust.check(entry)?;
+/// What an entry's path must be, when enough trusted keys say so, or when something authentic refers to it and its name was made of what it
+/// holds.
+fn expected(entry: &Entry, trust: &Trust, referred_to: bool) -> Result<Expected, Refused> {
+    let proof = match trust.check(entry) {
+        Ok(()) => Proof::Nar,
+        Err(unsigned) if referred_to => by_content(entry, unsigned)?,
+        Err(unsigned) => return Err(unsigned.into()),
+    };
     if entry.nar_size == 0 {
         return Err(ClosureError::NoSize(entry.path.clone()).into());
     }
@@ -114,6 +100,13 @@ fn expected(entry: &Entry, trust: &Trust) -> Result<Expected, Refused> {
         path: entry.path.clone(),
         nar_hash: entry.nar_hash,
         nar_size: entry.nar_size,
-        proof: Proof::Nar,
+        proof,
     })
+}
+
+fn by_content(entry: &Entry, unsigned: VerifyError) -> Result<Proof, Refused> {
+    match entry.addressed() {
+        None => Err(unsigned.into()),
+        Some(proof) => proof.map_err(|source| Refused::Address { unsigned, source }),
+    }
 }

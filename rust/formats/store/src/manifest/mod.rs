@@ -9,8 +9,6 @@ mod sources;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 
 #[cfg(feature = "json")]
 pub use document::ReadError;
@@ -18,48 +16,10 @@ pub use document::ReadError;
 pub use sources::SourceError;
 pub use verify::{Trust, VerifyError};
 
-use crate::{NarHash, SecretKey, Signature, StorePath, fingerprint};
+use crate::{ContentAddress, NarHash, SecretKey, Signature, StorePath, fingerprint};
 
 /// The version of the format.
 pub const VERSION: u64 = 1;
-
-/// What Nix knows of a path that is addressed by its content, kept word for word (`fixed:r:sha256:…`, `text:sha256:…`).
-///
-/// No signature covers it: it says how to recompute a path's name, never that the path is trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ContentAddress(String);
-
-/// A text that is no content address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a content address is 1 to 256 printable ASCII characters, such as `fixed:r:sha256:…`")]
-pub struct ContentAddressError;
-
-impl ContentAddress {
-    /// The text, as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ContentAddress {
-    type Err = ContentAddressError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if printable && (1..=256).contains(&text.len()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(ContentAddressError)
-        }
-    }
-}
-
-impl fmt::Display for ContentAddress {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-crate::text::json_string!(ContentAddress, "A Nix content address, kept word for word");
 
 /// One store path of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
