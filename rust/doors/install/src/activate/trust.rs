@@ -114,7 +114,7 @@ fn help(refused: &Refused) -> &'static str {
         Refused::Unknown(_) | Refused::Incomplete { .. } => {
             "where Nix brought the closure, name a folder of .narinfo files with --signatures: a copy of it in a binary cache has them"
         }
-        Refused::Signatures(_) => {
+        Refused::Signatures(_) | Refused::Address { .. } => {
             "sign the closure with a key that this system trusts (`nix store sign --recursive`), and bring the signatures here"
         }
         Refused::Registry(_) => "import the closure again",
