@@ -9,8 +9,9 @@ use cargo_metadata::{DependencyKind, Metadata};
 const WINGS: [&str; 4] = ["formats", "trust", "compose", "doors"];
 
 /// Arrows inside a wing.
-const INSIDE: [(&str, &str); 7] = [
+const INSIDE: [(&str, &str); 8] = [
     ("bootspec", "store"),
+    ("nix-database", "store"),
     ("measure", "sign"),
     ("token", "sign"),
     ("tpm", "sign"),

@@ -1,0 +1,194 @@
+//! Nix' database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use touchstone_store::{NarInfo, StorePath};
+
+use crate::row::ValidPaths;
+use crate::sqlite::{Fault, Pages, Table};
+use crate::{Damage, DatabaseError};
+
+/// Where Nix keeps it.
+pub const DATABASE: &str = "/nix/var/nix/db/db.sqlite";
+/// How often a database that changes while it is read is read again.
+const ATTEMPTS: usize = 20;
+/// How long a writer is given to end its transaction.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Nix' database, for asking what it says.
+#[derive(Debug, Clone)]
+pub struct Database {
+    file: PathBuf,
+}
+
+impl Database {
+    /// The database in this file, which must be one.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] when it cannot be read, or is no database of Nix.
+    pub fn open(file: &Path) -> Result<Self, DatabaseError> {
+        let database = Self {
+            file: file.to_owned(),
+        };
+        database.at_one_moment(|pages| Tables::find(pages).map(drop))?;
+        Ok(database)
+    }
+
+    /// What is said of a path and of all that it reaches, in the order of their paths; nothing when the path is not in the database. What
+    /// the path does not reach is not looked at, however damaged it is.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub fn closure(&self, toplevel: &StorePath) -> Result<Option<Vec<NarInfo>>, DatabaseError> {
+        self.at_one_moment(|pages| {
+            let tables = Tables::find(pages)?;
+            match tables.paths.row_of(pages, toplevel)? {
+                Some(row) => tables.closure(pages, row).map(Some),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Reads until nobody has written meanwhile.
+    fn at_one_moment<T>(
+        &self,
+        read: impl Fn(&Pages) -> Result<T, Fault>,
+    ) -> Result<T, DatabaseError> {
+        let mut failed = DatabaseError::Busy(self.file.clone());
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                thread::sleep(PAUSE);
+            }
+            match attempt_at(&self.file, &read) {
+                Ok(Some(answer)) => return answer.map_err(|fault| self.failed(fault)),
+                Ok(None) => {}
+                // Somebody may be in the midst of it.
+                Err(Fault::Damage(Damage::Interrupted)) => {
+                    failed = self.failed(Damage::Interrupted.into());
+                }
+                Err(fault) => return Err(self.failed(fault)),
+            }
+        }
+        Err(failed)
+    }
+
+    fn failed(&self, fault: Fault) -> DatabaseError {
+        let file = self.file.clone();
+        match fault {
+            Fault::Io(source) => DatabaseError::Read { file, source },
+            Fault::Damage(damage) => DatabaseError::Damaged { file, damage },
+        }
+    }
+}
+
+/// Reads once; nothing when somebody wrote meanwhile.
+fn attempt_at<T>(
+    file: &Path,
+    read: impl Fn(&Pages) -> Result<T, Fault>,
+) -> Result<Option<Result<T, Fault>>, Fault> {
+    let pages = Pages::open(file)?;
+    let answer = read(&pages);
+    Ok(pages.unchanged()?.then_some(answer))
+}
+
+/// The tables that say what is valid.
+struct Tables {
+    paths: ValidPaths,
+    references: Table,
+    /// Where the two columns of `references` stand.
+    columns: (usize, usize),
+}
+
+impl Tables {
+    fn find(pages: &Pages) -> Result<Self, Fault> {
+        let references = Table::find(pages, "Refs")?;
+        Ok(Self {
+            paths: ValidPaths::find(pages)?,
+            columns: (
+                references.column("referrer")?,
+                references.column("reference")?,
+            ),
+            references,
+        })
+    }
+
+    /// The entries that a row reaches.
+    fn closure(&self, pages: &Pages, first: i64) -> Result<Vec<NarInfo>, Fault> {
+        let pairs = self.pairs(pages)?;
+        let mut found = Closure::default();
+        let gone = || Damage::Missing("row that it had a moment ago");
+        let info = self.paths.get(pages, first)?.ok_or_else(gone)?;
+        let mut waiting = vec![(first, info.entry.path.clone())];
+        found.infos.insert(first, info);
+        while let Some((row, path)) = waiting.pop() {
+            for target in targets(&pairs, row) {
+                found.references.insert((row, target));
+                if found.infos.contains_key(&target) {
+                    continue;
+                }
+                let dangling = || Damage::Dangling {
+                    path: path.clone(),
+                    row: target,
+                };
+                let info = self.paths.get(pages, target)?.ok_or_else(dangling)?;
+                waiting.push((target, info.entry.path.clone()));
+                found.infos.insert(target, info);
+            }
+        }
+        found.finish()
+    }
+
+    /// Who refers to whom, by the numbers of their rows, sorted.
+    fn pairs(&self, pages: &Pages) -> Result<Vec<(i64, i64)>, Fault> {
+        let mut pairs = Vec::new();
+        let (referrer, reference) = self.columns;
+        self.references.scan(pages, &mut |row, record| {
+            let [one, other] = [referrer, reference].map(|column| record.value(column).integer());
+            let (Some(one), Some(other)) = (one, other) else {
+                return Err(self
+                    .references
+                    .wrong(row, "does not say who refers to whom")
+                    .into());
+            };
+            pairs.push((one, other));
+            Ok(())
+        })?;
+        pairs.sort_unstable();
+        Ok(pairs)
+    }
+}
+
+/// What a row refers to.
+fn targets(pairs: &[(i64, i64)], row: i64) -> impl Iterator<Item = i64> {
+    let from = pairs.partition_point(|(referrer, _)| *referrer < row);
+    let rest = pairs.get(from..).unwrap_or_default().iter();
+    let own = rest.take_while(move |(referrer, _)| *referrer == row);
+    own.map(|(_, reference)| *reference)
+}
+
+/// What was reached, by the numbers of the rows.
+#[derive(Default)]
+struct Closure {
+    infos: BTreeMap<i64, NarInfo>,
+    references: BTreeSet<(i64, i64)>,
+}
+
+impl Closure {
+    /// The entries, each with its references.
+    fn finish(self) -> Result<Vec<NarInfo>, Fault> {
+        let path = |row: &i64| self.infos.get(row).map(|info| info.entry.path.clone());
+        let mut found = BTreeMap::new();
+        for (row, info) in &self.infos {
+            let mut info = info.clone();
+            let own = self.references.range((*row, i64::MIN)..=(*row, i64::MAX));
+            info.entry.references = own.filter_map(|(_, target)| path(target)).collect();
+            if let Some(twice) = found.insert(info.entry.path.clone(), info) {
+                return Err(Damage::Twice(twice.entry.path).into());
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+}
