@@ -134,7 +134,7 @@ fn a_closure_that_is_as_it_was_signed_is_verified() {
     .unwrap();
     assert_eq!(verified.manifest.entries().len(), 2);
     assert_eq!(verified.manifest.toplevel(), &store.system);
-    let size = verified.nar_size;
+    let size = verified.manifest.nar_size();
     assert_eq!(*seen.lock().unwrap(), (size, size));
     // A manifest says the same.
     let by_manifest = Registry::manifest(&verified.manifest);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use touchstone_store::nar::{MAX_DEPTH, NarError, hash_path, write_path};
+use touchstone_store::nar::{MAX_DEPTH, NarError, archive_path, hash_path};
 
 /// A NAR by hand: each item as a string with its length and padding.
 fn nar(items: &[&[u8]]) -> Vec<u8> {
@@ -23,7 +23,7 @@ fn nar(items: &[&[u8]]) -> Vec<u8> {
 
 fn written(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let length = write_path(path, &mut bytes).unwrap();
+    let length = archive_path(path, &mut bytes).unwrap().size;
     assert_eq!(length, bytes.len() as u64);
     bytes
 }

@@ -6,7 +6,7 @@ use std::fs;
 
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use touchstone_store::nar::{Ignore, MAX_DEPTH, ReadError, Sink, hash_path, read, write_path};
+use touchstone_store::nar::{Ignore, MAX_DEPTH, ReadError, Sink, archive_path, hash_path, read};
 
 /// What was told, a line each.
 #[derive(Default)]
@@ -91,7 +91,7 @@ fn tree() -> tempfile::TempDir {
 fn tells_what_was_written_and_hashes_it() {
     let folder = tree();
     let mut bytes = Vec::new();
-    write_path(folder.path(), &mut bytes).unwrap();
+    archive_path(folder.path(), &mut bytes).unwrap();
     let digest = hash_path(folder.path()).unwrap();
     let length = bytes.len() as u64;
     bytes.extend(b"what follows is not read");
@@ -278,7 +278,7 @@ proptest! {
         let folder = tree();
         fs::write(folder.path().join("d"), "short").unwrap();
         let mut bytes = Vec::new();
-        write_path(folder.path(), &mut bytes).unwrap();
+        archive_path(folder.path(), &mut bytes).unwrap();
         let at = at % bytes.len();
         bytes[at] = byte;
         if let Ok(digest) = read(&bytes[..], limit, &mut Ignore) {

@@ -142,7 +142,7 @@ fn an_archive_that_is_longer_or_shorter_than_it_is_said_to_be_is_refused() {
         assert!(!made.work.path("no").exists());
         let body = made.said(THERE, &made.library).to_string();
         let mut stream = format!("touchstone-closure-1 1 {}\n{body}", body.len()).into_bytes();
-        nar::write_path(&made.on_disk(THERE, &made.library), &mut stream).unwrap();
+        nar::archive_path(&made.on_disk(THERE, &made.library), &mut stream).unwrap();
         made.work.write("wrong", stream);
         made.refused("three", &["wrong"])
     };

@@ -85,7 +85,7 @@ pub(super) fn verify(
     })?;
     Ok(Verified {
         paths: verified.manifest.entries().count(),
-        bytes: verified.nar_size,
+        bytes: verified.manifest.nar_size(),
     })
 }
 
@@ -118,7 +118,11 @@ fn help(refused: &Refused) -> &'static str {
             "sign the closure with a key that this system trusts (`nix store sign --recursive`), and bring the signatures here"
         }
         Refused::Registry(_) => "import the closure again",
-        Refused::Closure(_) | Refused::Nar(_) | Refused::Content { .. } => {
+        Refused::Closure(_)
+        | Refused::Nar(_)
+        | Refused::Content { .. }
+        | Refused::Longer { .. }
+        | Refused::Name(_) => {
             "the disk does not hold what was signed: remove the path, and import it again"
         }
     }

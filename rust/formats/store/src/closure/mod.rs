@@ -3,6 +3,7 @@
 //! Two questions, asked in this order: are the toplevel and all that it reaches *signed* ([`signed`]), and does the disk hold what was
 //! signed ([`verify`])? What is said of a path comes from a [`Registry`], which is not trusted: a lie in it has no signature.
 
+mod check;
 mod order;
 mod refused;
 mod registration;
@@ -13,6 +14,7 @@ mod verify;
 
 pub use crate::content_address::{Digest, Proof};
 pub use crate::manifest::Trust;
+pub use check::{Checked, Progress, Settings, Store, check, lies};
 pub use order::{Circle, references_first};
 pub use refused::Refused;
 pub use registration::registration;

@@ -57,4 +57,17 @@ pub enum Refused {
         /// The length of what is there, in bytes.
         found_size: u64,
     },
+    /// A path goes on behind the end of what was signed.
+    #[error("{path} is not what was signed: its NAR has more than {size} bytes")]
+    Longer {
+        /// The path.
+        path: StorePath,
+        /// The length that was signed, in bytes.
+        size: u64,
+    },
+    /// A path is what the manifest says, but its name was made of something else.
+    #[error(
+        "{0} is not what its name was made of: nobody signed it, and its content address is of other content"
+    )]
+    Name(StorePath),
 }

@@ -1,29 +1,18 @@
 //! The verdict on a closure.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
 
-use super::{Refused, Registry};
+use super::check::{Progress, Settings, Store, lies};
+use super::{Refused, Registry, Trusted};
 use crate::manifest::Trust;
-use crate::nar;
-use crate::{Entry, Manifest, StorePath};
-
-/// Fewest paths that are hashed at the same time: a cold disk is kept busy by several.
-const THREADS_MIN: usize = 4;
-/// Bytes of one path between two reports.
-const REPORT: u64 = 1 << 20;
+use crate::{Manifest, StorePath};
 
 /// A closure of which every path is signed, and on the disk as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// The toplevel and all that it reaches.
     pub manifest: Manifest,
-    /// Bytes of NAR that were hashed.
-    pub nar_size: u64,
 }
 
 /// The closure that trusted keys signed: the walk begins at the toplevel and follows signed references only. No disk is looked at.
@@ -74,85 +63,12 @@ pub fn verify(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Verified, Refused> {
     let manifest = signed(toplevel, registry, trust)?;
-    nar::trusted_folder(store)?;
-    let hashing = Hashing {
-        store,
-        total: manifest.nar_size(),
-        done: AtomicU64::new(0),
-        progress,
-    };
-    hashing.all(&manifest)?;
-    let nar_size = hashing.total;
-    Ok(Verified { manifest, nar_size })
-}
-
-/// Many paths, each of which is one stream that only one thread can hash.
-struct Hashing<'a> {
-    store: &'a Path,
-    total: u64,
-    done: AtomicU64,
-    progress: &'a (dyn Fn(u64, u64) + Sync),
-}
-
-impl Hashing<'_> {
-    fn all(&self, manifest: &Manifest) -> Result<(), Refused> {
-        // The largest first: it takes longest, and nothing can be done beside its end.
-        let mut entries: Vec<&Entry> = manifest.entries().collect();
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.nar_size));
-        let next = AtomicUsize::new(0);
-        let bad: Mutex<BTreeMap<&StorePath, Refused>> = Mutex::default();
-        let work = || {
-            while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(refused) = self.one(entry) {
-                    // A poisoned lock still guards the findings of the others.
-                    let mut bad = bad.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    bad.insert(&entry.path, refused);
-                }
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 0..threads().min(entries.len()) {
-                scope.spawn(work);
-            }
-        });
-        let bad = bad
-            .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        match bad.into_values().next() {
-            Some(refused) => Err(refused),
-            None => Ok(()),
-        }
+    let trusted = Trusted::from_registry(toplevel, registry, trust)?;
+    let store = Store::open(store)?;
+    let told = |progress_now: Progress| progress(progress_now.bytes, progress_now.of_bytes);
+    let lies = lies(&store, &trusted, &Settings::default(), &told);
+    match lies.into_iter().next() {
+        Some((_, refused)) => Err(refused),
+        None => Ok(Verified { manifest }),
     }
-
-    fn say(&self, bytes: u64) {
-        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        (self.progress)(done, self.total);
-    }
-
-    fn one(&self, entry: &Entry) -> Result<(), Refused> {
-        let mut unsaid = 0;
-        let mut seen = |bytes| {
-            unsaid += bytes;
-            if unsaid >= REPORT {
-                self.say(std::mem::take(&mut unsaid));
-            }
-        };
-        let found = nar::hash_trusted(&self.store.join(entry.path.base_name()), &mut seen)?;
-        self.say(unsaid);
-        if found.hash == entry.nar_hash && found.size == entry.nar_size {
-            return Ok(());
-        }
-        Err(Refused::Content {
-            path: entry.path.clone(),
-            signed: entry.nar_hash,
-            size: entry.nar_size,
-            found: found.hash,
-            found_size: found.size,
-        })
-    }
-}
-
-fn threads() -> usize {
-    thread::available_parallelism()
-        .map_or(THREADS_MIN, |n: NonZero<usize>| n.get().max(THREADS_MIN))
 }

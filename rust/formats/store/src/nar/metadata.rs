@@ -1,12 +1,9 @@
 //! What a NAR does not hold: owners, set-ID bits, capabilities, access lists, who may write.
 
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 
 use rustix::fs::{self, Mode, Stat};
 use rustix::io::Errno;
-
-use super::NarError;
 
 /// Linux lists no more than this many bytes of attributes' names (`XATTR_LIST_MAX`).
 const LIST_MAX: usize = 65_536;
@@ -18,22 +15,21 @@ const RIGHTS: [&str; 3] = [
 ];
 
 /// Looks at one file after the other.
-pub(super) struct Guard {
+#[derive(Clone, Copy)]
+pub(crate) struct Guard {
     /// Who asks, beside root the only owner that is trusted: whoever asks could change the answer anyway.
     user: u32,
-    names: Vec<u8>,
 }
 
 impl Guard {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             user: rustix::process::geteuid().as_raw(),
-            names: vec![0; LIST_MAX],
         }
     }
 
     /// Why an open file or directory is not trusted.
-    pub(super) fn open_file(&mut self, file: BorrowedFd<'_>, stat: &Stat) -> Result<(), String> {
+    pub(super) fn open_file(&self, file: BorrowedFd<'_>, stat: &Stat) -> Result<(), String> {
         self.owner(stat)?;
         let mode = Mode::from_raw_mode(stat.st_mode);
         if mode.intersects(Mode::SUID | Mode::SGID) {
@@ -53,15 +49,10 @@ impl Guard {
         Err(format!("belongs to user {}, not to root", stat.st_uid))
     }
 
-    fn attributes(&mut self, file: BorrowedFd<'_>) -> Result<(), String> {
-        let length = match fs::flistxattr(file, &mut self.names) {
-            // A file system without attributes gives no rights by them.
-            Err(Errno::OPNOTSUPP) => 0,
-            other => {
-                other.map_err(|error| format!("has attributes that cannot be listed ({error})"))?
-            }
-        };
-        let names = self.names.get(..length).unwrap_or_default();
+    fn attributes(&self, file: BorrowedFd<'_>) -> Result<(), String> {
+        let listed = attributes(file);
+        let names =
+            listed.map_err(|error| format!("has attributes that cannot be listed ({error})"))?;
         for name in RIGHTS {
             let mut listed = names.split(|&byte| byte == 0);
             if listed.any(|listed| listed == name.as_bytes()) {
@@ -70,22 +61,27 @@ impl Guard {
         }
         Ok(())
     }
+
+    /// Why a folder that store paths lie below is not trusted. A group may write to it: Nix lets its builders.
+    pub(crate) fn folder(&self, folder: BorrowedFd<'_>) -> Result<Option<String>, Errno> {
+        let stat = fs::fstat(folder)?;
+        if Mode::from_raw_mode(stat.st_mode).contains(Mode::WOTH) {
+            return Ok(Some("may be written to by everybody".to_owned()));
+        }
+        Ok(self.owner(&stat).err())
+    }
 }
 
-/// Judges a folder by its owner and by whether everybody may write to it. A group may: Nix lets its builders.
-pub(super) fn folder(folder: &Path) -> Result<(), NarError> {
-    let stat = fs::stat(folder).map_err(|error| NarError::Read {
-        path: folder.to_owned(),
-        source: error.into(),
-    })?;
-    let verdict = Guard::new().owner(&stat);
-    let open = Mode::from_raw_mode(stat.st_mode).contains(Mode::WOTH);
-    let verdict = match open {
-        true => Err("may be written to by everybody".to_owned()),
-        false => verdict,
+/// The names of a file's attributes, each with a zero byte behind it. Nearly no file of a store has any, so that memory for them is taken
+/// late.
+fn attributes(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    match fs::flistxattr(file, &mut [0_u8; 0]) {
+        // A file system without attributes gives no rights by them.
+        Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(Vec::new()),
+        other => other?,
     };
-    verdict.map_err(|fact| NarError::Metadata {
-        path: folder.to_owned(),
-        fact,
-    })
+    let mut names = vec![0; LIST_MAX];
+    let length = fs::flistxattr(file, &mut names)?;
+    names.truncate(length);
+    Ok(names)
 }

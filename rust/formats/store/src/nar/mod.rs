@@ -5,20 +5,27 @@
 //!
 //! Source: E. Dolstra's thesis, figure 5.2; Nix manual, "Nix Archive (NAR) format".
 
+mod ahead;
 mod metadata;
+mod names;
+mod open;
+mod out;
 mod read;
+mod trusted;
 mod write;
 
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::NarHash;
-use metadata::Guard;
-use write::Walk;
+use write::{Memory, Start, Walk};
 
+pub(crate) use metadata::Guard;
 pub use read::{Ignore, NAME_MAX, ReadError, Sink, TARGET_MAX, read};
+pub(crate) use trusted::Walker;
 
 /// Deepest nesting of directories that is followed: one open directory a level.
 pub const MAX_DEPTH: usize = 256;
@@ -78,61 +85,54 @@ pub enum NarError {
 
 /// Hashes a path. A symbolic link is hashed as the link that it is.
 pub fn hash_path(path: &Path) -> Result<NarDigest, NarError> {
-    hash(path, None, &mut io::sink(), &mut |_| {})
+    hash(path, None, &mut io::sink())
 }
 
 /// Hashes a path as [`hash_path`] does, and refuses what its hash does not cover: files with set-user-ID or set-group-ID bits, with
 /// capabilities or access lists, that others may write to, or that belong to neither root nor the one who asks.
-///
-/// `seen` is told of every piece of the NAR: its length in bytes.
-pub fn hash_trusted(path: &Path, seen: &mut dyn FnMut(u64)) -> Result<NarDigest, NarError> {
-    hash(path, Some(Guard::new()), &mut io::sink(), seen)
+pub fn hash_trusted(path: &Path) -> Result<NarDigest, NarError> {
+    hash(path, Some(Guard::new()), &mut io::sink())
 }
 
 /// Writes a path's NAR, and returns what it hashes to.
 pub fn archive_path(path: &Path, out: &mut dyn Write) -> Result<NarDigest, NarError> {
-    hash(path, None, out, &mut |_| {})
+    hash(path, None, out)
 }
 
-/// Writes a path's NAR and returns its length in bytes. Memory stays the same however large the files are.
-pub fn write_path<W: Write>(path: &Path, out: &mut W) -> Result<u64, NarError> {
-    Walk::new(path, out, None).run()
-}
-
-/// Whether nobody but root and the one who asks may change what a folder holds; entries are not looked at.
-pub fn trusted_folder(folder: &Path) -> Result<(), NarError> {
-    metadata::folder(folder)
-}
-
-fn hash(
-    path: &Path,
-    guard: Option<Guard>,
-    out: &mut dyn Write,
-    seen: &mut dyn FnMut(u64),
-) -> Result<NarDigest, NarError> {
+fn hash(path: &Path, guard: Option<Guard>, out: &mut dyn Write) -> Result<NarDigest, NarError> {
     let mut hasher = Hasher {
         state: Sha256::new(),
         out,
-        seen,
     };
-    let size = Walk::new(path, &mut hasher, guard).run()?;
+    let size = walk(path, guard, &mut hasher, &mut Memory::new())?;
     Ok(NarDigest {
         hash: NarHash::new(hasher.state.finalize().into()),
         size,
     })
 }
 
+fn walk<W: Write>(
+    path: &Path,
+    guard: Option<Guard>,
+    out: &mut W,
+    memory: &mut Memory,
+) -> Result<u64, NarError> {
+    let start = Start {
+        folder: rustix::fs::CWD,
+        name: path.as_os_str().as_bytes(),
+    };
+    Walk::new(path.to_owned(), out, guard, memory).nar(start)
+}
+
 struct Hasher<'a> {
     state: Sha256,
     out: &'a mut dyn Write,
-    seen: &'a mut dyn FnMut(u64),
 }
 
 impl Write for Hasher<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.write_all(bytes)?;
         self.state.update(bytes);
-        (self.seen)(bytes.len() as u64);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {

@@ -1,85 +1,146 @@
 //! The walk that writes a path's NAR.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Mode, Stat};
+use rustix::io::Errno;
 
+use super::ahead::Ahead;
 use super::metadata::Guard;
+use super::names::{Listing, Names};
+use super::open::Opener;
+use super::out::{Buffer, Failed, Out};
 use super::{MAX_DEPTH, NarError};
 
-/// Bytes read from a file at once.
-const CHUNK: usize = 128 * 1024;
+/// The memory of a walk: whoever walks many paths takes the same again.
+pub(super) struct Memory {
+    buffer: Buffer,
+    listing: Listing,
+}
 
-/// One directory that is being written: itself and the names still to come.
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self {
+            buffer: Buffer::new(),
+            listing: Listing::new(),
+        }
+    }
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy)]
+pub(super) struct Start<'a> {
+    /// The folder that the path lies in.
+    pub(super) folder: BorrowedFd<'a>,
+    /// Its name there; a path where the folder is the working directory.
+    pub(super) name: &'a [u8],
+}
+
+/// One directory that is being written: itself, its entries, and which of them comes next.
 struct Open {
     directory: OwnedFd,
-    names: std::vec::IntoIter<CString>,
+    names: Names,
+    next: usize,
+    ahead: Ahead,
 }
 
 pub(super) struct Walk<'a, W> {
-    out: &'a mut W,
+    out: Out<'a, W>,
+    listing: &'a mut Listing,
     /// Where the walk is, for messages.
     at: PathBuf,
-    written: u64,
-    chunk: Vec<u8>,
+    opener: Opener,
     /// Looks at what the NAR does not hold.
     guard: Option<Guard>,
 }
 
 impl<'a, W: Write> Walk<'a, W> {
-    pub(super) fn new(path: &Path, out: &'a mut W, guard: Option<Guard>) -> Self {
+    /// A walk that calls what it begins at by the path `shown`.
+    pub(super) fn new(
+        shown: PathBuf,
+        out: &'a mut W,
+        guard: Option<Guard>,
+        memory: &'a mut Memory,
+    ) -> Self {
         Self {
-            out,
-            at: path.to_path_buf(),
-            written: 0,
-            chunk: vec![0; CHUNK],
+            out: Out::new(out, &mut memory.buffer),
+            listing: &mut memory.listing,
+            at: shown,
+            opener: Opener::new(),
             guard,
         }
     }
 
     /// Writes the NAR and returns its length.
-    pub(super) fn run(mut self) -> Result<u64, NarError> {
-        let root = self.at.clone();
+    pub(super) fn nar(mut self, start: Start<'_>) -> Result<u64, NarError> {
         self.string(b"nix-archive-1")?;
-        self.tree(&root)?;
-        Ok(self.written)
+        self.tree(start)?;
+        self.out.finish().map_err(NarError::Write)
     }
 
-    /// Writes the node at the root and everything below it, with a stack of its own instead of recursion.
-    fn tree(&mut self, root: &Path) -> Result<(), NarError> {
-        let root = CString::new(root.as_os_str().as_bytes())
-            .map_err(|error| self.unreadable(error.into()))?;
-        let mut open: Vec<Open> = self.node(CWD, &root)?.into_iter().collect();
+    /// Writes the node that the walk begins at and everything below it, with a stack of its own instead of recursion.
+    fn tree(&mut self, start: Start<'_>) -> Result<(), NarError> {
+        let kind = self.kind_of(start.folder, start.name)?;
+        let first = self.node(start.folder, start.name, kind, None)?;
+        let mut open: Vec<Open> = first.into_iter().collect();
         while let Some(parent) = open.last_mut() {
-            let Some(name) = parent.names.next() else {
-                open.pop();
-                self.string(b")")?;
-                if !open.is_empty() {
-                    self.leave()?;
-                }
-                continue;
-            };
-            self.enter(&name)?;
-            match self.node(parent.directory.as_fd(), &name)? {
-                Some(_) if open.len() >= MAX_DEPTH => {
+            match self.entry(parent)? {
+                Step::Leaf => {}
+                Step::Folder(_) if open.len() >= MAX_DEPTH => {
                     return Err(NarError::TooDeep {
                         path: self.at.clone(),
                     });
                 }
-                Some(child) => open.push(child),
-                None => self.leave()?,
+                Step::Folder(child) => open.push(child),
+                Step::End => {
+                    open.pop();
+                    self.string(b")")?;
+                    if !open.is_empty() {
+                        self.leave()?;
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn enter(&mut self, name: &CStr) -> Result<(), NarError> {
-        self.at.push(OsStr::from_bytes(name.to_bytes()));
-        self.strings(&[b"entry", b"(", b"name", name.to_bytes(), b"node"])
+    /// The next entry of a directory.
+    fn entry(&mut self, parent: &mut Open) -> Result<Step, NarError> {
+        let place = parent.next;
+        parent.next += 1;
+        let directory = parent.directory.as_fd();
+        let Some((name, kind)) = parent.names.get(place) else {
+            return Ok(Step::End);
+        };
+        self.enter(name)?;
+        let kind = match kind {
+            // Not every file system says in its directories what it names.
+            FileType::Unknown => self.kind_of(directory, name)?,
+            known => known,
+        };
+        let file = match kind {
+            FileType::RegularFile => {
+                let opener = &mut self.opener;
+                parent.ahead.take(place, &parent.names, directory, opener)
+            }
+            _ => None,
+        };
+        match self.node(directory, name, kind, file)? {
+            Some(child) => {
+                parent.ahead.pause(parent.next);
+                Ok(Step::Folder(child))
+            }
+            None => self.leave().map(|()| Step::Leaf),
+        }
+    }
+
+    fn enter(&mut self, name: &[u8]) -> Result<(), NarError> {
+        self.at.push(OsStr::from_bytes(name));
+        self.strings(&[b"entry", b"(", b"name", name, b"node"])
     }
 
     fn leave(&mut self) -> Result<(), NarError> {
@@ -88,15 +149,23 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     /// Writes a whole file or link; of a directory only the beginning, and returns it for its entries and end to follow.
-    fn node(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<Option<Open>, NarError> {
-        let stat = self.read(fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))?;
+    fn node(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &[u8],
+        kind: FileType,
+        file: Option<OwnedFd>,
+    ) -> Result<Option<Open>, NarError> {
         self.strings(&[b"(", b"type"])?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => self.regular(parent, name).map(|()| None),
-            FileType::Symlink => {
-                self.owner(&stat)?;
-                self.symlink(parent, name).map(|()| None)
+        match kind {
+            FileType::RegularFile => {
+                let file = match file {
+                    Some(file) => Ok(file),
+                    None => self.opener.file(parent, name),
+                };
+                self.regular(&self.read(file)?).map(|()| None)
             }
+            FileType::Symlink => self.symlink(parent, name).map(|()| None),
             FileType::Directory => self.directory(parent, name).map(Some),
             kind => Err(NarError::Kind {
                 path: self.at.clone(),
@@ -105,82 +174,82 @@ impl<'a, W: Write> Walk<'a, W> {
         }
     }
 
-    fn regular(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<(), NarError> {
-        // NONBLOCK: should the file have become a FIFO since, opening it must not wait.
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = self.read(fs::openat(parent, name, flags, Mode::empty()))?;
-        let stat = self.read(fs::fstat(&file))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(self.changed());
-        }
-        self.inspect(&file, &stat)?;
+    fn regular(&mut self, file: &OwnedFd) -> Result<(), NarError> {
+        let stat = self.opened(file)?;
         self.string(b"regular")?;
-        if Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR) {
+        if executable(&stat) {
             self.strings(&[b"executable", b""])?;
         }
-        let length = u64::try_from(stat.st_size).map_err(|_| self.changed())?;
+        let length = self.length(&stat)?;
         self.string(b"contents")?;
-        self.contents(&file, length)?;
+        self.raw(&length.to_le_bytes())?;
+        self.contents(file, length)?;
+        self.pad(length)?;
         self.string(b")")
     }
 
-    /// Copies exactly `length` bytes; a file that ends sooner or later is refused.
-    fn contents(&mut self, file: &OwnedFd, length: u64) -> Result<(), NarError> {
-        self.raw(&length.to_le_bytes())?;
-        let mut left = length;
-        loop {
-            let count = match rustix::io::read(file, &mut self.chunk[..]) {
-                Err(rustix::io::Errno::INTR) => continue,
-                other => self.read(other)?,
-            };
-            if count == 0 {
-                break;
-            }
-            left = left
-                .checked_sub(count as u64)
-                .ok_or_else(|| self.changed())?;
-            let chunk = self.chunk.get(..count).unwrap_or_default();
-            self.out.write_all(chunk).map_err(NarError::Write)?;
-            self.written += count as u64;
-        }
-        if left > 0 {
+    /// A regular file that was opened, once it is known to be one that can be trusted.
+    fn opened(&self, file: &OwnedFd) -> Result<Stat, NarError> {
+        let stat = self.read(fs::fstat(file))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.changed());
         }
-        self.pad(length)
+        self.inspect(file, &stat)?;
+        Ok(stat)
     }
 
-    fn symlink(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<(), NarError> {
-        let target = self.read(fs::readlinkat(parent, name, Vec::new()))?;
+    fn contents(&mut self, file: &OwnedFd, length: u64) -> Result<(), NarError> {
+        self.out.file(file, length).map_err(|failed| match failed {
+            Failed::Read(error) => self.unreadable(error.into()),
+            Failed::Changed => self.changed(),
+            Failed::Write(error) => NarError::Write(error),
+        })
+    }
+
+    fn symlink(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), NarError> {
+        if self.guard.is_some() {
+            let stat = self.read(fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))?;
+            self.owner(&stat)?;
+        }
+        let target = match fs::readlinkat(parent, name, Vec::new()) {
+            // It is no link any more.
+            Err(Errno::INVAL) => return Err(self.changed()),
+            other => self.read(other)?,
+        };
+        let target: &CStr = &target;
         self.strings(&[b"symlink", b"target", target.to_bytes(), b")"])
     }
 
-    fn directory(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<Open, NarError> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::DIRECTORY;
-        let directory = self.read(fs::openat(parent, name, flags, Mode::empty()))?;
+    fn directory(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<Open, NarError> {
+        let directory = self.opener.folder(parent, name);
+        let directory = self.read(directory)?;
         if self.guard.is_some() {
             let stat = self.read(fs::fstat(&directory))?;
             self.inspect(&directory, &stat)?;
         }
-        let mut names = Vec::new();
-        for entry in self.read(fs::Dir::read_from(&directory))? {
-            let entry = self.read(entry)?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                names.push(entry.file_name().to_owned());
-            }
-        }
-        // CString orders by bytes, as NAR does.
-        names.sort_unstable();
+        let names = Names::read(directory.as_fd(), self.listing);
+        let names = self.read(names)?;
         self.string(b"directory")?;
         Ok(Open {
             directory,
-            names: names.into_iter(),
+            names,
+            next: 0,
+            ahead: Ahead::default(),
         })
     }
 
+    fn kind_of(&self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<FileType, NarError> {
+        let stat = self.read(fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))?;
+        Ok(FileType::from_raw_mode(stat.st_mode))
+    }
+
+    fn length(&self, stat: &Stat) -> Result<u64, NarError> {
+        u64::try_from(stat.st_size).map_err(|_| self.changed())
+    }
+
     /// What the guard has to say of an open file or directory.
-    fn inspect(&mut self, file: &OwnedFd, stat: &Stat) -> Result<(), NarError> {
-        let Some(guard) = &mut self.guard else {
+    fn inspect(&self, file: &OwnedFd, stat: &Stat) -> Result<(), NarError> {
+        let Some(guard) = &self.guard else {
             return Ok(());
         };
         let verdict = guard.open_file(file.as_fd(), stat);
@@ -194,13 +263,6 @@ impl<'a, W: Write> Walk<'a, W> {
         };
         let verdict = guard.owner(stat);
         verdict.map_err(|fact| self.untrusted(fact))
-    }
-
-    fn untrusted(&self, fact: String) -> NarError {
-        NarError::Metadata {
-            path: self.at.clone(),
-            fact,
-        }
     }
 
     fn strings(&mut self, texts: &[&[u8]]) -> Result<(), NarError> {
@@ -220,12 +282,18 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     fn raw(&mut self, bytes: &[u8]) -> Result<(), NarError> {
-        self.written += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(NarError::Write)
+        self.out.raw(bytes).map_err(NarError::Write)
     }
 
-    fn read<T>(&self, result: Result<T, rustix::io::Errno>) -> Result<T, NarError> {
+    fn read<T>(&self, result: Result<T, Errno>) -> Result<T, NarError> {
         result.map_err(|error| self.unreadable(error.into()))
+    }
+
+    fn untrusted(&self, fact: String) -> NarError {
+        NarError::Metadata {
+            path: self.at.clone(),
+            fact,
+        }
     }
 
     fn unreadable(&self, source: io::Error) -> NarError {
@@ -240,6 +308,17 @@ impl<'a, W: Write> Walk<'a, W> {
             path: self.at.clone(),
         }
     }
+}
+
+/// What one entry of a directory was.
+enum Step {
+    Leaf,
+    Folder(Open),
+    End,
+}
+
+fn executable(stat: &Stat) -> bool {
+    Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR)
 }
 
 fn describe(kind: FileType) -> &'static str {
