@@ -1,0 +1,67 @@
+//! The judgement: whether anybody but the image's signer had a say in what this initrd runs.
+//!
+//! Everything is looked at before systemd is: the command line against the signed ones ([`line`]), credentials by their names ([`credentials`]), and
+//! what the stub puts beside them ([`extra`]).
+
+pub mod credentials;
+pub mod extra;
+pub mod firmware;
+pub mod line;
+pub mod refusal;
+
+use touchstone_store::StorePath;
+
+use crate::configuration::{self, Configuration};
+use crate::machine::Machine;
+pub use refusal::Refusal;
+
+/// The signed command lines of the image, one a line.
+pub const COMMAND_LINES: &str = "/.touchstone/command-lines";
+/// The longest list of command lines that is read, in bytes.
+const COMMAND_LINES_LIMIT: u64 = 1 << 20;
+/// The command line that the kernel was started with.
+const COMMAND_LINE: &str = "/proc/cmdline";
+
+/// What the judgement found to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The system that this image is of: what the signed line's `init=` names.
+    pub toplevel: StorePath,
+}
+
+/// Reads the configuration.
+///
+/// # Errors
+/// [`Refusal::Unreadable`], [`Refusal::NoConfiguration`], [`Refusal::Configuration`].
+pub fn configuration(machine: &Machine) -> Result<Configuration, Refusal> {
+    let text = read(machine, configuration::FILE, configuration::LIMIT)?;
+    let text = text.ok_or(Refusal::NoConfiguration)?;
+    configuration::parse(&text).map_err(Refusal::Configuration)
+}
+
+/// Judges command line, credentials and extensions.
+///
+/// # Errors
+/// [`Refusal`], of the first thing that is not as it was signed.
+pub fn judge(machine: &Machine, configuration: &Configuration) -> Result<Judged, Refusal> {
+    let signed = read(machine, COMMAND_LINES, COMMAND_LINES_LIMIT)?;
+    let real = read(machine, COMMAND_LINE, crate::command_line::LIMIT)?;
+    let line = line::judge(signed.as_deref(), &real.unwrap_or_default())?;
+    extra::judge(machine)?;
+    credentials::judge(machine, configuration, &line.text)?;
+    Ok(Judged {
+        toplevel: line.toplevel,
+    })
+}
+
+fn read(machine: &Machine, file: &'static str, limit: u64) -> Result<Option<Vec<u8>>, Refusal> {
+    machine
+        .read(file, limit)
+        .map_err(|source| Refusal::Unreadable {
+            file: file.to_owned(),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! What stands between the kernel and systemd in a verified initrd (`docs/stage1.md`).
+//!
+//! - [`first_process`]: the initrd's `/init`, which becomes systemd only where nothing could have told systemd to do something else.
+//! - [`configuration`]: `/etc/touchstone/stage1.conf`, part of the signed image.
+//! - [`command_line`]: words as the kernel, systemd and plain programs see them.
+//! - [`gate`]: the judgement of command line, credentials and extensions.
+//! - [`failure`]: what happens when the answer is no.
+//! - [`messages`]: console, kernel log, plymouth.
+#![forbid(unsafe_code)]
+
+pub mod command_line;
+pub mod configuration;
+pub mod failure;
+pub mod first_process;
+pub mod gate;
+pub mod machine;
+pub mod messages;
+mod text;
+pub mod tpm;
