@@ -43,7 +43,7 @@ impl Session<'_> {
             if let Some(judge) = self.judge.as_ref().filter(|_| image) {
                 let shown = Path::new(write.path.as_str());
                 judge
-                    .check(source, shown)
+                    .entry(source, shown)
                     .map_err(|source| InstallError::Incomplete {
                         toplevel: self.order.toplevel.clone(),
                         source: Box::new(source),

@@ -195,7 +195,7 @@ impl Placing<'_> {
             }
             let (content, sha256, file) = self.content(program)?;
             if let Some(judge) = self.judge {
-                let judged = judge.check(&file, &program.source);
+                let judged = judge.loader(&file, &program.source);
                 judged.map_err(|error| unsigned(program, &error))?;
             }
             self.place(&volume, &path, program, sha256);
@@ -372,7 +372,7 @@ fn unsigned(program: &Program, error: &Incomplete) -> InstallError {
     InstallError::Loader {
         file: program.source.clone(),
         fact: error.to_string(),
-        help: "look at the key and its certificate",
+        help: "look at the key and its certificate; where a shim that this program did not install starts it, leave the boot loader alone, too (`installLoader = false`)",
     }
 }
 

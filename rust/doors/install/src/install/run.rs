@@ -70,7 +70,7 @@ pub fn install(order: &Order) -> Result<(Report, Vec<String>), InstallError> {
         booted: candidates::booted(&found, &running),
         state: &state,
         console: &console,
-        judge: Judge::on(host, &found, &default)?,
+        judge: Judge::on(host, &settings, &found, &default)?,
     };
     loop {
         let mut work =

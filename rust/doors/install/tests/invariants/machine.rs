@@ -72,15 +72,20 @@ impl World {
     pub fn enforce(&self, db: &Path) {
         let global = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
         let security = "d719b2cb-3d3a-4596-a3bc-dad00e67656f";
-        let variables = [
-            (format!("SecureBoot-{global}"), vec![1]),
-            (format!("SetupMode-{global}"), vec![0]),
-            (format!("db-{security}"), fs::read(db).unwrap()),
-        ];
-        for (name, value) in variables {
-            let content = [vec![7, 0, 0, 0], value].concat();
-            self.write(&format!("/sys/firmware/efi/efivars/{name}"), content);
-        }
+        self.raw_variable(&format!("SecureBoot-{global}"), &[1]);
+        self.raw_variable(&format!("SetupMode-{global}"), &[0]);
+        self.raw_variable(&format!("db-{security}"), &fs::read(db).unwrap());
+    }
+
+    /// Says that shim, with this list of its own, started the boot loader.
+    pub fn started_by_shim(&self, list: &Path) {
+        let shim = "605dab50-e046-4300-abb6-3dd810dd8b23";
+        self.raw_variable(&format!("MokListRT-{shim}"), &fs::read(list).unwrap());
+    }
+
+    fn raw_variable(&self, name: &str, value: &[u8]) {
+        let content = [&[7, 0, 0, 0], value].concat();
+        self.write(&format!("/sys/firmware/efi/efivars/{name}"), content);
     }
 
     /// A file of the partition.

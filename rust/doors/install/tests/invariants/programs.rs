@@ -144,6 +144,31 @@ fn what_the_firmware_would_refuse_is_not_installed() {
     );
 }
 
+/// The world of a machine that a shim started, whose list alone has the key that signs here.
+fn behind_shim() -> World {
+    let world = World::signing("trixie");
+    world.enforce(&keys().parent().unwrap().join("others/db.esl"));
+    world.started_by_shim(&keys().join("db.esl"));
+    world
+}
+
+#[test]
+fn the_list_of_a_shim_counts_only_where_that_shim_stays_in_front() {
+    // The firmware itself will start what is installed here.
+    let world = behind_shim();
+    let first = world.add(1);
+    let error = world.refused(&first);
+    assert!(
+        error.contains("the boot loader") && error.contains("would not be started by firmware"),
+        "{error}"
+    );
+    let mut world = behind_shim();
+    world.settings["loader"] = json!(null);
+    let first = world.add(1);
+    world.install(&first);
+    assert_eq!(world.entries(), [1]);
+}
+
 /// A world that counts boots, with two generations that are installed; the newest boots next.
 fn counting(suite: &str) -> (World, [String; 2]) {
     let mut world = World::signing(suite);

@@ -105,7 +105,7 @@ impl Maker<'_> {
         let wanted = wanted(of, boot, EntryKind::Type2, sha256, content, Vec::new())?;
         match self.judge {
             Some(judge) if self.present.named(&wanted.name).is_none() => {
-                judge.check(&place, &image.path)?;
+                judge.entry(&place, &image.path)?;
             }
             _ => (),
         }
