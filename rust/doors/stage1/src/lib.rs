@@ -4,6 +4,8 @@
 //! - [`configuration`]: `/etc/touchstone/stage1.conf`, part of the signed image.
 //! - [`command_line`]: words as the kernel, systemd and plain programs see them.
 //! - [`gate`]: the judgement of command line, credentials and extensions.
+//! - [`root`]: what must not lie on the root file system, and what must.
+//! - [`measured`] and [`tpm`]: the register that tells of a verified closure.
 //! - [`failure`]: what happens when the answer is no.
 //! - [`messages`]: console, kernel log, plymouth.
 #![forbid(unsafe_code)]
@@ -14,6 +16,8 @@ pub mod failure;
 pub mod first_process;
 pub mod gate;
 pub mod machine;
+pub mod measured;
 pub mod messages;
+pub mod root;
 mod text;
 pub mod tpm;

@@ -73,6 +73,28 @@ pub struct Digest {
     pub bytes: Vec<u8>,
 }
 
+impl Digest {
+    /// What systemd calls the algorithm.
+    pub fn algorithm_name(&self) -> &'static str {
+        ALGORITHMS
+            .iter()
+            .find(|(number, _, _)| *number == self.algorithm)
+            .map_or("unknown", |(_, _, name)| name)
+    }
+}
+
+/// Algorithms of banks: number, length of a digest in bytes, name. Source: TCG Algorithm Registry.
+const ALGORITHMS: [(u16, usize, &str); 8] = [
+    (0x04, 20, "sha1"),
+    (0x0b, 32, "sha256"),
+    (0x0c, 48, "sha384"),
+    (0x0d, 64, "sha512"),
+    (0x12, 32, "sm3_256"),
+    (0x27, 32, "sha3_256"),
+    (0x28, 48, "sha3_384"),
+    (0x29, 64, "sha3_512"),
+];
+
 /// A TPM 2.0.
 #[derive(Debug)]
 pub struct Tpm {
@@ -195,15 +217,12 @@ fn digests(pcr: u32, answer: &[u8]) -> Result<Vec<Digest>, Error> {
     Ok(digests)
 }
 
-/// The length of an algorithm's digests in bytes. Source: TCG Algorithm Registry.
+/// The length of an algorithm's digests in bytes.
 fn length(algorithm: u16) -> Option<usize> {
-    match algorithm {
-        0x04 => Some(20),
-        0x0b | 0x12 | 0x27 => Some(32),
-        0x0c | 0x28 => Some(48),
-        0x0d | 0x29 => Some(64),
-        _ => None,
-    }
+    let known = ALGORITHMS
+        .iter()
+        .find(|(number, _, _)| *number == algorithm);
+    known.map(|(_, length, _)| *length)
 }
 
 /// Numbers, most significant byte first.

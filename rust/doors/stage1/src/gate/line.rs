@@ -80,6 +80,10 @@ fn signed_line(text: String) -> Result<SignedLine, SignedLineFault> {
         if words.iter().any(|word| word.starts_with("rdinit=")) {
             return Err(SignedLineFault::Rdinit);
         }
+        // Before the last word: the kernel reads it, too.
+        if !words.iter().any(|word| word == "noresume") {
+            return Err(SignedLineFault::Resume);
+        }
         // With an open quote it is the end of another word.
         if words.last().is_none_or(|last| last != "--") {
             return Err(SignedLineFault::Open);

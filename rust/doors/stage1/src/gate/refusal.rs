@@ -124,6 +124,11 @@ pub enum SignedLineFault {
     /// `rdinit=`, by which the kernel would never start this program.
     #[error("has rdinit=, by which the kernel starts another program than this one")]
     Rdinit,
+    /// `noresume` is missing.
+    #[error(
+        "lacks the word noresume: a memory image on the disk, which nobody has verified, could be resumed instead of this boot"
+    )]
+    Resume,
     /// It does not end in `--`.
     #[error(
         "does not end in the word `--`: whatever addons and the firmware add behind it would be read by the kernel, rdinit= among it"

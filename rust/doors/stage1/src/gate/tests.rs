@@ -58,7 +58,7 @@ fn toplevel() -> String {
 }
 
 fn signed(more: &str) -> String {
-    format!("init={}/init root=fstab{more} --", toplevel())
+    format!("init={}/init root=fstab noresume{more} --", toplevel())
 }
 
 #[track_caller]
@@ -179,7 +179,7 @@ fn of_two_signed_lines_the_longer_one_counts() {
 #[test]
 fn a_signed_line_that_could_be_changed_from_behind_is_refused() {
     let boot = Boot::clean();
-    let init = format!("init={}/init", toplevel());
+    let init = format!("init={}/init noresume", toplevel());
     for (lines, sentence) in [
         ("".to_owned(), "does not end in a line feed"),
         ("\n".to_owned(), "has no init="),
@@ -190,6 +190,10 @@ fn a_signed_line_that_could_be_changed_from_behind_is_refused() {
         (format!("{init} \"--\"\n"), "does not end in the word `--`"),
         (format!("{init} --x\n"), "does not end in the word `--`"),
         (format!("{init} rdinit=/x --\n"), "has rdinit="),
+        (
+            format!("{}\n", signed("").replace("noresume", "resume=/x")),
+            "lacks the word noresume",
+        ),
         (format!("{init} {init} --\n"), "more than one init="),
         ("init=/bin/sh --\n".to_owned(), "not /nix/store"),
         ("quiet --\n".to_owned(), "has no init="),

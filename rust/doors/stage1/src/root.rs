@@ -1,0 +1,234 @@
+//! What must not lie on the root file system, and what must: looked at before anything is hashed.
+//!
+//! Paths are resolved as they will be once the root is `/`: links in them do not lead into the initrd.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::io::Errno;
+use touchstone_store::StorePath;
+
+/// What would be loaded into every program, or started by systemd, although no closure holds it.
+const FORBIDDEN: [(&str, &str); 3] = [
+    (
+        "etc/ld-nix.so.preload",
+        "the dynamic linker loads what it names into every program of the system",
+    ),
+    (
+        ".rw-etc/upper/ld-nix.so.preload",
+        "it lies in the upper layer of /etc, and the dynamic linker loads what it names into every program of the system",
+    ),
+    (
+        "nix/var/nix/profiles/default/lib/systemd",
+        "NixOS' systemd takes units from there, before its own",
+    ),
+];
+
+/// Why a root is not what a verified system may run on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something of the root cannot be looked at.
+    #[error("{} cannot be looked at: {source}", .file.display())]
+    Unreadable {
+        /// The file, as the initrd sees it.
+        file: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// Something is there that must not be.
+    #[error(
+        "/{file} is on the root file system: {why}; remove it (nothing of a verified system needs it)"
+    )]
+    Forbidden {
+        /// The file, as the system would see it.
+        file: &'static str,
+        /// Why it must not be there.
+        why: &'static str,
+    },
+    /// The toplevel is no system.
+    #[error(
+        "{toplevel} is no NixOS system, however well it is signed: {fact}; init= must name the toplevel of a system"
+    )]
+    NoSystem {
+        /// What `init=` names.
+        toplevel: String,
+        /// What it lacks.
+        fact: &'static str,
+    },
+}
+
+/// Looks at the root that is mounted at `sysroot`.
+///
+/// # Errors
+/// [`Error`].
+pub fn judge(sysroot: &Path, toplevel: &StorePath) -> Result<(), Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = open(sysroot, flags, Mode::empty()).map_err(unreadable(sysroot))?;
+    let root = Root {
+        folder: sysroot,
+        root,
+    };
+    for (file, why) in FORBIDDEN {
+        if root.find(file, OFlags::NOFOLLOW)?.is_some() {
+            return Err(Error::Forbidden { file, why });
+        }
+    }
+    root.judge_system(toplevel)
+}
+
+struct Root<'a> {
+    folder: &'a Path,
+    root: OwnedFd,
+}
+
+impl Root<'_> {
+    /// A file by its path from the root on; none where there is none.
+    fn find(&self, file: &str, link: OFlags) -> Result<Option<OwnedFd>, Error> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC | link;
+        // Links that the kernel makes lead anywhere.
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        match openat2(&self.root, file, flags, Mode::empty(), resolve) {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(unreadable(&self.folder.join(file))(error)),
+        }
+    }
+
+    /// Whether the toplevel has what every NixOS system has: a program `init`, and its version.
+    fn judge_system(&self, toplevel: &StorePath) -> Result<(), Error> {
+        let below = |name: &str| {
+            let path = toplevel.as_str().trim_start_matches('/');
+            format!("{path}/{name}")
+        };
+        let lacks = |fact| Error::NoSystem {
+            toplevel: toplevel.to_string(),
+            fact,
+        };
+        let init = self.find(&below("init"), OFlags::empty())?;
+        let init = init.ok_or(lacks("it has no init, or one that leads nowhere"))?;
+        if !self.is_program(init, &below("init"))? {
+            return Err(lacks("its init is no program"));
+        }
+        let version = self.find(&below("nixos-version"), OFlags::NOFOLLOW)?;
+        version.map(|_| ()).ok_or(lacks("it has no nixos-version"))
+    }
+
+    fn is_program(&self, file: OwnedFd, name: &str) -> Result<bool, Error> {
+        let facts = fstat(&file).map_err(unreadable(&self.folder.join(name)))?;
+        let mode = facts.st_mode;
+        Ok(FileType::from_raw_mode(mode).is_file() && mode & 0o100 != 0)
+    }
+}
+
+fn unreadable(file: &Path) -> impl Fn(Errno) -> Error {
+    let file = file.to_owned();
+    move |error| Error::Unreadable {
+        file: file.clone(),
+        source: error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    const NAME: &str = "0123456789abcdfghijklmnpqrsvwxyz-nixos-system";
+
+    fn toplevel() -> StorePath {
+        StorePath::parse(&format!("/nix/store/{NAME}")).unwrap()
+    }
+
+    fn system() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("nix/store").join(NAME);
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(root.path().join("etc")).unwrap();
+        fs::write(folder.join("init"), "").unwrap();
+        fs::set_permissions(folder.join("init"), fs::Permissions::from_mode(0o555)).unwrap();
+        fs::write(folder.join("nixos-version"), "25.11").unwrap();
+        root
+    }
+
+    #[test]
+    fn a_system_on_a_clean_root_passes() {
+        judge(system().path(), &toplevel()).unwrap();
+    }
+
+    #[test]
+    fn an_init_that_is_a_link_of_the_roots_passes() {
+        let root = system();
+        let folder = root.path().join("nix/store").join(NAME);
+        fs::rename(folder.join("init"), root.path().join("nix/store/init")).unwrap();
+        symlink("/nix/store/init", folder.join("init")).unwrap();
+        judge(root.path(), &toplevel()).unwrap();
+    }
+
+    #[test]
+    fn what_is_loaded_into_every_program_is_refused() {
+        for (file, why) in [
+            ("etc/ld-nix.so.preload", "into every program"),
+            (".rw-etc/upper/ld-nix.so.preload", "upper layer"),
+            ("nix/var/nix/profiles/default/lib/systemd", "takes units"),
+        ] {
+            let root = system();
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "").unwrap();
+            let error = judge(root.path(), &toplevel()).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("/{file} is on the root")),
+                "{error}"
+            );
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_preload_file_behind_links_is_found_where_the_system_would_find_it() {
+        let root = system();
+        fs::remove_dir(root.path().join("etc")).unwrap();
+        fs::create_dir_all(root.path().join("var/evil")).unwrap();
+        symlink("/var/evil", root.path().join("etc")).unwrap();
+        judge(root.path(), &toplevel()).unwrap();
+        // Even one that leads nowhere now.
+        symlink("/later", root.path().join("var/evil/ld-nix.so.preload")).unwrap();
+        assert!(matches!(
+            judge(root.path(), &toplevel()),
+            Err(Error::Forbidden { .. })
+        ));
+        // What cannot be told is no "no".
+        fs::remove_file(root.path().join("etc")).unwrap();
+        symlink("etc", root.path().join("etc")).unwrap();
+        assert!(matches!(
+            judge(root.path(), &toplevel()),
+            Err(Error::Unreadable { .. })
+        ));
+    }
+
+    #[test]
+    fn a_path_that_is_no_system_is_refused() {
+        let folder = |root: &tempfile::TempDir| root.path().join("nix/store").join(NAME);
+        for (lacks, take) in [
+            ("it has no init", "init"),
+            ("it has no nixos-version", "nixos-version"),
+        ] {
+            let root = system();
+            fs::remove_file(folder(&root).join(take)).unwrap();
+            let error = judge(root.path(), &toplevel()).unwrap_err().to_string();
+            assert!(error.contains(lacks), "{error}");
+            assert!(error.contains("is no NixOS system"), "{error}");
+        }
+        let root = system();
+        fs::set_permissions(
+            folder(&root).join("init"),
+            fs::Permissions::from_mode(0o444),
+        )
+        .unwrap();
+        let error = judge(root.path(), &toplevel()).unwrap_err().to_string();
+        assert!(error.contains("its init is no program"), "{error}");
+    }
+}
