@@ -13,7 +13,7 @@
       # The static binary: the command line, and the builder of everything below. `touchstone-full` is the command line for people
       # whose keys are in a PKCS#11 token or a TPM: dynamically linked, as what it loads must be.
       packages = forEachSystem (system: rec {
-        inherit (package system) touchstone touchstone-full probe;
+        inherit (package system) touchstone touchstone-full touchstone-stage1 probe;
         default = touchstone;
       });
 
@@ -41,7 +41,7 @@
       };
 
       overlays.default = final: prev: {
-        inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone touchstone-full;
+        inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone touchstone-full touchstone-stage1;
       };
 
       # Boot artifacts of real generations, made from nixpkgs' kernel and systemd; `cargo xtask test` makes the same from Debian's.

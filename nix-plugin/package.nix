@@ -1,5 +1,6 @@
 # What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs, beside the launcher of sealed generations and the installer;
-# `touchstone-full`, dynamic, with them, beside the installer; and `probe`, static, the guest and builder of the boot checks.
+# `touchstone-full`, dynamic, with them, beside the installer; `touchstone-stage1`, static, what verified initrds begin with; and `probe`, static,
+# the guest and builder of the boot checks.
 { pkgs }:
 
 let
@@ -50,6 +51,11 @@ in
     # Found by its name where a key's URI names no module.
     postFixup = "patchelf --add-rpath ${pkgs.p11-kit}/lib $out/bin/touchstone $out/bin/touchstone-install";
   };
+  # Alone: built together with others it would get what these want of the crates that all share.
+  touchstone-stage1 = build (static // {
+    pname = "touchstone-stage1";
+    description = "Gate of a verified initrd, and verifier of the system's closure";
+  });
   probe = build (static // {
     pname = "touchstone-probe";
     description = "Guest and builder of Touchstone's boot checks";

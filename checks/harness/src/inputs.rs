@@ -51,6 +51,9 @@ pub struct Inputs {
     /// The static binary `touchstone-install`, once it is built.
     #[serde(default)]
     pub installer: Option<PathBuf>,
+    /// The static binary `touchstone-stage1`, once it is built.
+    #[serde(default)]
+    pub stage1: Option<PathBuf>,
     /// The static binary `touchstone-probe`, once it is built.
     pub probe: Option<PathBuf>,
     /// The PKCS#11 module that stands for a faulty token, once it is built.
