@@ -12,5 +12,6 @@
     ./loader.nix
     ./boot-counting.nix
     ./interpreterless.nix
+    ./verify.nix
   ];
 }

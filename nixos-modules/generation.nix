@@ -79,6 +79,8 @@ let
     shareSpecialisations = if settings.uki.shareSpecialisations then true else null;
     sections = orNull (sectionsOf settings);
     pcrSign = pcrSignOf settings;
+    # What the initrd is to verify stands in the image; the manifest is signed when the system is built, and carried another way.
+    verify = if config.boot.initrd.verify.enable or false then { } else null;
   };
 
   # A specialisation has settings of its own, unless it takes nothing from its parent (`inheritParentConfig = false`) and does not ask for

@@ -3,7 +3,7 @@
 { config, lib, pkgs, modulesPath, ... }@arguments:
 
 let
-  inherit (lib) concatMap concatMapStringsSep filter isFunction literalExpression mkDefault mkIf mkMerge mkOption types;
+  inherit (lib) concatMap concatMapStringsSep isFunction literalExpression mkDefault mkIf mkMerge mkOption types;
   touchstone = config.boot.touchstone;
   cfg = touchstone.interpreterless;
   named = name: "boot.touchstone.interpreterless.${name}";
@@ -23,8 +23,7 @@ let
     in
     concatMap settingsOf (made.imports or [ ]) ++ [ (settings // { inherit system; }) ];
 
-  otherLoaders = filter (name: config.boot.loader.${name}.enable or false)
-    [ "grub" "systemd-boot" "generic-extlinux-compatible" "limine" "refind" "external" ];
+  otherLoaders = import ./other-loaders.nix config;
 in
 {
   options.boot.touchstone.interpreterless = {

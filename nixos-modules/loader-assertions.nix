@@ -12,9 +12,8 @@ let
 
   nixos = import ../nix-plugin/lib/nixos.nix;
 
-  # Installers of NixOS, all of which are scripts. (Of options that NixOS has removed, the value cannot be asked for: only what it has is.)
-  otherLoaders = filter (name: config.boot.loader.${name}.enable or false)
-    [ "grub" "systemd-boot" "generic-extlinux-compatible" "limine" "refind" "external" ];
+  # All of them scripts.
+  otherLoaders = import ./other-loaders.nix config;
 
   # What NixOS' installer of systemd-boot does and this one does not.
   unheard = map (name: "boot.loader.systemd-boot.${name}") (
@@ -23,7 +22,7 @@ let
     ++ optional ((menu.extraInstallCommands or "") != "") "extraInstallCommands"
   );
 
-  volumes = [{ esp = config.boot.loader.efi.efiSysMountPoint; xbootldr = menu.xbootldrMountPoint or null; }] ++ cfg.mirrors;
+  inherit (cfg.settings) volumes;
   mountPoints = concatMap (volume: [ volume.esp ] ++ optional (volume.xbootldr != null) volume.xbootldr) volumes;
   isBelow = folder: path: path == folder || hasPrefix "${folder}/" path;
 
@@ -165,10 +164,12 @@ in
       `boot.touchstone.uki.shareSpecialisations = false;`.'';
   }
   {
-    assertion = measuredBoot.bootPath.shim == null || !cfg.installLoader;
+    assertion = measuredBoot.bootPath.shim == null || !cfg.installLoader
+      || touchstone.sealed.enable || touchstone.sealed.inside || (config.isSpecialisation or false);
     message = ''
-      ${named "installLoader"}: the installer would put systemd-boot where the firmware looks for the shim of
-      `boot.touchstone.measuredBoot.bootPath.shim`. Write `${named "installLoader"} = false;`, and install shim and boot loader by hand.'';
+      ${named "installLoader"}: the shim of `boot.touchstone.measuredBoot.bootPath.shim` is installed as part of a sealed generation alone, and
+      the installer would put systemd-boot where the firmware looks for it. Write `boot.touchstone.sealed.enable = true;`, or
+      `${named "installLoader"} = false;` and install shim and boot loader by hand.'';
   }
   {
     assertion = cfg.policy == null || (measuredBoot.enable && cfg.policy.pcrs != [ ] && lib.subtractLists measuredBoot.pcrs cfg.policy.pcrs == [ ]);

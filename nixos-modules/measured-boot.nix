@@ -21,7 +21,7 @@ let
   drawsSecret = cfg.uki.stub == nixos.stubOf config && versionAtLeast config.systemd.package.version "262";
 
   # Loaders of NixOS that start kernels in a way that is not predicted.
-  otherLoaders = filter (name: config.boot.loader.${name}.enable or false) [ "grub" "systemd-boot" "generic-extlinux-compatible" "limine" "refind" ];
+  otherLoaders = lib.remove "external" (import ./other-loaders.nix config);
 
   signatureList = name: description: mkOption {
     type = types.path;

@@ -12,7 +12,7 @@ let
 
   # Nobody builds it.
   package = derivation { name = "touchstone"; system = "x86_64-linux"; builder = "/not-a-real-builder"; };
-  installers = lib.genAttrs [ "touchstone" "touchstone-full" ] (name: derivation { name = "${name}-installer"; system = "x86_64-linux"; builder = "/not-a-real-builder"; });
+  installers = lib.genAttrs [ "touchstone" "touchstone-full" "touchstone-stage1" ] (name: derivation { name = "${name}-installer"; system = "x86_64-linux"; builder = "/not-a-real-builder"; });
 
   base = {
     boot.touchstone.enable = lib.mkDefault true;
@@ -46,11 +46,20 @@ let
     # A specialisation that inherits nothing.
     orphan = { inheritParentConfig = false; configuration = { imports = [ machine ]; boot.loader.grub.enable = false; }; };
 
+    # A public key of Nix, and a configuration whose closure is verified in the initrd, on any file system.
+    key = name: "${name}:${lib.concatStrings (lib.genList (_: "A") 43)}=";
+    verified = {
+      boot.initrd = { systemd.enable = true; verify = { enable = true; trustedPublicKeys = [ (tools.key "a") ]; }; };
+      boot.loader.touchstone.enable = true;
+      system.etc.overlay = { enable = true; mutable = false; };
+      fileSystems."/" = { device = "/dev/disk/by-label/root"; fsType = "ext4"; };
+    };
+
     # A claim: that one value is the other.
     is = expected: got: { inherit expected got; };
 
     # What our assertions say, in a whole nixpkgs among others.
-    failing = config: filter (message: lib.any (prefix: lib.hasPrefix prefix message) [ "boot.touchstone." "boot.loader.touchstone." "boot.loader.systemd-boot.editor: " "boot.loader.systemd-boot.bootCounting." ])
+    failing = config: filter (message: lib.any (prefix: lib.hasPrefix prefix message) [ "boot.touchstone." "boot.loader.touchstone." "boot.loader.systemd-boot.editor: " "boot.loader.systemd-boot.bootCounting." "boot.initrd.verify." ])
       (map (one: one.message) (filter (one: !one.assertion) config.assertions));
     evaluates = value: (tryEval (deepSeq value true)).success;
 
@@ -70,4 +79,5 @@ in
   loader = topic ./cases/loader.nix;
   bootCounting = topic ./cases/boot-counting.nix;
   interpreterless = topic ./cases/interpreterless.nix;
+  verify = topic ./cases/verify.nix;
 }

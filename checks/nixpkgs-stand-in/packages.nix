@@ -27,10 +27,11 @@ let
     pkgsStatic = { inherit rustPlatform; };
     buildPackages = packages;
     writeText = placeholder: text: derivation { name = placeholder; inherit system text; builder = "/not-a-real-package"; };
+    writeTextDir = path: text: derivation { name = baseNameOf path; inherit system path text; builder = "/not-a-real-package"; };
     runCommand = name: environment: script: derivation (environment // { inherit name system script; builder = "/not-a-real-package"; });
     OVMF = { fd = placeholder "OVMF" { }; override = _: packages.OVMF; };
     testers.runNixOSTest = import ./nixos/lib/testing.nix { inherit lib; pkgs = packages; };
     writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
-  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" "qemu_test" "caddy" ] (name: placeholder name { });
+  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" "qemu_test" "caddy" "bashInteractive" ] (name: placeholder name { });
 in
 packages

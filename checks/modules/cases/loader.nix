@@ -57,6 +57,8 @@ let
   };
 in
 {
+  "shim is installed where a sealed generation brings it along" = is [ ]
+    (failing (configOf (with' { boot.touchstone = { signing = detached; sealed.enable = true; measuredBoot.bootPath.shim = files."shim.efi"; }; })));
   "the installer is the program itself" = is "${installers.touchstone}/bin/touchstone-install" plain.system.build.installBootLoader;
   "the boot loader has a name" = is "touchstone" plain.system.boot.loader.id;
   "none of NixOS' own is on" = is [ false false ] [ plain.boot.loader.grub.enable plain.boot.loader.systemd-boot.enable ];

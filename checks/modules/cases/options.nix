@@ -25,7 +25,7 @@ let
   };
 
   # Everything but what is computed for other options.
-  settingsOf = config: removeAttrs config.boot.touchstone [ "booted" "package" ];
+  settingsOf = config: removeAttrs config.boot.touchstone [ "booted" "package" "stage1" ];
   allOf = settings: removeAttrs (configOf { boot.touchstone = settings; }).boot.touchstone [ "booted" ];
 in
 {

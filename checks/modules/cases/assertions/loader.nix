@@ -110,7 +110,7 @@ in
   };
   "a shim that would be overwritten" = {
     broken = with' { boot.touchstone.measuredBoot.bootPath.shim = files."shim.efi"; };
-    says = "${says}installLoader: the installer would put systemd-boot where";
+    says = "${says}installLoader: the shim of `boot.touchstone.measuredBoot.bootPath.shim` is installed as part";
     mended = loader { installLoader = false; };
   };
   "a policy of what is not predicted" = {

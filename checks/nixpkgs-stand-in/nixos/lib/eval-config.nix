@@ -6,6 +6,7 @@ let
   base = [
     ../modules/activation.nix
     ../modules/boot.nix
+    ../modules/initrd.nix
     ../modules/interpreters.nix
     ../modules/loaders.nix
     ../modules/machine.nix

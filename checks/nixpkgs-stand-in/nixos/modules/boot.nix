@@ -1,9 +1,9 @@
 # Kernel and initrd: options with the types and defaults of nixpkgs. From nixos/modules:
 #   system/boot/kernel.nix                             045d702e8af1; the parameters' type and boot.kernel.enable are those of later releases
 #   system/boot/stage-1.nix                            00976b194fe3; boot.initrd.enable is that of later releases
-#   system/boot/systemd/initrd.nix                     00e6b22b508f
+#   config/swap.nix, system/boot/resume.nix            of later releases (boot.resumeDevice)
 #   hardware/device-tree.nix                           01f31c2ee7d0
-# The boot loaders are in ./loaders.nix.
+# The boot loaders are in ./loaders.nix, systemd's initrd in ./initrd.nix.
 { config, lib, pkgs, ... }:
 
 let
@@ -24,9 +24,9 @@ in
     boot.initrd = {
       enable = mkOption { type = types.bool; default = !config.boot.isContainer; };
       secrets = mkOption { type = types.attrsOf (types.nullOr types.path); default = { }; };
-      systemd.enable = off;
-      systemd.package = mkOption { type = types.package; default = config.systemd.package; };
     };
+
+    boot.resumeDevice = mkOption { type = types.str; default = ""; };
 
     # Of stage-1.nix as well.
     boot.loader.supportsInitrdSecrets = off;

@@ -16,7 +16,7 @@ let
 in
 {
   options = {
-    system.etc.overlay.enable = off;
+    system.etc.overlay = { enable = off; mutable = on; };
     system.nixos-init.enable = off;
     services.userborn.enable = off;
     systemd.sysusers.enable = off;

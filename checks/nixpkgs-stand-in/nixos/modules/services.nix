@@ -12,11 +12,17 @@ let
 in
 {
   options = {
-    fileSystems = sets {
-      device = option (types.nullOr types.str) null;
-      fsType = option types.str "auto";
-      options = option (types.listOf types.str) [ "defaults" ];
-    };
+    fileSystems = option
+      (types.attrsOf (types.submodule ({ name, ... }: {
+        options = {
+          mountPoint = option types.str name;
+          device = option (types.nullOr types.str) null;
+          fsType = option types.str "auto";
+          options = option (types.listOf types.str) [ "defaults" ];
+          neededForBoot = switch;
+        };
+      })))
+      { };
     networking = {
       hostName = option types.str "nixos";
       useDHCP = option types.bool true;

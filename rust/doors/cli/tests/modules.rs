@@ -15,7 +15,7 @@ use touchstone_harness::nix::output;
 use crate::support::Work;
 
 /// The topics, and how many claims each has at least: so that none is lost unseen.
-const TOPICS: [(&str, usize); 9] = [
+const TOPICS: [(&str, usize); 10] = [
     ("artifacts", 30),
     ("assertions", 150),
     ("bootCounting", 24),
@@ -25,6 +25,7 @@ const TOPICS: [(&str, usize); 9] = [
     ("loader", 38),
     ("options", 20),
     ("sealed", 24),
+    ("verify", 30),
 ];
 
 fn topics() -> &'static BTreeMap<String, Claims> {
@@ -131,4 +132,9 @@ fn the_configuration_of_boot_counting_works_as_it_was_asked_for() {
 #[test]
 fn a_system_without_interpreters_is_one_option() {
     assert_topic("interpreterless");
+}
+
+#[test]
+fn the_initrd_verifies_by_what_the_options_say_before_anything_of_the_root() {
+    assert_topic("verify");
 }

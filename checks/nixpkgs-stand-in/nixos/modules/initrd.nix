@@ -1,0 +1,52 @@
+# Systemd in the initrd: options with the types and defaults of nixpkgs. From nixos:
+#   modules/system/boot/systemd/initrd.nix   00e6b22b508f; of its services, two options
+#   modules/system/boot/systemd/tpm2.nix     517dd30cf792
+#   modules/tasks/filesystems.nix            0148e16d1446 (managerEnvironment.SYSTEMD_SYSROOT_FSTAB)
+#   lib/systemd-types.nix                    of the same releases (contents, units)
+{ config, lib, pkgs, ... }:
+
+let
+  inherit (lib) mkOption types;
+  option = type: default: mkOption { inherit type default; };
+  sets = submodule: option (types.attrsOf (types.submodule submodule)) { };
+  cfg = config.boot.initrd.systemd;
+in
+{
+  options.boot.initrd.systemd = {
+    enable = option types.bool false;
+    package = option types.package config.systemd.package;
+    tpm2.enable = option types.bool true;
+    emergencyAccess = option (types.oneOf [ types.bool (types.nullOr types.str) ]) false;
+    managerEnvironment = option (types.attrsOf (types.nullOr (types.oneOf [ types.str types.path types.package ]))) { };
+
+    contents = sets {
+      options = {
+        enable = option types.bool true;
+        text = option (types.nullOr types.lines) null;
+        source = mkOption { type = types.path; };
+      };
+    };
+    storePaths = option (types.listOf (types.oneOf [ types.singleLineStr types.package ])) [ ];
+    packages = option (types.listOf types.package) [ ];
+    units = sets {
+      options = {
+        enable = option types.bool true;
+        text = option (types.nullOr types.str) null;
+      };
+    };
+    services = sets {
+      options = {
+        requiredBy = option (types.listOf types.str) [ ];
+        serviceConfig = option (types.attrsOf types.anything) { };
+      };
+    };
+  };
+
+  config = lib.mkIf (config.boot.initrd.enable && cfg.enable) {
+    boot.kernelParams = [ "root=fstab" ];
+    boot.initrd.systemd = {
+      contents."/init".source = "${cfg.package}/lib/systemd/systemd";
+      managerEnvironment.SYSTEMD_SYSROOT_FSTAB = pkgs.writeText "initrd-fstab" "";
+    };
+  };
+}
