@@ -119,7 +119,8 @@ fn names_what_is_wrong_with_a_document() {
         assert_ne!(changed, text, "{from}");
         Manifest::read(changed.as_bytes()).unwrap_err().to_string()
     };
-    assert!(said("\"version\":1", "\"version\":2").contains("version 2"));
+    assert!(said("\"version\":1", "\"version\":3").contains("version 3"));
+    assert!(said("\"version\":1", "\"version\":2").contains("`class` is missing"));
     assert!(said("\"version\":1,", "").contains("`version` is missing"));
     assert!(said("\"version\":1", "\"version\":1,\"extra\":{}").contains("`extra` is not known"));
     assert!(

@@ -1,13 +1,9 @@
-//! A manifest as a document: canonical JSON, one line a path.
+//! A manifest read as one document, with errors that name places as JSON has them.
 
-use std::collections::BTreeSet;
-
-use serde::Serialize;
 use serde_json::Value;
 
-use super::{ClosureError, ContentAddress, Entry, Manifest, VERSION};
+use super::{ClosureError, Entry, LINE_LIMIT, Manifest, VERSIONS, Whole};
 use crate::json::{self, JsonError, Object};
-use crate::{NarHash, Signature, StorePath};
 
 /// Why a text is no manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +12,7 @@ pub enum ReadError {
     #[error("the manifest is malformed: {0}")]
     Json(#[from] JsonError),
     /// A version that this program does not know.
-    #[error("the manifest has version {0}; this program reads version {VERSION}")]
+    #[error("the manifest has version {0}; this program reads versions 1 and 2")]
     Version(u64),
     /// The paths are not the toplevel's closure.
     #[error("the manifest's paths are no closure: {0}")]
@@ -26,38 +22,22 @@ pub enum ReadError {
         "the manifest is not in canonical form from byte {0} on (order, spacing or spelling): write it again with touchstone"
     )]
     NotCanonical(usize),
-}
-
-/// An entry as it is written: these keys in this order.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    path: &'a StorePath,
-    nar_hash: &'a NarHash,
-    nar_size: u64,
-    references: &'a BTreeSet<StorePath>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ca: &'a Option<ContentAddress>,
-    signatures: Vec<String>,
+    /// A line is longer than [`LINE_LIMIT`].
+    #[error("line {0} of the manifest is longer than {LINE_LIMIT} bytes")]
+    TooLong(usize),
 }
 
 impl Manifest {
-    /// The canonical document: the same manifest always gives the same bytes.
-    pub fn to_json(&self) -> String {
-        let head = format!(
-            "{{\"version\":{VERSION},\"toplevel\":\"{}\",\"paths\":[\n",
-            self.toplevel()
-        );
-        let lines: Vec<String> = self.entries().map(line).collect();
-        format!("{head}{}\n]}}\n", lines.join(",\n"))
-    }
-
     /// Reads a document. Total: any bytes give a manifest or a named error; what is accepted prints back to the same bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
         let manifest = Self::from_value(json::parse(bytes)?)?;
         let canonical = manifest.to_json();
         if canonical.as_bytes() == bytes {
-            return Ok(manifest);
+            let mut lines = canonical.lines();
+            return match lines.position(|line| line.len() >= LINE_LIMIT) {
+                Some(index) => Err(ReadError::TooLong(index + 1)),
+                None => Ok(manifest),
+            };
         }
         let same = canonical
             .bytes()
@@ -70,11 +50,16 @@ impl Manifest {
     fn from_value(document: Value) -> Result<Self, ReadError> {
         let mut document = Object::new("", document)?;
         // First, so that a newer version is named as such and not as a pile of unknown keys.
-        match document.number("version")? {
-            VERSION => {}
-            other => return Err(ReadError::Version(other)),
+        let version = document.number("version")?;
+        if !VERSIONS.contains(&version) {
+            return Err(ReadError::Version(version));
         }
+        let [plain, _] = VERSIONS;
         let toplevel = document.parsed("toplevel")?;
+        let whole = match version == plain {
+            true => None,
+            false => Some(whole(&mut document)?),
+        };
         let Value::Array(paths) = document.required("paths")? else {
             return Err(document.kind("paths", "a list of objects").into());
         };
@@ -83,27 +68,19 @@ impl Manifest {
             .into_iter()
             .enumerate()
             .map(|(index, value)| entry(index, value));
-        Ok(Self::new(
-            toplevel,
-            entries.collect::<Result<Vec<_>, _>>()?,
-        )?)
+        let entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
+        Ok(Self {
+            whole,
+            ..Self::new(toplevel, entries)?
+        })
     }
 }
 
-fn line(entry: &Entry) -> String {
-    let mut signatures: Vec<String> = entry.signatures.iter().map(Signature::to_string).collect();
-    // By their text: that is not the order of (name, bytes).
-    signatures.sort_unstable();
-    let line = Line {
-        path: &entry.path,
-        nar_hash: &entry.nar_hash,
-        nar_size: entry.nar_size,
-        references: &entry.references,
-        ca: &entry.ca,
-        signatures,
-    };
-    // Strings and numbers under fixed keys: there is nothing that cannot be written.
-    serde_json::to_string(&line).unwrap_or_default()
+fn whole(document: &mut Object) -> Result<Whole, JsonError> {
+    Ok(Whole {
+        class: document.parsed("class")?,
+        signatures: document.all_parsed("signatures")?.into_iter().collect(),
+    })
 }
 
 fn entry(index: usize, value: Value) -> Result<Entry, JsonError> {

@@ -2,24 +2,36 @@
 //!
 //! The format is specified in `docs/manifest.md`.
 
+mod class;
 #[cfg(feature = "json")]
 mod document;
+mod line;
 #[cfg(feature = "json")]
 mod sources;
+pub mod stream;
 mod verify;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use class::{Class, ClassError, Whole, whole_text};
 #[cfg(feature = "json")]
 pub use document::ReadError;
+pub use line::Flaw;
 #[cfg(feature = "json")]
 pub use sources::SourceError;
 pub use verify::{Trust, VerifyError};
 
 use crate::{ContentAddress, NarHash, SecretKey, Signature, StorePath, fingerprint};
 
-/// The version of the format.
-pub const VERSION: u64 = 1;
+/// The versions of the format: without a class of machines, and with one.
+pub const VERSIONS: [u64; 2] = [1, 2];
+/// Longest line of a document in bytes, line feed included: some 15 000 references and as many signatures.
+pub const LINE_LIMIT: usize = 1 << 21;
+/// Most paths of a closure.
+pub const PATHS_LIMIT: usize = 1 << 17;
+/// Most bytes of references of one path, so that its line is not too long.
+const REFERENCES_LIMIT: usize = LINE_LIMIT / 2;
 
 /// One store path of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +55,19 @@ impl Entry {
     pub fn fingerprint(&self) -> String {
         fingerprint(&self.path, &self.nar_hash, self.nar_size, &self.references)
     }
+
+    /// Checks what every path of a store has.
+    pub(crate) fn plausible(&self) -> Result<(), ClosureError> {
+        if self.nar_size == 0 {
+            return Err(ClosureError::NoSize(self.path.clone()));
+        }
+        let references = self.references.iter();
+        let written: usize = references.map(|path| path.as_str().len() + 3).sum();
+        match written > REFERENCES_LIMIT {
+            true => Err(ClosureError::TooManyReferences(self.path.clone())),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A toplevel and its whole closure: complete, without repetition, nothing beside it.
@@ -50,6 +75,7 @@ impl Entry {
 pub struct Manifest {
     toplevel: StorePath,
     entries: BTreeMap<StorePath, Entry>,
+    whole: Option<Whole>,
 }
 
 /// Why a list of paths is not a toplevel's closure.
@@ -77,6 +103,14 @@ pub enum ClosureError {
     /// A NAR of no bytes does not exist, and Nix refuses to sign one.
     #[error("{0} has a NAR size of 0: no NAR is that short")]
     NoSize(StorePath),
+    /// More references than a line of a manifest can have.
+    #[error(
+        "{0} refers to more paths than a manifest can list for one: at most {REFERENCES_LIMIT} bytes of them"
+    )]
+    TooManyReferences(StorePath),
+    /// More than [`PATHS_LIMIT`] paths.
+    #[error("there are more than {PATHS_LIMIT} paths, which no system has")]
+    TooMany,
 }
 
 impl Manifest {
@@ -88,6 +122,7 @@ impl Manifest {
         let manifest = Self {
             entries: keyed(entries)?,
             toplevel,
+            whole: None,
         };
         let reached = manifest.reach()?;
         match manifest.entries.keys().find(|path| !reached.contains(path)) {
@@ -104,10 +139,29 @@ impl Manifest {
         let mut manifest = Self {
             entries: keyed(entries)?,
             toplevel,
+            whole: None,
         };
         let reached: BTreeSet<StorePath> = manifest.reach()?.into_iter().cloned().collect();
         manifest.entries.retain(|path, _| reached.contains(path));
         Ok(manifest)
+    }
+
+    /// The same for a class of machines (version 2 of the format), not yet signed as a whole.
+    #[must_use]
+    pub fn for_class(self, class: Class) -> Self {
+        let signatures = BTreeSet::new();
+        let whole = Some(Whole { class, signatures });
+        Self { whole, ..self }
+    }
+
+    /// The machines that it is for, and signatures over the whole; none in version 1.
+    pub fn whole(&self) -> Option<&Whole> {
+        self.whole.as_ref()
+    }
+
+    /// The machines that it is for; none in version 1.
+    pub fn class(&self) -> Option<&Class> {
+        self.whole.as_ref().map(|whole| &whole.class)
     }
 
     /// The system that the manifest is of.
@@ -131,8 +185,14 @@ impl Manifest {
         self.entries.get(path)
     }
 
-    /// Adds a key's signature to every entry and returns how many entries did not have it before. Signing twice changes nothing.
+    /// Adds a key's signature to every entry, and to the whole where it is for a class of machines. The answer is how many entries did not have
+    /// it before. Signing twice changes nothing.
     pub fn sign(&mut self, key: &SecretKey) -> usize {
+        let digest = self.digest();
+        if let Some(whole) = &mut self.whole {
+            let text = whole_text(&self.toplevel, &whole.class, digest);
+            whole.signatures.insert(key.sign(&text));
+        }
         let add = |entry: &mut Entry| entry.signatures.insert(key.sign(&entry.fingerprint()));
         self.entries
             .values_mut()
@@ -167,12 +227,13 @@ fn keyed(
 ) -> Result<BTreeMap<StorePath, Entry>, ClosureError> {
     let mut keyed = BTreeMap::new();
     for entry in entries {
-        if entry.nar_size == 0 {
-            return Err(ClosureError::NoSize(entry.path));
-        }
+        entry.plausible()?;
         if let Some(twice) = keyed.insert(entry.path.clone(), entry) {
             return Err(ClosureError::Twice(twice.path));
         }
+    }
+    if keyed.len() > PATHS_LIMIT {
+        return Err(ClosureError::TooMany);
     }
     Ok(keyed)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Entry, Manifest};
-use crate::{PublicKey, StorePath, distinct_contents};
+use super::{Class, Entry, Manifest, Whole, whole_text};
+use crate::{PublicKey, Signature, StorePath, distinct_contents};
 
 /// Why a manifest is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,33 @@ pub enum VerifyError {
         /// Signatures needed.
         needed: usize,
     },
+    /// Too few good signatures over the whole manifest.
+    #[error(
+        "the manifest as a whole has {good} good signatures by trusted keys where {needed} are needed (its class: {class})"
+    )]
+    WholeUnsigned {
+        /// The machines that it says it is for.
+        class: Class,
+        /// Different trusted keys that signed it.
+        good: usize,
+        /// Signatures needed.
+        needed: usize,
+    },
+    /// The manifest is for other machines, or for none in particular.
+    #[error("the manifest is for {}, not for machines of the class {wanted}", said(.found.as_ref()))]
+    OtherClass {
+        /// The class of this machine.
+        wanted: Class,
+        /// What the manifest says.
+        found: Option<Class>,
+    },
+}
+
+fn said(class: Option<&Class>) -> String {
+    class.map_or_else(
+        || "no class of machines in particular".to_owned(),
+        |class| format!("machines of the class {class}"),
+    )
 }
 
 /// Whom a closure must be signed by: the trusted keys, and how many different ones of them must have signed each path.
@@ -61,9 +88,14 @@ impl Trust {
         &self.keys
     }
 
+    /// Different keys of which each must have signed.
+    pub fn sigs_needed(&self) -> usize {
+        self.sigs_needed
+    }
+
     /// Checks that enough trusted keys signed an entry. A content address excuses no path from being signed.
     pub fn check(&self, entry: &Entry) -> Result<(), VerifyError> {
-        let good = entry.signers(&self.keys).len();
+        let good = self.signers(&entry.fingerprint(), &entry.signatures);
         if good >= self.sigs_needed {
             return Ok(());
         }
@@ -72,6 +104,40 @@ impl Trust {
             good,
             needed: self.sigs_needed,
         })
+    }
+
+    /// Checks that enough trusted keys signed a whole manifest for its class of machines.
+    pub(crate) fn check_whole(
+        &self,
+        toplevel: &StorePath,
+        whole: &Whole,
+        digest: [u8; 32],
+    ) -> Result<(), VerifyError> {
+        let text = whole_text(toplevel, &whole.class, digest);
+        let good = self.signers(&text, &whole.signatures);
+        if good >= self.sigs_needed {
+            return Ok(());
+        }
+        Err(VerifyError::WholeUnsigned {
+            class: whole.class.clone(),
+            good,
+            needed: self.sigs_needed,
+        })
+    }
+
+    /// How many different trusted keys signed a text, as far as it matters: it counts no further than to what is needed.
+    fn signers(&self, text: &str, signatures: &BTreeSet<Signature>) -> usize {
+        let mut good = BTreeSet::new();
+        for key in &self.keys {
+            let verifies = |signature| key.verifies(text, signature);
+            if !good.contains(key.contents()) && signatures.iter().any(verifies) {
+                good.insert(key.contents());
+            }
+            if good.len() == self.sigs_needed {
+                break;
+            }
+        }
+        good.len()
     }
 }
 
@@ -82,6 +148,19 @@ impl Manifest {
     pub fn verify(&self, trusted: &[PublicKey], sigs_needed: usize) -> Result<(), VerifyError> {
         let trust = Trust::new(trusted.to_vec(), sigs_needed)?;
         self.entries().try_for_each(|entry| trust.check(entry))
+    }
+
+    /// Checks that it is for a class of machines, and that enough trusted keys signed it as a whole. Its entries are another question.
+    pub fn verify_whole(&self, trust: &Trust, class: &Class) -> Result<(), VerifyError> {
+        match &self.whole {
+            Some(whole) if whole.class == *class => {
+                trust.check_whole(&self.toplevel, whole, self.digest())
+            }
+            other => Err(VerifyError::OtherClass {
+                wanted: class.clone(),
+                found: other.as_ref().map(|whole| whole.class.clone()),
+            }),
+        }
     }
 }
 
