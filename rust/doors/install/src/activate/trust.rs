@@ -118,6 +118,9 @@ fn help(refused: &Refused) -> &'static str {
             "sign the closure with a key that this system trusts (`nix store sign --recursive`), and bring the signatures here"
         }
         Refused::Registry(_) => "import the closure again",
+        Refused::Manifest(_) | Refused::OtherToplevel { .. } => {
+            "name the manifest of this very toplevel, as it was made"
+        }
         Refused::Closure(_)
         | Refused::Nar(_)
         | Refused::Content { .. }

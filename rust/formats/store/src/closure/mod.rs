@@ -4,6 +4,8 @@
 //! signed ([`verify`])? What is said of a path comes from a [`Registry`], which is not trusted: a lie in it has no signature.
 
 mod check;
+mod graph;
+mod judge;
 mod order;
 mod refused;
 mod registration;

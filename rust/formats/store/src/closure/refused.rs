@@ -1,6 +1,7 @@
 //! Why a closure is refused, before a disk is looked at or after.
 
 use super::RegistryError;
+use crate::manifest::stream::StreamError;
 use crate::manifest::{ClosureError, VerifyError};
 use crate::nar::NarError;
 use crate::{AddressError, NarHash, StorePath};
@@ -24,7 +25,18 @@ pub enum Refused {
         /// The path of which nothing is known.
         missing: StorePath,
     },
-    /// A path is not signed by enough trusted keys.
+    /// A manifest is malformed.
+    #[error("the manifest is malformed: {0}")]
+    Manifest(#[from] StreamError),
+    /// A manifest is of another system.
+    #[error("the manifest is of {found}, not of {wanted}")]
+    OtherToplevel {
+        /// The toplevel that is to be verified.
+        wanted: StorePath,
+        /// The toplevel that the manifest is of.
+        found: StorePath,
+    },
+    /// A path is not signed by enough trusted keys, or a manifest as a whole.
     #[error(transparent)]
     Signatures(#[from] VerifyError),
     /// A path is not signed by enough trusted keys, and its content address does not prove it either.

@@ -1,15 +1,22 @@
 //! What is to be hashed: paths of which every one is known to be what somebody trusted wanted.
 
 use std::collections::BTreeSet;
+use std::io::BufRead;
 
-use super::{Refused, Registry, Trust};
-use crate::manifest::{ClosureError, VerifyError};
+use super::graph::Graph;
+use super::{Refused, Registry, Trust, judge};
+use crate::manifest::stream::{Head, Reader, StreamError};
+use crate::manifest::{Class, VerifyError, Whole};
 use crate::{Entry, NarHash, Proof, StorePath};
+
+/// References and signatures of the entries that are in memory at the same time, one entry more or less.
+const BATCH: usize = 4096;
 
 /// A closure that is authentic: the toplevel and all that it reaches, each path with what it must hash to. Nothing is kept that hashing
 /// does not need, so that the list of 5 000 paths takes about a megabyte.
 ///
-/// There is no way to one but through signatures, see [`Trusted::from_registry`].
+/// There is no way to one but through signatures, see [`Trusted::from_manifest`] and
+/// [`Trusted::from_registry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trusted {
     toplevel: StorePath,
@@ -30,6 +37,42 @@ pub struct Expected {
 }
 
 impl Trusted {
+    /// The closure by a manifest, which is read as a stream and need not be trusted itself. No disk is looked at.
+    ///
+    /// Signatures must be as [`Trusted::from_registry`] says. With a class of machines the manifest as a whole must be signed for that class, by
+    /// as many keys; without one it does not matter whether it is for a class.
+    ///
+    /// # Errors
+    /// [`Refused`] when it is malformed, of another toplevel, for other machines, no complete closure, or not authentic.
+    pub fn from_manifest(
+        input: impl BufRead,
+        trust: &Trust,
+        toplevel: &StorePath,
+        class: Option<&Class>,
+    ) -> Result<Self, Refused> {
+        let mut reader = Reader::new(input)?;
+        wanted(reader.head(), toplevel, class)?;
+        let (mut graph, mut paths) = (Graph::default(), Vec::new());
+        loop {
+            let entries = batch(&mut reader)?;
+            if entries.is_empty() {
+                break;
+            }
+            paths.extend(judge::all(&entries, toplevel, trust)?);
+            for entry in &entries {
+                graph.add(entry)?;
+            }
+        }
+        let tail = reader.finish()?;
+        if let Some(class) = class {
+            let (class, signatures) = (class.clone(), tail.signatures);
+            trust.check_whole(toplevel, &Whole { class, signatures }, tail.digest)?;
+        }
+        graph.is_closure_of(toplevel)?;
+        let toplevel = toplevel.clone();
+        Ok(Self { toplevel, paths })
+    }
+
     /// The closure by what a registry says: the walk begins at the toplevel and follows authentic references only. No disk is looked at.
     ///
     /// The toplevel must be signed. What is reached must be signed, or have a content address that makes its name together with its references:
@@ -48,8 +91,7 @@ impl Trusted {
         let mut waiting = vec![first.entry];
         let mut paths = Vec::new();
         while let Some(entry) = waiting.pop() {
-            let referred_to = entry.path != *toplevel;
-            paths.push(expected(&entry, trust, referred_to)?);
+            paths.push(judge::one(&entry, toplevel, trust)?);
             for reference in &entry.references {
                 if !seen.insert(reference.clone()) {
                     continue;
@@ -85,28 +127,31 @@ impl Trusted {
     }
 }
 
-/// What an entry's path must be, when enough trusted keys say so, or when something authentic refers to it and its name was made of what it
-/// holds.
-fn expected(entry: &Entry, trust: &Trust, referred_to: bool) -> Result<Expected, Refused> {
-    let proof = match trust.check(entry) {
-        Ok(()) => Proof::Nar,
-        Err(unsigned) if referred_to => by_content(entry, unsigned)?,
-        Err(unsigned) => return Err(unsigned.into()),
-    };
-    if entry.nar_size == 0 {
-        return Err(ClosureError::NoSize(entry.path.clone()).into());
+/// Whether a manifest is the one that is wanted, by what its first line says.
+fn wanted(head: &Head, toplevel: &StorePath, class: Option<&Class>) -> Result<(), Refused> {
+    if head.toplevel != *toplevel {
+        return Err(Refused::OtherToplevel {
+            wanted: toplevel.clone(),
+            found: head.toplevel.clone(),
+        });
     }
-    Ok(Expected {
-        path: entry.path.clone(),
-        nar_hash: entry.nar_hash,
-        nar_size: entry.nar_size,
-        proof,
-    })
+    match class {
+        Some(class) if head.class.as_ref() != Some(class) => Err(VerifyError::OtherClass {
+            wanted: class.clone(),
+            found: head.class.clone(),
+        }
+        .into()),
+        _ => Ok(()),
+    }
 }
 
-fn by_content(entry: &Entry, unsigned: VerifyError) -> Result<Proof, Refused> {
-    match entry.addressed() {
-        None => Err(unsigned.into()),
-        Some(proof) => proof.map_err(|source| Refused::Address { unsigned, source }),
+/// Some of the entries that follow; none at the end.
+fn batch(reader: &mut Reader<impl BufRead>) -> Result<Vec<Entry>, StreamError> {
+    let (mut entries, mut weight) = (Vec::new(), 0);
+    while weight < BATCH {
+        let Some(entry) = reader.entry()? else { break };
+        weight += 1 + entry.references.len() + entry.signatures.len();
+        entries.push(entry);
     }
+    Ok(entries)
 }

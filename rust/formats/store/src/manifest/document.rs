@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ClosureError, Entry, LINE_LIMIT, Manifest, VERSIONS, Whole};
+use super::{ClosureError, DOCUMENT_LIMIT, Entry, LINE_LIMIT, Manifest, VERSIONS, Whole};
 use crate::json::{self, JsonError, Object};
 
 /// Why a text is no manifest.
@@ -22,6 +22,9 @@ pub enum ReadError {
         "the manifest is not in canonical form from byte {0} on (order, spacing or spelling): write it again with touchstone"
     )]
     NotCanonical(usize),
+    /// The document is longer than [`DOCUMENT_LIMIT`].
+    #[error("the manifest has {0} bytes; at most {DOCUMENT_LIMIT} are read")]
+    TooLarge(usize),
     /// A line is longer than [`LINE_LIMIT`].
     #[error("line {0} of the manifest is longer than {LINE_LIMIT} bytes")]
     TooLong(usize),
@@ -30,6 +33,9 @@ pub enum ReadError {
 impl Manifest {
     /// Reads a document. Total: any bytes give a manifest or a named error; what is accepted prints back to the same bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
+        if bytes.len() > DOCUMENT_LIMIT {
+            return Err(ReadError::TooLarge(bytes.len()));
+        }
         let manifest = Self::from_value(json::parse(bytes)?)?;
         let canonical = manifest.to_json();
         if canonical.as_bytes() == bytes {

@@ -28,6 +28,8 @@ use crate::{ContentAddress, NarHash, SecretKey, Signature, StorePath, fingerprin
 pub const VERSIONS: [u64; 2] = [1, 2];
 /// Longest line of a document in bytes, line feed included: some 15 000 references and as many signatures.
 pub const LINE_LIMIT: usize = 1 << 21;
+/// Longest document in bytes: some 60 000 paths.
+pub const DOCUMENT_LIMIT: usize = 1 << 26;
 /// Most paths of a closure.
 pub const PATHS_LIMIT: usize = 1 << 17;
 /// Most bytes of references of one path, so that its line is not too long.
@@ -152,6 +154,14 @@ impl Manifest {
         let signatures = BTreeSet::new();
         let whole = Some(Whole { class, signatures });
         Self { whole, ..self }
+    }
+
+    /// Adds a signature over the whole that was made elsewhere; a manifest for no class has none. Whether it is good [`Manifest::verify_whole`]
+    /// says.
+    pub fn add_signature(&mut self, signature: Signature) {
+        if let Some(whole) = &mut self.whole {
+            whole.signatures.insert(signature);
+        }
     }
 
     /// The machines that it is for, and signatures over the whole; none in version 1.

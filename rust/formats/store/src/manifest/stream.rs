@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read};
 use sha2::{Digest, Sha256};
 
 use super::line::{Flaw, Line};
-use super::{Class, ClosureError, Entry, LINE_LIMIT, PATHS_LIMIT, VERSIONS};
+use super::{Class, ClosureError, DOCUMENT_LIMIT, Entry, LINE_LIMIT, PATHS_LIMIT, VERSIONS};
 use crate::{NarHash, Signature, StorePath};
 
 /// Why a stream is no manifest.
@@ -23,6 +23,9 @@ pub enum StreamError {
     /// A line is longer than [`LINE_LIMIT`].
     #[error("line {0} is longer than {LINE_LIMIT} bytes")]
     TooLong(usize),
+    /// The document is longer than [`DOCUMENT_LIMIT`].
+    #[error("it is longer than {DOCUMENT_LIMIT} bytes")]
+    TooLarge,
     /// A line does not end, or is no text.
     #[error("line {0} is cut, or no text")]
     Cut(usize),
@@ -162,15 +165,18 @@ struct Lines<R> {
     line: Vec<u8>,
     /// Which one it is, from 1.
     number: usize,
+    /// Bytes that were read.
+    read: usize,
 }
 
 impl<R: BufRead> Lines<R> {
     fn new(input: R) -> Self {
-        let (line, number) = (Vec::new(), 0);
+        let (line, number, read) = (Vec::new(), 0, 0);
         Self {
             input,
             line,
             number,
+            read,
         }
     }
 
@@ -182,6 +188,10 @@ impl<R: BufRead> Lines<R> {
         limited.read_until(b'\n', &mut self.line)?;
         if self.line.len() > LINE_LIMIT {
             return Err(StreamError::TooLong(self.number));
+        }
+        self.read += self.line.len();
+        if self.read > DOCUMENT_LIMIT {
+            return Err(StreamError::TooLarge);
         }
         let line = self.line.strip_suffix(b"\n");
         let text = line.and_then(|line| std::str::from_utf8(line).ok());
