@@ -309,9 +309,14 @@ fn names_the_line_and_the_byte_of_what_is_malformed() {
     assert!(said("-libc\",", "-libc/lib\",").contains("goes on below a store path"));
     assert!(said("\"narSize\"", "\"ca\":null,\"narSize\"").starts_with("line 2, byte"));
     assert!(said("sha256-Bw", "sha256:Bw").contains("52 characters"));
-    assert!(said("]}\n", "]}\n\n").contains("follows the end"));
-    assert!(said("]}\n", "]}").contains("is cut"));
-    assert!(said("]}\n", "]}\r\n").contains("the end of the line is expected"));
+    let end = |end: &str| {
+        let changed = format!("{}{end}", text.trim_end());
+        assert!(Manifest::read(changed.as_bytes()).is_err(), "{end:?}");
+        streamed(changed.as_bytes()).unwrap_err().to_string()
+    };
+    assert!(end("\n\n").contains("follows the end"));
+    assert!(end("").contains("is cut"));
+    assert!(end("\r\n").contains("the end of the line is expected"));
 }
 
 #[test]
