@@ -42,7 +42,7 @@ pub enum Command {
     Boot(Boot),
     /// Make the generation before the current one of a profile the current one, and install it
     Rollback(Rollback),
-    /// Remove what the firmware remembers as the default entry (LoaderEntryDefault), which goes before all settings
+    /// Remove what the firmware remembers as the default entry (LoaderEntryDefault, LoaderEntryPreferred), which goes before all settings
     ClearEntryDefault(ClearEntryDefault),
 }
 

@@ -17,6 +17,11 @@ impl Session<'_> {
                 "the EFI variable LoaderEntryDefault names {entry}, which systemd-boot starts whatever loader.conf says; `touchstone-install clear-entry-default` removes it"
             ));
         }
+        if let Some(entry) = &self.running.preferred_variable {
+            notes.push(format!(
+                "the EFI variable LoaderEntryPreferred names {entry}, which systemd-boot from 260 on starts while it is not bad, whatever loader.conf says; `touchstone-install clear-entry-default` removes it"
+            ));
+        }
         if wishes::is_bad(&first.present, id) {
             notes.push(format!(
                 "{id} was tried and is bad: systemd-boot passes it over; `touchstone-install bless` gives it another chance"

@@ -19,6 +19,8 @@ pub struct Running {
     pub selected: Option<String>,
     /// The entry that an EFI variable makes the default, whatever `loader.conf` says.
     pub default_variable: Option<String>,
+    /// The entry that an EFI variable prefers, whatever `loader.conf` says.
+    pub preferred_variable: Option<String>,
 }
 
 impl Running {
@@ -33,6 +35,7 @@ impl Running {
             counted: variables.boot_count_path()?,
             selected: variables.entry_selected()?,
             default_variable: variables.entry_default()?,
+            preferred_variable: variables.entry_preferred()?,
         })
     }
 

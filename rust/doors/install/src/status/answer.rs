@@ -33,6 +33,8 @@ pub struct Machine {
     pub counted: Option<String>,
     /// What the firmware remembers as the default, whatever `loader.conf` says.
     pub entry_default: Option<String>,
+    /// What it remembers as preferred, which systemd-boot from 260 on starts before that while it is not bad.
+    pub entry_preferred: Option<String>,
 }
 
 /// Whether the firmware asks for signatures.

@@ -91,6 +91,7 @@ fn machine(
         booted: variables.entry_selected()?,
         counted: variables.boot_count_path()?.map(|path| path.to_string()),
         entry_default: variables.entry_default()?,
+        entry_preferred: variables.entry_preferred()?,
     })
 }
 

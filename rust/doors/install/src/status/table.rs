@@ -21,6 +21,10 @@ impl fmt::Display for Status {
                 "default of the firmware (LoaderEntryDefault)",
                 &self.machine.entry_default,
             ),
+            (
+                "preferred by the firmware (LoaderEntryPreferred)",
+                &self.machine.entry_preferred,
+            ),
         ];
         for (what, fact) in facts {
             if let Some(fact) = fact {

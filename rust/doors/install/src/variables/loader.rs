@@ -86,12 +86,24 @@ impl Variables {
     /// # Errors
     /// Those of [`Variables::text`], [`VariableError::Write`].
     pub fn clear_entry_default(&self) -> Result<Option<String>, VariableError> {
+        self.clear(ENTRY_DEFAULT)
+    }
+
+    /// Removes the preferred entry that the machine remembers. The answer is what it was.
+    ///
+    /// # Errors
+    /// Those of [`Variables::clear_entry_default`].
+    pub fn clear_entry_preferred(&self) -> Result<Option<String>, VariableError> {
+        self.clear(ENTRY_PREFERRED)
+    }
+
+    fn clear(&self, name: &str) -> Result<Option<String>, VariableError> {
         // One that is no text is removed as well: that is what was asked for.
-        let before = match self.entry_default() {
+        let before = match self.text(Vendor::Loader, name) {
             Err(VariableError::Text { .. }) => Some("(no text)".to_owned()),
             read => read?,
         };
-        self.remove(Vendor::Loader, ENTRY_DEFAULT)?;
+        self.remove(Vendor::Loader, name)?;
         Ok(before)
     }
 

@@ -73,10 +73,12 @@ fn a_boot_that_is_not_counted_needs_no_blessing_and_blames_no_entry() {
 fn the_default_of_the_firmware_goes_when_that_is_asked_for() {
     let world = World::new();
     world.variable("LoaderEntryDefault", "nixos-1.conf");
+    let both = |default: Option<&str>, preferred: Option<&str>| json!({ "entryDefault": default, "entryPreferred": preferred });
     let answer = world.done(&["clear-entry-default"]);
-    assert_eq!(answer, json!({ "entryDefault": "nixos-1.conf" }));
-    assert_eq!(
-        world.done(&["clear-entry-default"]),
-        json!({ "entryDefault": null })
-    );
+    assert_eq!(answer, both(Some("nixos-1.conf"), None));
+    assert_eq!(world.done(&["clear-entry-default"]), both(None, None));
+    world.variable("LoaderEntryPreferred", "nixos-2.conf");
+    let answer = world.done(&["clear-entry-default"]);
+    assert_eq!(answer, both(None, Some("nixos-2.conf")));
+    assert_eq!(world.done(&["clear-entry-default"]), both(None, None));
 }

@@ -274,6 +274,17 @@ fn what_the_firmware_remembers_decides_what_starts_next() {
             .contains("the system's generation is 2")
     );
     assert_eq!(found["machine"]["entryDefault"], world.entry(1).id());
+    assert_eq!(found["machine"]["entryPreferred"], json!(null));
+    fs::remove_file(
+        world
+            .at("/sys/firmware/efi/efivars")
+            .join("LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"),
+    )
+    .unwrap();
+    world.variable("LoaderEntryPreferred", &world.entry(1).id());
+    let (good, found) = status(&world);
+    assert!(good && entry(&found, 1)["next"] == true && entry(&found, 2)["next"] == false);
+    assert_eq!(found["machine"]["entryPreferred"], world.entry(1).id());
 }
 
 /// Behind shim, its own list admits what the firmware's does not; shim itself the firmware starts.

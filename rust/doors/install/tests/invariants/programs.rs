@@ -232,11 +232,16 @@ fn from_260_on_the_default_is_preferred_while_it_is_not_bad() {
 fn a_variable_that_overrules_loader_conf_is_named() {
     let world = World::signing("trixie");
     world.variable("LoaderEntryDefault", "arch.conf");
+    world.variable("LoaderEntryPreferred", "debian.conf");
     let toplevel = world.add(1);
     let report = world.install(&toplevel);
     let notes = report["notes"].to_string();
     assert!(
         notes.contains("LoaderEntryDefault") && notes.contains("arch.conf"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("LoaderEntryPreferred") && notes.contains("debian.conf"),
         "{notes}"
     );
 }
