@@ -10,13 +10,14 @@ use touchstone_esp::{
 };
 
 use super::error::InstallError;
+use super::firmware;
 use super::images::{Again, Work};
 use super::known::{Known, hex_of, write_whole};
+use super::place::{self, OWN};
 use super::policy::{self, Place, Policy};
 use super::report::Report;
 use super::run::{Session, Wanted, state_error};
 use super::volumes::Partition;
-use super::{firmware, loader};
 
 impl Session<'_> {
     /// Makes the images that are written.
@@ -167,8 +168,7 @@ impl Session<'_> {
             return Vec::new();
         }
         let system = self.system();
-        let path = loader::arch(&system)
-            .and_then(|arch| EspPath::parse(&format!("EFI/systemd/systemd-boot{arch}.efi")).ok());
+        let path = place::arch(&system).and_then(|arch| EspPath::parse(&OWN.of(arch)).ok());
         let esps = self.partitions.iter().map(|pair| &pair.esp);
         let mut esps =
             esps.filter_map(|esp| wanted.iter().find(|one| std::ptr::eq(one.partition, esp)));

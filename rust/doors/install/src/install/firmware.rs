@@ -1,5 +1,6 @@
 //! The firmware's own menu: told of the boot loader when it is installed for the first time.
 
+use super::place::{self, FALLBACK, OWN};
 use super::volumes::Partitions;
 use crate::Host;
 use crate::variables::boot_entry::{BootEntries, Target};
@@ -17,12 +18,12 @@ pub fn announce(host: &Host, partitions: &[Partitions], system: &str, shim: bool
     }
     let mut notes = Vec::new();
     let mut targets = Vec::new();
-    let arch = super::loader::arch(system).unwrap_or("x64");
+    let arch = place::arch(system).unwrap_or("x64");
     for pair in partitions {
         let file = match shim {
             // What the firmware's own keys have signed.
-            true => format!("EFI/BOOT/BOOT{}.EFI", arch.to_ascii_uppercase()),
-            false => format!("EFI/systemd/systemd-boot{arch}.efi"),
+            true => FALLBACK.of(arch),
+            false => OWN.of(arch),
         };
         let file = touchstone_esp::EspPath::parse(&file);
         match (Partition::of(host.root(), &pair.esp.place), file) {

@@ -16,6 +16,7 @@ use super::error::{Incomplete, InstallError};
 use super::images::{Work, check, context};
 use super::judge::Judge;
 use super::known::{Known, Placed, hex_of};
+use super::place::{BEHIND_SHIM, FALLBACK, OWN, Place, arch};
 use super::volumes::{Look, Partition};
 use crate::Host;
 use crate::generation::Generation;
@@ -116,19 +117,18 @@ impl Programs {
 
     /// Every path that may be written, in the order in which they are.
     pub fn paths(&self) -> Vec<(EspPath, &Program)> {
-        let own = format!("EFI/systemd/systemd-boot{}.efi", self.arch);
-        let fallback = format!("EFI/BOOT/BOOT{}.EFI", self.arch.to_ascii_uppercase());
-        let beside_shim = format!("EFI/BOOT/grub{}.efi", self.arch);
         let places = match &self.shim {
-            // shim starts what lies beside it under this name.
             Some(shim) => vec![
-                (own, &self.loader),
-                (beside_shim, &self.loader),
-                (fallback, shim),
+                (OWN, &self.loader),
+                (BEHIND_SHIM, &self.loader),
+                (FALLBACK, shim),
             ],
-            None => vec![(own, &self.loader), (fallback, &self.loader)],
+            None => vec![(OWN, &self.loader), (FALLBACK, &self.loader)],
         };
-        let parsed = |(path, program): (String, _)| Some((EspPath::parse(&path).ok()?, program));
+        let parsed = |(place, program): (Place, _)| {
+            let path = EspPath::parse(&place.of(self.arch)).ok()?;
+            Some((path, program))
+        };
         places.into_iter().filter_map(parsed).collect()
     }
 }
@@ -297,26 +297,14 @@ impl Program {
 
 /// The version of the systemd-boot that is on a partition already.
 pub fn installed(partition: &Partition, system: &str) -> Option<LoaderVersion> {
-    let path = format!("EFI/systemd/systemd-boot{}.efi", arch(system)?);
-    let bytes = content(partition, &EspPath::parse(&path).ok()?).ok()?;
+    let path = EspPath::parse(&OWN.of(arch(system)?)).ok()?;
+    let bytes = content(partition, &path).ok()?;
     read_version(facts(&mut Cursor::new(bytes))?.version.as_deref())
 }
 
 /// A version as it can be compared.
 pub fn read_version(version: Option<&str>) -> Option<LoaderVersion> {
     LoaderVersion::read(&format!("systemd-boot {}", version?))
-}
-
-/// How firmware calls an architecture.
-pub fn arch(system: &str) -> Option<&'static str> {
-    Some(match system.split('-').next()? {
-        "x86_64" => "x64",
-        "aarch64" => "aa64",
-        "i686" => "ia32",
-        "riscv64" => "riscv64",
-        "loongarch64" => "loongarch64",
-        _ => return None,
-    })
 }
 
 /// Where programs of others lie as well.

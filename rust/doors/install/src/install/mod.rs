@@ -12,6 +12,7 @@ pub mod known;
 pub mod loader;
 mod notes;
 mod partitions;
+pub mod place;
 pub mod policy;
 pub mod present;
 pub mod report;

@@ -12,6 +12,7 @@ use touchstone_pe::ReadError;
 use touchstone_sign::firmware::Rule;
 
 use super::answer::Judged;
+use crate::install::place::FALLBACK;
 use crate::variables::secure_boot::SecureBoot;
 
 /// Looks at the files of one partition. Initrds and kernels that several entries share are read once.
@@ -68,7 +69,7 @@ impl<'a> Judge<'a> {
         let known = self.secure_boot.cloned().unwrap_or_default();
         let enforced = known.enforced;
         // shim starts everything but itself, and lies where firmware looks.
-        let (db, dbx) = match is_fallback(path) {
+        let (db, dbx) = match FALLBACK.has(path) {
             true => (&known.db, &known.dbx),
             false => known.of_entries(),
         };
@@ -118,13 +119,6 @@ impl<'a> Judge<'a> {
     pub(super) fn open(&self, path: &EspPath) -> io::Result<File> {
         self.volume.open(path)
     }
-}
-
-/// Whether firmware starts it by itself.
-fn is_fallback(path: &EspPath) -> bool {
-    let folder = path.folder();
-    let folder = folder.as_ref().map(EspPath::as_str).unwrap_or_default();
-    folder.eq_ignore_ascii_case("EFI/BOOT") && path.name().to_ascii_lowercase().starts_with("boot")
 }
 
 pub(super) fn refused(why: String) -> Judged {

@@ -8,26 +8,24 @@ use touchstone_pe::uki::loader_info;
 
 use super::answer::LoaderStatus;
 use super::judge::Judge;
+use crate::install::place::{BEHIND_SHIM, FALLBACK, OWN, Place};
 
-/// Where systemd-boot lies, and the name that firmware starts by itself.
-const PLACES: [(&str, &str); 2] = [("EFI/systemd", "systemd-boot"), ("EFI/BOOT", "boot")];
+/// Where the installer puts it.
+const PLACES: [Place; 3] = [OWN, FALLBACK, BEHIND_SHIM];
 
 /// The copies: systemd-boot's own first.
 pub(super) fn all(volume: &Real, judge: &mut Judge<'_>) -> Vec<LoaderStatus> {
     let mut loaders = Vec::new();
-    for (folder, prefix) in PLACES {
-        let Ok(folder) = EspPath::parse(folder) else {
+    for place in PLACES {
+        let Ok(folder) = EspPath::parse(place.folder) else {
             continue;
-        };
-        let is_loader = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            name.starts_with(prefix) && name.ends_with(".efi")
         };
         // A folder that is not there has no boot loader in it.
         let mut found = volume.list(Some(&folder)).unwrap_or_default();
-        found.retain(|one| one.kind == Kind::File && is_loader(&one.name));
         found.sort_by(|one, other| one.name.cmp(&other.name));
-        let paths = found.iter().filter_map(|one| folder.join(&one.name).ok());
+        let files = found.iter().filter(|one| one.kind == Kind::File);
+        let paths = files.filter_map(|one| folder.join(&one.name).ok());
+        let paths = paths.filter(|path| place.has(path));
         loaders.extend(paths.map(|path| LoaderStatus {
             version: version(&path, judge),
             judged: judge.program(&path),

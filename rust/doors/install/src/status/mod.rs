@@ -12,7 +12,7 @@ mod table;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use touchstone_esp::{Assessment, BootCount};
+use touchstone_esp::{Assessment, BootCount, EspPath};
 
 pub use answer::{
     Assessed, EntryStatus, Judged, LoaderStatus, Machine, Predicted, PredictedLeaf,
@@ -21,6 +21,7 @@ pub use answer::{
 
 use crate::Host;
 use crate::generation::{self, Generation};
+use crate::install::place::{BEHIND_SHIM, OWN};
 use crate::install::volumes::{Partition, Partitions};
 use crate::profiles::{self, Profile, ProfilesError};
 use crate::variables::secure_boot::SecureBoot;
@@ -241,14 +242,21 @@ impl Look<'_> {
         file.map(|file| predicted::read(host, file)).transpose()
     }
 
+    /// Whether the machine is to be started by this program. What lies in `EFI/BOOT` may be another system's where nothing was installed there,
+    /// and behind shim where there is none.
+    fn starts(&self, path: &str) -> bool {
+        let Ok(path) = EspPath::parse(path) else {
+            return false;
+        };
+        let shim = self.secure_boot.is_some_and(|known| known.shim.is_some());
+        OWN.has(&path) || (self.loader && (shim || !BEHIND_SHIM.has(&path)))
+    }
+
     /// What should boot from this partition, and will not.
     fn problems(&self, volume: &VolumeStatus, status: &mut Status) {
         let esp = volume.esp.display();
         let problems = &mut status.problems;
-        // What lies in EFI/BOOT may be another system's.
-        let ours =
-            |path: &str| self.loader || path.to_ascii_lowercase().starts_with("efi/systemd/");
-        let loaders = volume.loaders.iter().filter(|one| ours(&one.path));
+        let loaders = volume.loaders.iter().filter(|one| self.starts(&one.path));
         for loader in loaders.filter(|one| !one.judged.boots) {
             let why = loader.judged.why.join("; ");
             problems.push(format!("{esp}/{} will not start: {why}", loader.path));

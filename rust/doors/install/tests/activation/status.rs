@@ -287,6 +287,9 @@ fn what_the_firmware_remembers_decides_what_starts_next() {
     assert_eq!(found["machine"]["entryPreferred"], world.entry(1).id());
 }
 
+/// The list by which shim says that it started the boot loader.
+const SHIM: &str = "MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23";
+
 /// Behind shim, its own list admits what the firmware's does not; shim itself the firmware starts.
 #[test]
 fn what_shim_starts_is_judged_by_its_list_as_well() {
@@ -296,10 +299,30 @@ fn what_shim_starts_is_judged_by_its_list_as_well() {
     world.done(&["boot", world.sealed("2", &signed.strangers).as_str()]);
     world.enforce(true);
     let list = fs::read(signed.folder.path().join("strangers/db.esl")).unwrap();
-    world.raw_variable("MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23", &list);
+    world.raw_variable(SHIM, &list);
     let (good, found) = status(&world);
     assert!(good && entry(&found, 2)["boots"] == true, "{found:#}");
     assert!(found["notes"].to_string().contains("shim started"));
+    // What shim starts is a boot loader, and without shim the one of another system.
+    world.write("/boot/EFI/BOOT/grubx64.efi", &signed.strangers);
+    let (good, found) = status(&world);
+    let behind = |found: &Value| {
+        let loaders = found["volumes"][0]["loaders"].as_array().unwrap();
+        let mut behind = loaders.iter();
+        let behind = behind.find(|one| one["path"] == "EFI/BOOT/grubx64.efi");
+        behind.unwrap().clone()
+    };
+    assert!(good && behind(&found)["version"].is_string(), "{found:#}");
+    let unsigned = fs::read(&inputs().boot["sid"]["x64"]).unwrap();
+    world.write("/boot/EFI/BOOT/grubx64.efi", &unsigned);
+    let (good, found) = status(&world);
+    assert!(!good && found["problems"].to_string().contains("grubx64.efi"));
+    fs::remove_file(world.at("/sys/firmware/efi/efivars").join(SHIM)).unwrap();
+    let (_, found) = status(&world);
+    assert!(behind(&found)["boots"] == false);
+    assert!(!found["problems"].to_string().contains("grubx64.efi"));
+    fs::remove_file(world.at("/boot/EFI/BOOT/grubx64.efi")).unwrap();
+    world.raw_variable(SHIM, &list);
     fs::write(&files(&world, "EFI/BOOT", "BOOT")[0], &signed.strangers).unwrap();
     let (good, found) = status(&world);
     assert!(
