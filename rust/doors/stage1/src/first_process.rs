@@ -9,8 +9,13 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::configuration::{Configuration, OnFailure};
 use crate::failure;
+use crate::gate::firmware::VARIABLES;
 use crate::gate::{self, Refusal};
 use crate::machine::Machine;
+
+/// A variable that every firmware has. Source: UEFI, "Globally Defined Variables".
+const VARIABLES_SIGN: &str =
+    "/sys/firmware/efi/efivars/BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
 /// Judges, and becomes the program that the configuration names; never returns.
 pub fn run() -> ! {
@@ -31,6 +36,9 @@ pub fn run() -> ! {
 fn judge(machine: &Machine, configuration: &Configuration) -> Result<(), Refusal> {
     let _proc = Mounted::at("/proc", "proc", "/proc/self")?;
     let _sys = Mounted::at("/sys", "sysfs", "/sys/kernel")?;
+    // Machines without them have nothing in them: systemd mounts them in the same way.
+    let _variables = Mounted::at(VARIABLES, "efivarfs", VARIABLES_SIGN);
+    gate::firmware::reveal(machine)?;
     gate::judge(machine, configuration).map(|_| ())
 }
 

@@ -1,5 +1,9 @@
 //! What the firmware, or the host of a virtual machine, tells systemd.
 
+use std::process::Command;
+
+use rustix::system::uname;
+
 use super::refusal::Refusal;
 use crate::machine::Machine;
 
@@ -11,6 +15,89 @@ const TABLE: &str = "/sys/firmware/dmi/tables/DMI";
 const LIMIT: u64 = 1 << 24;
 /// The structure of strings that the manufacturer is free to choose.
 const OEM_STRINGS: u8 = 11;
+
+/// The firmware's variables.
+pub const VARIABLES: &str = "/sys/firmware/efi/efivars";
+/// A variable with a command line for systemd alone. With Secure Boot systemd leaves it alone; without, nobody measures it.
+/// Source: systemd, `read_efi_options_variable`.
+const SYSTEMD_OPTIONS: &str = "SystemdOptions-8cf2644b-4b0b-428f-9387-6d876050dc67";
+
+/// The kernel's driver of `fw_cfg`.
+const QEMU_MODULE: &str = "qemu_fw_cfg";
+/// What it shows once it is loaded.
+const QEMU_FOLDER: &str = "/sys/firmware/qemu_fw_cfg";
+/// The devices of ACPI, by name and number.
+const ACPI_DEVICES: &str = "/sys/bus/acpi/devices";
+/// `fw_cfg` in ACPI. Source: QEMU, "docs/specs/fw_cfg".
+const QEMU_DEVICE: &str = "QEMU0002:";
+/// Where initrds have the kernel's own helper.
+const MODPROBE: [&str; 2] = ["/sbin/modprobe", "/bin/modprobe"];
+/// The largest index of modules that is read, in bytes.
+const MODULES_LIMIT: u64 = 1 << 26;
+
+/// Refuses a command line in the firmware's variables.
+pub(super) fn judge_variables(machine: &Machine) -> Result<(), Refusal> {
+    let names = machine.names(VARIABLES);
+    let names = names.map_err(|source| Refusal::Unreadable {
+        file: VARIABLES.to_owned(),
+        source,
+    })?;
+    match names.into_iter().flatten().any(|n| n == SYSTEMD_OPTIONS) {
+        true => Err(Refusal::FirmwareOptions),
+        false => Ok(()),
+    }
+}
+
+/// Loads the driver of QEMU's `fw_cfg`, as systemd will before it takes credentials from there: they must be seen before.
+///
+/// # Errors
+/// [`Refusal::Hidden`] when the machine has `fw_cfg` and the initrd its driver, and still nothing is seen.
+pub fn reveal(machine: &Machine) -> Result<(), Refusal> {
+    if machine.path(QEMU_FOLDER).exists() || !has_fw_cfg(machine)? {
+        return Ok(());
+    }
+    let release = uname().release().to_string_lossy().into_owned();
+    if !has_module(machine, &release)? {
+        return Ok(());
+    }
+    for program in MODPROBE {
+        let _ = Command::new(machine.path(program))
+            .args(["--quiet", QEMU_MODULE])
+            .status();
+        if machine.path(QEMU_FOLDER).exists() {
+            return Ok(());
+        }
+    }
+    Err(Refusal::Hidden)
+}
+
+fn has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
+    let names = machine.names(ACPI_DEVICES);
+    let names = names.map_err(|source| Refusal::Unreadable {
+        file: ACPI_DEVICES.to_owned(),
+        source,
+    })?;
+    let is_qemu = |name: &std::ffi::OsString| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(QEMU_DEVICE.as_bytes())
+    };
+    Ok(names.iter().flatten().any(is_qemu))
+}
+
+/// Whether the initrd's index of modules, which systemd's library asks, has the driver's file.
+fn has_module(machine: &Machine, release: &str) -> Result<bool, Refusal> {
+    for index in ["modules.dep.bin", "modules.dep"] {
+        let file = format!("/lib/modules/{release}/{index}");
+        let bytes = machine.read(&file, MODULES_LIMIT);
+        let bytes = bytes.map_err(|source| Refusal::Unreadable { file, source })?;
+        let name = format!("{QEMU_MODULE}.ko");
+        let mut windows = bytes.iter().flat_map(|bytes| bytes.windows(name.len()));
+        if windows.any(|window| window == name.as_bytes()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 /// The names of the credentials that SMBIOS strings bring.
 ///

@@ -47,6 +47,7 @@ pub fn judge(machine: &Machine, configuration: &Configuration) -> Result<Judged,
     let signed = read(machine, COMMAND_LINES, COMMAND_LINES_LIMIT)?;
     let real = read(machine, COMMAND_LINE, crate::command_line::LIMIT)?;
     let line = line::judge(signed.as_deref(), &real.unwrap_or_default())?;
+    firmware::judge_variables(machine)?;
     extra::judge(machine)?;
     credentials::judge(machine, configuration, &line.text)?;
     Ok(Judged {

@@ -97,6 +97,16 @@ pub enum Refusal {
         /// Where it comes from.
         place: &'static str,
     },
+    /// A command line for systemd in a variable of the firmware.
+    #[error(
+        "the firmware has the variable SystemdOptions, a command line for systemd that nobody has signed; remove it with `bootctl systemd-efi-options ''`"
+    )]
+    FirmwareOptions,
+    /// QEMU's `fw_cfg` is there, and cannot be looked at.
+    #[error(
+        "the virtual machine's host can hand credentials to systemd (fw_cfg), and the driver that shows them (qemu_fw_cfg) is in the initrd but cannot be loaded by its /sbin/modprobe: what the host says cannot be judged; leave the driver out of the initrd, or put modprobe there"
+    )]
+    Hidden,
     /// Extensions beside the image.
     #[error(
         "the system or configuration extension `{0}` lies beside the image: extensions replace programs and settings of the initrd; remove it"

@@ -141,3 +141,42 @@ fn smbios_strings_are_found_as_the_kernel_finds_them() {
     }
     assert_eq!(strings(&[vec![11, 3, 0, 0, 0, 0], whole].concat()), 0);
 }
+
+#[test]
+fn a_command_line_in_the_firmwares_variables_is_refused() {
+    let boot = Boot::clean();
+    let variable = |name: &str| format!("{}/{name}", firmware::VARIABLES);
+    boot.put(
+        &variable("LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"),
+        "x",
+    );
+    boot.judge().unwrap();
+    boot.put(
+        &variable("SystemdOptions-8cf2644b-4b0b-428f-9387-6d876050dc67"),
+        "x",
+    );
+    assert!(boot.refusal().contains("the variable SystemdOptions"));
+}
+
+#[test]
+fn what_a_host_could_say_later_is_no_secret() {
+    let boot = Boot::clean();
+    let machine = Machine::at(boot.folder.path());
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    firmware::reveal(&machine).unwrap();
+    // A host that speaks, to an initrd that does not listen.
+    boot.put("/sys/bus/acpi/devices/QEMU0002:00/status", "15");
+    boot.put(&format!("/lib/modules/{release}/modules.dep"), "a.ko:\n");
+    firmware::reveal(&machine).unwrap();
+    // One that systemd could make listen, behind our back.
+    let module = "kernel/drivers/firmware/qemu_fw_cfg.ko.xz:\n";
+    boot.put(&format!("/lib/modules/{release}/modules.dep"), module);
+    let error = firmware::reveal(&machine).unwrap_err().to_string();
+    assert!(error.contains("can hand credentials to systemd"), "{error}");
+    // One that listens already: its credentials are judged.
+    boot.put("/sys/firmware/qemu_fw_cfg/rev", "1");
+    firmware::reveal(&machine).unwrap();
+}
