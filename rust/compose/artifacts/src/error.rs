@@ -237,6 +237,18 @@ pub enum Error {
     /// The closure is neither imported nor exported.
     #[error("the closure is refused: {0}")]
     Closure(Box<crate::closure_import::ImportError>),
+    /// Nix' database does not say what it knows.
+    #[error("Nix' database is not usable: {source}")]
+    NixDatabase {
+        /// What is wrong with it.
+        source: Box<touchstone_nix_database::DatabaseError>,
+    },
+    /// A closure is not what it must be.
+    #[error("the closure is refused: {source}")]
+    Refused {
+        /// The first thing that is wrong.
+        source: Box<touchstone_store::closure::Refused>,
+    },
     /// The request contradicts itself.
     #[error("the request is refused: {fact}")]
     Request {
@@ -248,6 +260,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// The failure of a closure.
+    pub(crate) fn refused(source: touchstone_store::closure::Refused) -> Self {
+        let source = Box::new(source);
+        Self::Refused { source }
+    }
+
     /// A stable name of the kind of failure, for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -281,7 +299,8 @@ impl Error {
             Self::Manifest { .. } => "manifest.refused",
             Self::Seal { .. } => "seal.refused",
             Self::Bootspec { .. } | Self::NoBootspec { .. } => "bootspec.refused",
-            Self::Closure(_) => "closure.refused",
+            Self::Closure(_) | Self::Refused { .. } => "closure.refused",
+            Self::NixDatabase { .. } => "input.nix-database",
             Self::Request { .. } => "request.refused",
         }
     }
@@ -314,7 +333,11 @@ impl Error {
             | Self::Manifest { file, .. }
             | Self::Seal { file, .. } => file.as_deref(),
             Self::Closure(source) => source.file(),
-            Self::Bootspec { .. } | Self::Pcrlock { .. } | Self::Request { .. } => None,
+            Self::NixDatabase { source } => Some(source.file()),
+            Self::Bootspec { .. }
+            | Self::Pcrlock { .. }
+            | Self::Refused { .. }
+            | Self::Request { .. } => None,
         }
     }
 
@@ -376,6 +399,12 @@ impl Error {
             }
             Self::NoBootspec { source, .. } => source.help(),
             Self::Closure(source) => source.help(),
+            Self::NixDatabase { .. } => {
+                "let Nix check it (`nix-store --verify`), or name signatures elsewhere: a folder of .narinfo files, or a manifest"
+            }
+            Self::Refused { .. } => {
+                "build or copy the path again (`nix store repair`), and find out who changed it; nothing was written"
+            }
             Self::Bootspec { .. } => "correct the named field of the generation's description",
         }
     }

@@ -37,10 +37,11 @@ impl Progress for Relay {
     }
 }
 
-/// Does `work` in a thread of its own, for what changes the thread that it is done in, and shows its progress from this one.
+/// Does `work` in a thread of its own, for what changes the thread that it is done in or begins others, and shows its progress from this
+/// one.
 pub fn in_a_thread<T: Send>(
     progress: &dyn Progress,
-    work: impl FnOnce(&dyn Progress) -> T + Send,
+    work: impl FnOnce(&(dyn Progress + Sync)) -> T + Send,
 ) -> T {
     std::thread::scope(|scope| {
         let (sender, said) = channel();

@@ -14,7 +14,9 @@ use touchstone_artifacts::bootspec::{
 };
 use touchstone_artifacts::closure_export::{ExportClosure, ExportedClosure};
 use touchstone_artifacts::closure_import::{ImportClosure, ImportedClosure};
+use touchstone_artifacts::closure_manifest::{ListClosure, SignClosure};
 use touchstone_artifacts::closure_registration::{ListRegistered, RegisteredPaths};
+use touchstone_artifacts::closure_verify::{ClosureVerdict, VerifyClosure};
 use touchstone_artifacts::detached::{PreparePe, PreparedPe};
 use touchstone_artifacts::diff::{DiffUki, ImageDifferences};
 use touchstone_artifacts::eventlog::{
@@ -144,6 +146,12 @@ operation!("boot.verify", VerifyArtifacts => ArtifactsVerdict,
     "whether a folder of boot artifacts is what its documents say");
 operation!("boot.space", MeasureSpace => SpaceVerdict,
     "whether so many generations fit on an EFI system partition");
+operation!("closure.verify", VerifyClosure => ClosureVerdict,
+    "whether a closure is signed, and in the store as it was signed");
+operation!("closure.sign", SignClosure => ManifestSummary,
+    "a manifest of a closure in a store, hashed and signed");
+operation!("closure.manifest", ListClosure => ManifestSummary,
+    "a manifest of a closure in a store, hashed, with the signatures that are known");
 operation!("closure.secrets", FindSecrets => SecretsVerdict,
     "whether private keys lie in store paths");
 operation!("closure.interpreters", FindInterpreters => InterpretersVerdict,
@@ -252,6 +260,9 @@ pub fn operations() -> Vec<Description> {
         Description::of::<SignRequests>(),
         Description::of::<VerifyArtifacts>(),
         Description::of::<MeasureSpace>(),
+        Description::of::<VerifyClosure>(),
+        Description::of::<SignClosure>(),
+        Description::of::<ListClosure>(),
         Description::of::<FindSecrets>(),
         Description::of::<FindInterpreters>(),
         Description::of::<ExportClosure>(),

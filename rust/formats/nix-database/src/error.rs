@@ -1,7 +1,7 @@
 //! Why a database does not say what it knows.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use touchstone_store::StorePath;
 
@@ -27,6 +27,15 @@ pub enum DatabaseError {
     /// Nix was writing to it every time that it was read.
     #[error("{} is being written to: wait until Nix is done", .0.display())]
     Busy(PathBuf),
+}
+
+impl DatabaseError {
+    /// The database's file.
+    pub fn file(&self) -> &Path {
+        match self {
+            Self::Read { file, .. } | Self::Damaged { file, .. } | Self::Busy(file) => file,
+        }
+    }
 }
 
 /// What is wrong with a database.

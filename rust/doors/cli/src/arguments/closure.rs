@@ -6,10 +6,19 @@ use clap::{Args, Subcommand};
 use touchstone_artifacts::interpreters::{AllowedInterpreter, FindInterpreters};
 use touchstone_artifacts::secrets::FindSecrets;
 
-use super::{ExportArguments, ImportArguments, RegistrationArguments};
+use super::{
+    ExportArguments, ImportArguments, ListClosureArguments, RegistrationArguments,
+    SignClosureArguments, VerifyClosureArguments,
+};
 
 #[derive(Subcommand)]
 pub enum Closure {
+    /// Say whether a closure is signed, and in the store as it was signed; exit status 3 when it is not
+    Verify(VerifyClosureArguments),
+    /// Hash a closure and sign it: a manifest with a signature on each path
+    Sign(SignClosureArguments),
+    /// Hash a closure and list it: a manifest with the signatures that are known
+    Manifest(ListClosureArguments),
     /// Say whether private keys lie in files and folders; exit status 3 when some do
     Secrets(SecretsArguments),
     /// Say whether interpreters lie in files and folders, or files that need one; exit status 3 when some do

@@ -8,7 +8,7 @@ use touchstone_artifacts::interpreters::{
 use touchstone_artifacts::secrets::{FindSecrets, FoundSecret, SecretsVerdict};
 use touchstone_operations::{Failure, perform};
 
-use super::{Verdict, closure_import, print};
+use super::{Verdict, closure_import, closure_verify, print};
 use crate::arguments::Closure;
 
 /// Does what the words say with closures.
@@ -27,6 +27,9 @@ pub fn run(words: Closure, context: &Context<'_>) -> Result<Verdict, Failure> {
             let verdict = perform(&FindInterpreters::from(words), context)?;
             show(json, &verdict, interpreters, verdict.clean)
         }
+        Closure::Verify(words) => closure_verify::verify(words, context),
+        Closure::Sign(words) => closure_verify::sign(words, context).map(done),
+        Closure::Manifest(words) => closure_verify::list(words, context).map(done),
         Closure::Import(words) => closure_import::import(words, context).map(done),
         Closure::Export(words) => closure_import::export(words, context).map(done),
         Closure::Registration(words) => closure_import::registration(words, context).map(done),

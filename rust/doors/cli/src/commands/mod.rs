@@ -5,6 +5,7 @@ mod boot_checks;
 mod bootspec;
 mod closure;
 mod closure_import;
+mod closure_verify;
 mod eventlog;
 mod keys;
 mod measure;

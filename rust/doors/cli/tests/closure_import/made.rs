@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use data_encoding::BASE64;
 use touchstone_store::closure::{REGISTRY_DIR, file_name};
 use touchstone_store::{Entry, NarInfo, PublicKey, SecretKey, StorePath, nar};
 
@@ -23,6 +24,12 @@ pub struct Made {
 
 pub fn key(name: &str, seed: u8) -> SecretKey {
     SecretKey::from_seed(name, &[seed; 32].into()).unwrap()
+}
+
+/// The text of a key that [`key`] made, as Nix writes it.
+pub fn secret(key: &SecretKey, seed: u8) -> String {
+    let bytes = [[seed; 32], *key.public_key().contents()].concat();
+    format!("{}:{}", key.name(), BASE64.encode(&bytes))
 }
 
 pub fn path(digit: char, name: &str) -> StorePath {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Schemas, assert_valid};
-use crate::closure_import::made::{Made, THERE};
+use crate::closure_import::made::{Made, THERE, secret};
 use crate::shorthand::{text, words};
 
 pub fn export(request: &Value) -> Vec<String> {
@@ -43,6 +43,42 @@ pub fn import(request: &Value) -> Vec<String> {
 pub fn registration(request: &Value) -> Vec<String> {
     let mut command = words(["closure", "registration", "--json"]);
     named(&mut command, request, &["root", "output"]);
+    command
+}
+
+pub fn verify(request: &Value) -> Vec<String> {
+    let mut command = known("verify", request);
+    repeated(
+        &mut command,
+        request,
+        "trustedPublicKeys",
+        "--trusted-public-key",
+    );
+    if let Some(number) = request["sigsNeeded"].as_u64() {
+        command.extend(words(["--sigs-needed", &number.to_string()]));
+    }
+    command
+}
+
+pub fn sign(request: &Value) -> Vec<String> {
+    let mut command = known("sign", request);
+    named(&mut command, request, &["key", "output"]);
+    command
+}
+
+pub fn manifest(request: &Value) -> Vec<String> {
+    let mut command = known("manifest", request);
+    named(&mut command, request, &["output"]);
+    command
+}
+
+/// What the three have in common.
+fn known(word: &str, request: &Value) -> Vec<String> {
+    let mut command = words(["closure", word, "--json", text(request, "toplevel")]);
+    named(&mut command, request, &["root", "signatures", "manifest"]);
+    if let Some(file) = request["nixDatabase"].as_str() {
+        command.extend(words(["--nix-database", file]));
+    }
     command
 }
 
@@ -102,4 +138,57 @@ fn a_store_is_filled_and_listed_alike_through_each_door() {
         assert_eq!(made.work.read(one), made.work.read(other));
         assert!(!made.work.read(one).is_empty());
     }
+}
+
+#[test]
+fn a_closure_is_verified_listed_and_signed_alike_through_each_door() {
+    let made = Made::new();
+    let key = made.key.public_key().to_string();
+    made.work.write("key", secret(&made.key, 1));
+    let verify = |known: Value| {
+        let mut request = json!({ "operation": "closure.verify", "toplevel": made.system, "trustedPublicKeys": [key], "sigsNeeded": 1,
+            "root": THERE });
+        let fields = request.as_object_mut().unwrap();
+        fields.extend(known.as_object().unwrap().clone());
+        request
+    };
+    let manifest = |output: &str| json!({ "operation": "closure.manifest", "toplevel": made.system, "root": THERE, "output": output });
+    let sign = |output: &str| {
+        json!({ "operation": "closure.sign", "toplevel": made.system, "root": THERE, "signatures": made.valid(THERE), "key": "key",
+            "output": output })
+    };
+    let by_manifest = json!({ "manifest": "one.manifest" });
+    let requests = [
+        (manifest("one.manifest"), manifest("other.manifest")),
+        (sign("one.signed"), sign("other.signed")),
+        (verify(json!({})), verify(json!({}))),
+        (verify(by_manifest.clone()), verify(by_manifest)),
+    ];
+    let same = |(request, other): &(Value, Value)| {
+        let operation = text(request, "operation");
+        let schemas = Schemas::of(&made.work, operation);
+        assert_valid(&schemas.request, operation, request);
+        made.work.write("request.json", request.to_string());
+        let answer = made.work.json(["run", "request.json"]);
+        assert_valid(&schemas.answer, operation, &answer);
+        let mut doors = super::OPERATIONS.iter();
+        let doors = doors.find(|doors| doors.operation == operation);
+        let said = made
+            .work
+            .touchstone(doors.unwrap().shorthand.unwrap()(other));
+        let by_command: Value = serde_json::from_slice(&said.stdout).unwrap();
+        assert_eq!(by_command, answer, "{operation}");
+        let status = if answer["verified"] == false { 3 } else { 0 };
+        assert_eq!(said.status.code(), Some(status), "{operation}");
+        answer
+    };
+    for pair in &requests {
+        assert_ne!(same(pair)["verified"], false);
+    }
+    for kind in ["manifest", "signed"] {
+        let [one, other] = ["one", "other"].map(|name| made.work.read(&format!("{name}.{kind}")));
+        assert_eq!(one, other);
+    }
+    std::fs::write(made.on_disk(THERE, &made.system), "another system").unwrap();
+    assert_eq!(same(&requests[2])["verified"], false);
 }
