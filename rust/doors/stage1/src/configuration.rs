@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use touchstone_store::manifest::Class;
 use touchstone_store::{PublicKey, distinct_contents};
 
 use crate::text::printable;
@@ -27,7 +28,7 @@ pub struct Configuration {
     /// Where the manifest is.
     pub manifest: Carrier,
     /// The machine class that the manifest as a whole must be signed for.
-    pub class: Option<String>,
+    pub class: Option<Class>,
     /// The register that is extended after success: 8 to 15.
     pub measure: Option<u32>,
     /// Where the root file system is mounted.
@@ -162,7 +163,7 @@ struct Words {
     sigs_needed: Option<usize>,
     on_failure: Option<Action>,
     manifest: Option<Carrier>,
-    class: Option<String>,
+    class: Option<Class>,
     measure: Option<u32>,
     sysroot: Option<PathBuf>,
     init: Option<PathBuf>,
@@ -215,8 +216,8 @@ impl Words {
                     _ => None,
                 })
             }
-            "class" => at("class", "1 to 255 characters")
-                .once(&mut self.class, |v| (v.len() <= 255).then(|| v.to_owned())),
+            "class" => at("class", "1 to 64 of the characters A-Z a-z 0-9 . _ -")
+                .once(&mut self.class, |v| v.parse().ok()),
             "measure" => at("measure", "a register from 8 to 15").once(&mut self.measure, |v| {
                 number(v, 8, 15).and_then(|pcr| pcr.try_into().ok())
             }),

@@ -6,6 +6,7 @@
 //! - [`gate`]: the judgement of command line, credentials and extensions.
 //! - [`root`]: what must not lie on the root file system, and what must.
 //! - [`measured`] and [`tpm`]: the register that tells of a verified closure.
+//! - [`verify`] and [`progress`]: `touchstone-stage1 verify`, which hashes the closure and tells how far it is.
 //! - [`failure`]: what happens when the answer is no.
 //! - [`messages`]: console, kernel log, plymouth.
 #![forbid(unsafe_code)]
@@ -18,6 +19,8 @@ pub mod gate;
 pub mod machine;
 pub mod measured;
 pub mod messages;
+pub mod progress;
 pub mod root;
 mod text;
 pub mod tpm;
+pub mod verify;

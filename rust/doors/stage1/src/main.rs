@@ -11,6 +11,12 @@ fn main() -> ExitCode {
     if std::process::id() == 1 {
         touchstone_stage1::first_process::run();
     }
+    let mut arguments = std::env::args_os().skip(1);
+    if let (Some(word), None) = (arguments.next(), arguments.next())
+        && word == "verify"
+    {
+        return touchstone_stage1::verify::run();
+    }
     eprintln!(
         "touchstone-stage1: this program is an initrd's first process: put it there as /init, with /etc/touchstone/stage1.conf (docs/stage1.md)"
     );
