@@ -10,36 +10,69 @@ use anyhow::{Context, Result};
 use crate::enter::Visit;
 use crate::nix::output;
 
-/// Calls that change what is on a disk, or write to something that is open.
-const CHANGING: [&str; 28] = [
+/// Calls that change what is on a disk, what is mounted, or write to something that is open.
+const CHANGING: &[&str] = &[
     "chmod",
     "chown",
     "copy_file_range",
     "fallocate",
     "fchmod",
     "fchmodat",
+    "fchmodat2",
     "fchown",
     "fchownat",
     "fdatasync",
+    "fremovexattr",
+    "fsetxattr",
     "fsync",
     "ftruncate",
+    "futimesat",
+    "lchown",
     "link",
     "linkat",
+    "lremovexattr",
+    "lsetxattr",
     "mkdir",
     "mkdirat",
+    "mknod",
     "mknodat",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "pivot_root",
     "pwrite64",
     "pwritev",
+    "pwritev2",
+    "removexattr",
+    "removexattrat",
     "rename",
     "renameat",
     "renameat2",
     "rmdir",
     "sendfile",
+    "setxattr",
+    "setxattrat",
+    "splice",
     "symlink",
     "symlinkat",
+    "sync",
     "sync_file_range",
     "syncfs",
+    "truncate",
+    "umount2",
+    "unlink",
     "unlinkat",
+    "utime",
+    "utimensat",
+    "utimes",
+];
+
+/// Requests of `ioctl` that do: copies that share blocks, and flags of a file.
+const CHANGING_REQUESTS: &[&str] = &[
+    "FICLONE",
+    "FIDEDUPERANGE",
+    "FS_IOC_SETFLAGS",
+    "FS_IOC_FSSETXATTR",
 ];
 
 /// What was seen of a tree of processes, from the first program's start to the end of the last.
@@ -127,7 +160,9 @@ fn changes(name: &str, arguments: &str) -> bool {
         "open" | "openat" | "openat2" | "creat" => ["O_CREAT", "O_TRUNC", "O_TMPFILE"]
             .iter()
             .any(|flag| arguments.contains(flag)),
-        "unlink" => true,
+        "ioctl" => CHANGING_REQUESTS
+            .iter()
+            .any(|request| arguments.contains(request)),
         other => CHANGING.contains(&other),
     }
 }
@@ -163,5 +198,24 @@ mod tests {
             .map(|(name, count)| (name.as_str(), *count))
             .collect();
         assert_eq!(changing, [("openat", 1), ("write", 1)]);
+    }
+
+    #[test]
+    fn whatever_changes_a_file_by_another_call_than_write_is_told_as_well() {
+        let text = r#"10 unlink("a") = 0
+10 lsetxattr("a", "user.x", "y", 1, 0) = 0
+10 utimensat(3, NULL, NULL, 0) = 0
+10 truncate("a", 0) = 0
+10 splice(3, NULL, 4, NULL, 10, 0) = 10
+10 mount("a", "/b", NULL, MS_BIND, NULL) = 0
+10 ioctl(4, BTRFS_IOC_CLONE or FICLONE, 3) = 0
+10 ioctl(4, FS_IOC_SETFLAGS, [FS_IMMUTABLE_FL]) = 0
+10 ioctl(1, TCGETS, 0x7ffc) = -1 ENOTTY (Inappropriate ioctl for device)
+10 ioctl(4, FS_IOC_GETFLAGS, [0]) = 0
+10 getxattr("a", "user.x", "y", 1) = 1
+"#;
+        let changing = Trace::read(text).changing;
+        let counts: Vec<u64> = changing.values().copied().collect();
+        assert_eq!(counts, [2, 1, 1, 1, 1, 1, 1], "{changing:?}");
     }
 }
