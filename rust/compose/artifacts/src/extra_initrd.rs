@@ -11,10 +11,12 @@ use touchstone_pe::layout::Content;
 use touchstone_store::{Manifest, StorePath};
 
 use crate::Error;
-use crate::cpio::{self, Archive};
+use crate::cpio::Archive;
 use crate::input::Input;
 use crate::manifest;
 
+/// The folder of both files.
+const FOLDER: &str = ".touchstone";
 /// Where the command lines lie in the initrd.
 pub const COMMAND_LINES: &str = ".touchstone/command-lines";
 /// Likewise the manifest.
@@ -24,6 +26,8 @@ pub const MANIFEST: &str = ".touchstone/manifest";
 const LINE_LIMIT: usize = 2047;
 /// The kernel reads no parameters behind this word; what the machine appends could start something else than the initrd's `/init`.
 pub const LAST: &str = "--";
+/// Without this word, stage 1 resumes a hibernated system before it verifies anything.
+const NO_RESUME: &str = "noresume";
 /// Everybody may read what everybody can read in the image.
 const PERMISSIONS: u32 = 0o444;
 
@@ -41,42 +45,78 @@ impl Verification {
     /// # Errors
     /// [`Error::Request`] when a command line names no toplevel, or not the manifest's; [`Error::Open`] and [`Error::Manifest`].
     pub(crate) fn initrd(&self, command_lines: &[String]) -> Result<Vec<Content<'static>>, Error> {
-        let file = self.manifest.as_deref();
-        let listed = file.map(|file| Ok((file, manifest::read(file)?)));
-        let listed: Option<(&Path, Manifest)> = listed.transpose()?;
-        let mut text = String::new();
-        for line in command_lines {
-            let line = signed_line(line)?;
-            let booted = toplevel(line)?;
-            if let Some((file, listed)) = &listed {
-                is_of(file, listed, &booted)?;
-            }
-            text.push_str(line);
-            text.push('\n');
+        let lines = command_lines.iter().map(|line| signed_line(line));
+        let lines = lines.collect::<Result<Vec<_>, Error>>()?;
+        let Some(file) = &self.manifest else {
+            return Ok(vec![Content::bytes(archive(&text(&lines)))]);
+        };
+        let listed = manifest::read(file)?;
+        for line in &lines {
+            is_of(file, &listed, &toplevel(line)?)?;
         }
-        self.archive(text.as_bytes())
+        let input = Input::open(ROLE, file)?;
+        let (before, behind) = around_manifest(&text(&lines), short(file, input.len())?);
+        let content = Content::reader(input.len(), Box::new(input));
+        Ok(vec![
+            Content::bytes(before),
+            content,
+            Content::bytes(behind),
+        ])
     }
+}
 
-    fn archive(&self, command_lines: &[u8]) -> Result<Vec<Content<'static>>, Error> {
-        let mut pieces = Vec::new();
-        let mut archive = Archive::default();
-        let names = [COMMAND_LINES].into_iter();
-        let names = names.chain(self.manifest.iter().map(|_| MANIFEST));
-        for member in cpio::sorted(names) {
-            match (member.path, &self.manifest) {
-                (COMMAND_LINES, _) => archive.file(COMMAND_LINES, PERMISSIONS, command_lines),
-                (MANIFEST, Some(file)) => {
-                    let input = Input::open(ROLE, file)?;
-                    archive.begin_file(MANIFEST, PERMISSIONS, short(file, input.len())?);
-                    pieces.push(Content::bytes(archive.take()));
-                    pieces.push(Content::reader(input.len(), Box::new(input)));
-                }
-                (folder, _) => archive.folder(folder),
-            }
-        }
-        pieces.push(Content::bytes(archive.finish()));
-        Ok(pieces)
+/// What an extra initrd carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried<'b> {
+    /// The command lines alone.
+    CommandLines,
+    /// And a manifest: its bytes, which were not looked at.
+    Manifest(&'b [u8]),
+}
+
+/// What the archive carries, if it is, byte for byte, the one of an image with these command lines.
+pub(crate) fn carried<'b>(bytes: &'b [u8], command_lines: &[String]) -> Option<Carried<'b>> {
+    let lines = command_lines.iter().map(|line| signed_line(line).ok());
+    let text = text(&lines.collect::<Option<Vec<_>>>()?);
+    if bytes == archive(&text) {
+        return Some(Carried::CommandLines);
     }
+    let (before, behind) = around_manifest(&text, 0);
+    let room = bytes.len().checked_sub(before.len() + behind.len())?;
+    // The length stands in front of the manifest; up to three zeros stand behind it.
+    let mut lengths = room.saturating_sub(3)..=room;
+    lengths.find_map(|length| {
+        let (before, behind) = around_manifest(&text, u32::try_from(length).ok()?);
+        let rest = bytes.strip_prefix(before.as_slice())?;
+        let (content, rest) = rest.split_at_checked(length)?;
+        let padding = rest.strip_suffix(behind.as_slice())?;
+        let zeros = padding.len() < 4 && padding.iter().all(|byte| *byte == 0);
+        zeros.then_some(Carried::Manifest(content))
+    })
+}
+
+/// One a line.
+fn text(lines: &[&str]) -> String {
+    lines.iter().flat_map(|line| [*line, "\n"]).collect()
+}
+
+/// The archive without a manifest.
+fn archive(command_lines: &str) -> Vec<u8> {
+    begun(command_lines).finish()
+}
+
+/// What stands before and behind the manifest in an archive with one.
+fn around_manifest(command_lines: &str, length: u32) -> (Vec<u8>, Vec<u8>) {
+    let mut archive = begun(command_lines);
+    archive.begin_file(MANIFEST, PERMISSIONS, length);
+    (archive.take(), archive.finish())
+}
+
+fn begun(command_lines: &str) -> Archive {
+    let mut archive = Archive::default();
+    archive.folder(FOLDER);
+    archive.file(COMMAND_LINES, PERMISSIONS, command_lines.as_bytes());
+    archive
 }
 
 /// What the manifest is called in messages.
@@ -119,10 +159,18 @@ fn signed_line(text: &str) -> Result<&str, Error> {
             format!(
                 "the command line `{line}` does not end with the word `{LAST}`, behind which the kernel reads no parameters: `rdinit=` could be appended on the machine"
             ),
-            "put the kernel parameter `--` behind all others, as the module boot.initrd.verify does",
+            "put the word `--` behind all others",
         );
     }
-    Ok(line)
+    if !line.split(' ').any(|word| word == NO_RESUME) {
+        return refused(
+            format!(
+                "the command line `{line}` lacks the word `{NO_RESUME}`: stage 1 would resume a hibernated system in the place of the one that it verifies"
+            ),
+            "add the kernel parameter `noresume`, as the module boot.initrd.verify does",
+        );
+    }
+    toplevel(line).map(|_| line)
 }
 
 /// Kernel parameters with more of them, in front of a last [`LAST`]: behind it they would be none.
@@ -130,6 +178,14 @@ pub fn with_more(parameters: &mut Vec<String>, more: impl IntoIterator<Item = St
     let last = parameters.pop_if(|last| last == LAST);
     parameters.extend(more);
     parameters.extend(last);
+}
+
+/// A command line that ends with [`LAST`].
+pub fn ended(line: String) -> String {
+    match line.rsplit(' ').next() == Some(LAST) {
+        true => line,
+        false => format!("{line} {LAST}"),
+    }
 }
 
 /// The toplevel that a command line names.
@@ -168,4 +224,64 @@ fn is_of(file: &Path, listed: &Manifest, booted: &StorePath) -> Result<(), Error
         ),
         help: "give each image the manifest of its own system; with shared specialisations it has to lie elsewhere than in the image",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str =
+        "init=/nix/store/0c5b8vw40d1178xlpddw65q9gf1h2186-system/init quiet noresume --";
+
+    fn with_manifest(manifest: &[u8]) -> Vec<u8> {
+        let length = manifest.len().try_into().unwrap();
+        let (mut bytes, behind) = around_manifest(&text(&[LINE]), length);
+        bytes.extend(manifest);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(behind);
+        bytes
+    }
+
+    #[test]
+    fn what_is_carried_is_found_again() {
+        let lines = [LINE.to_owned()];
+        let alone = archive(&text(&[LINE]));
+        assert_eq!(carried(&alone, &lines), Some(Carried::CommandLines));
+        for manifest in ["", "a", "ab", "abc", "abcd", "abcde", "a\0\0"] {
+            let bytes = with_manifest(manifest.as_bytes());
+            let found = carried(&bytes, &lines);
+            assert_eq!(found, Some(Carried::Manifest(manifest.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn another_archive_is_none() {
+        let lines = [LINE.to_owned()];
+        let bytes = with_manifest(b"abc");
+        assert_eq!(carried(&bytes, &[]), None);
+        assert_eq!(carried(&bytes, &[format!("init=/x {LINE}")]), None);
+        assert_eq!(carried(&[], &lines), None);
+        for place in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[place] ^= 1;
+            let found = carried(&other, &lines);
+            assert!(matches!(
+                found,
+                None | Some(Carried::Manifest(b"`bc" | b"acc" | b"abb"))
+            ));
+            assert_eq!(carried(&bytes[..place], &lines), None);
+        }
+    }
+
+    #[test]
+    fn more_parameters_stand_before_the_last_word() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let mut line = words("quiet --");
+        with_more(&mut line, words("debug"));
+        assert_eq!(line, words("quiet debug --"));
+        let mut line = words("quiet");
+        with_more(&mut line, words("debug"));
+        assert_eq!(ended(line.join(" ")), "quiet debug --");
+        assert_eq!(ended("quiet --".to_owned()), "quiet --");
+    }
 }

@@ -23,6 +23,24 @@ pub(super) fn of_section(file: &mut File, section: &Section) -> io::Result<Conte
     Content::of(&mut file.take(u64::from(size)))
 }
 
+/// What begins a section, up to this size, and the bytes behind it; none where it is not that long, or has more than `limit` behind it.
+pub(super) fn split(
+    file: &mut File,
+    section: &Section,
+    size: u64,
+    limit: u64,
+) -> io::Result<Option<(Content, Vec<u8>)>> {
+    let whole = u64::from(section.virtual_size.min(section.raw_size));
+    let Some(behind) = whole.checked_sub(size).filter(|behind| *behind <= limit) else {
+        return Ok(None);
+    };
+    file.seek(SeekFrom::Start(u64::from(section.raw_offset)))?;
+    let begin = Content::of(&mut Read::take(&mut *file, size))?;
+    let mut rest = Vec::new();
+    file.take(behind).read_to_end(&mut rest)?;
+    Ok(Some((begin, rest)))
+}
+
 /// The kernel as it goes into a UKI: decompressed where it is compressed as a whole.
 pub(super) fn kernel(file: &Path) -> Result<Content, String> {
     let input = Input::open("kernel", file).map_err(|error| said(file, error))?;
@@ -33,11 +51,23 @@ pub(super) fn kernel(file: &Path) -> Result<Content, String> {
 
 /// The initrds as they go into a UKI: an only one as it is, several joined, each padded to four bytes.
 pub(super) fn joined(files: &[PathBuf]) -> Result<Content, String> {
+    match files {
+        [_] => read(files, false),
+        _ => padded(files),
+    }
+}
+
+/// The initrds as they go into a UKI in front of another one: each padded to four bytes.
+pub(super) fn padded(files: &[PathBuf]) -> Result<Content, String> {
+    read(files, true)
+}
+
+fn read(files: &[PathBuf], padded: bool) -> Result<Content, String> {
     let mut hashing = Hashing::default();
     for file in files {
         let mut input = open("initrd", file).map_err(|error| said(file, error))?;
         io::copy(&mut input, &mut hashing).map_err(|error| said(file, error))?;
-        while files.len() > 1 && !hashing.size().is_multiple_of(4) {
+        while padded && !hashing.size().is_multiple_of(4) {
             hashing.write_all(&[0]).map_err(|error| said(file, error))?;
         }
     }

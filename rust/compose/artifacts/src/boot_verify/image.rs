@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use touchstone_bootspec::touchstone::{Image as NamedImage, Profile};
 use touchstone_measure::profile_sections;
 use touchstone_pe::{Image, Section};
+use touchstone_store::Manifest;
 
-use super::content::{joined, kernel, of_section};
-use super::document::{Booted, Documented};
+use super::content::{joined, kernel, of_section, padded, split};
+use super::document::{Booted, Documented, Wanted};
 use super::finding::{Report, Rule};
 use crate::content::Content;
+use crate::extra_initrd::{self, Carried};
+use crate::manifest::MANIFEST_LIMIT;
 use crate::source::open_image;
 
 /// Looks at the UKI of the generation or of a specialisation.
@@ -143,16 +146,22 @@ impl Opened<'_> {
             ".linux",
             (&made_of, kernel(&wanted.kernel)),
         );
-        let made_of = wanted.initrds.as_slice();
-        self.compare_files(Rule::Initrd, profile, ".initrd", (made_of, joined(made_of)));
+        let command_line = match self.is_verified(wanted, profile) {
+            Ok(true) => extra_initrd::ended(wanted.command_line.clone()),
+            Ok(false) => {
+                let made_of = wanted.initrds.as_slice();
+                self.compare_files(Rule::Initrd, profile, ".initrd", (made_of, joined(made_of)));
+                wanted.command_line.clone()
+            }
+            Err(error) => return self.otherwise(Rule::Initrd, error),
+        };
         let found = self.section(profile, ".cmdline");
         match found.map(|section| self.text(&section)) {
-            Some(Ok(text)) if text == wanted.command_line.as_bytes() => (),
+            Some(Ok(text)) if text == command_line.as_bytes() => (),
             Some(Ok(text)) => {
                 let fact = format!(
-                    "its command line is {:?}, the bootspec's is {:?}",
+                    "its command line is {:?}, the bootspec's is {command_line:?}",
                     String::from_utf8_lossy(&text),
-                    wanted.command_line
                 );
                 self.otherwise(Rule::CommandLine, fact);
             }
@@ -160,6 +169,42 @@ impl Opened<'_> {
             None => self.otherwise(Rule::CommandLine, "it has no command line"),
         }
         self.compare_os_release(profile, &wanted.toplevel);
+    }
+
+    /// Whether the initrds are followed by the one that names what stage 1 verifies: these command lines, and a manifest of this toplevel.
+    fn is_verified(&mut self, wanted: &Wanted, profile: &Found) -> Result<bool, String> {
+        let Some(section) = self.section(profile, ".initrd") else {
+            return Ok(false);
+        };
+        let initrds = padded(&wanted.initrds)?;
+        let found = split(&mut self.file, &section, initrds.size, MANIFEST_LIMIT);
+        let found = found.map_err(|error| format!("its .initrd cannot be read: {error}"))?;
+        let Some((_, extra)) = found.filter(|(begin, _)| *begin == initrds) else {
+            return Ok(false);
+        };
+        match extra_initrd::carried(&extra, &self.command_lines()?) {
+            None => Ok(false),
+            Some(Carried::CommandLines) => Ok(true),
+            Some(Carried::Manifest(manifest)) => {
+                let manifest = Manifest::read(manifest).map_err(|error| error.to_string())?;
+                let of = manifest.toplevel();
+                match of.as_str() == wanted.toplevel {
+                    true => Ok(true),
+                    false => Err(format!("it carries the manifest of {of}")),
+                }
+            }
+        }
+    }
+
+    /// Those of all profiles, in their order.
+    fn command_lines(&mut self) -> Result<Vec<String>, String> {
+        let sections = self.image.sections().iter();
+        let lines = sections.filter(|section| section.name.as_str() == ".cmdline");
+        let lines: Vec<Section> = lines.cloned().collect();
+        let text = |section: &Section| {
+            String::from_utf8(self.text(section)?).map_err(|error| error.to_string())
+        };
+        lines.iter().map(text).collect()
     }
 
     /// Every profile starts the system of its generation, whatever else it is told.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use touchstone_bootspec::Core;
 use touchstone_bootspec::touchstone::{Profile, ProfileId};
 use touchstone_measure::{Digests, UkiMeasurer};
 use touchstone_pe::SectionObserver;
@@ -112,7 +111,7 @@ impl Maker<'_> {
             linux: Some(core.kernel.as_str().into()),
             initrds: initrds.map(|path| path.as_str().into()).collect(),
             verify: planned.verify.clone(),
-            cmdline: Some(Text::Inline(core.command_line())),
+            cmdline: Some(Text::Inline(request.command_line(core))),
             os_release: request.os_release.clone(),
             sbat: request.sbat.clone(),
             splash: request.splash.clone(),

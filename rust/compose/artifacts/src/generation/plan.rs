@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_bootspec::touchstone::{Profile, ProfileId, Title};
-use touchstone_bootspec::{Core, INITRD_SECRETS, V2};
+use touchstone_bootspec::{INITRD_SECRETS, V2};
 use touchstone_pe::uki::stub_version;
 
 use super::{BootArtifacts, Places};
@@ -87,7 +87,8 @@ pub(super) fn plan<'a>(request: &'a BootArtifacts, places: &Places<'_>) -> Resul
         }
         let core = &specialisation.core;
         if share && is_shared(request, specialisation) {
-            generation.profiles.push(shared(name, core)?);
+            let cmdline = request.command_line(core);
+            generation.profiles.push(shared(name, cmdline)?);
         } else {
             let uki = PlannedUki::of(Some(name), core, request)?;
             specialisations.insert(name.as_str(), uki);
@@ -193,7 +194,7 @@ fn profiles(request: &BootArtifacts, core: &V2) -> Result<Vec<PlannedProfile>, E
                 .as_deref()
                 .map(|text| title(id, text))
                 .transpose()?,
-            cmdline: checked(id, &with_more)?.command_line(),
+            cmdline: request.command_line(&checked(id, &with_more)?),
             specialisation: None,
         })
     };
@@ -201,11 +202,11 @@ fn profiles(request: &BootArtifacts, core: &V2) -> Result<Vec<PlannedProfile>, E
 }
 
 /// A specialisation as a profile.
-fn shared(name: &str, core: &V2) -> Result<PlannedProfile, Error> {
+fn shared(name: &str, cmdline: String) -> Result<PlannedProfile, Error> {
     Ok(PlannedProfile {
         id: profile_id(name)?,
         title: Some(title(name, name)?),
-        cmdline: core.command_line(),
+        cmdline,
         specialisation: Some(name.to_owned()),
     })
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use touchstone_bootspec::{Core, V2};
 use touchstone_store::manifest::Entry;
 use touchstone_store::{Manifest, StorePath};
 
 use super::BootArtifacts;
 use crate::Error;
-use crate::extra_initrd::Verification;
+use crate::extra_initrd::{self, Verification};
 use crate::manifest;
 
 /// What the initrds of a generation verify the systems by.
@@ -25,6 +26,15 @@ pub struct VerifiedGeneration {
 }
 
 impl BootArtifacts {
+    /// The command line of an image that boots `core`.
+    pub(super) fn command_line(&self, core: &V2) -> String {
+        let line = core.command_line();
+        match self.verify {
+            Some(_) => extra_initrd::ended(line),
+            None => line,
+        }
+    }
+
     /// What the UKI of the generation, or of a specialisation, carries.
     ///
     /// # Errors

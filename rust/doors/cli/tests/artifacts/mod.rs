@@ -2,6 +2,7 @@
 
 mod described;
 mod detached;
+mod extra_initrd;
 mod on_the_way;
 mod pcrsig;
 mod profiles;
