@@ -12,6 +12,7 @@
 #   extraParams         more kernel parameters of generation 2
 #   signatures          a folder of signatures by the certificate that were made elsewhere, in the place of `key`; or null
 #   disk                { modules, root, esp }: kernel modules that an initrd loads, and the devices of a system on a disk; or null
+#   verified            what checks/verified.nix is given; or null
 #   installation        what the toplevels of machines that remember have as touchstone/install.json, with this loader; or null
 { touchstone
 , probe
@@ -27,6 +28,7 @@
 , signatures ? null
 , disk ? null
 , installation ? null
+, verified ? null
 , system ? "x86_64-linux"
 }:
 
@@ -163,6 +165,8 @@ in
     rescue = sealedOf bootspecs.generation2.specialisations.rescue { };
     generation2 = sealedOf bootspecs.generation2 { inherit rescue; };
   };
+  # Generations whose stage 1 is systemd's, and verifies what follows.
+  verified = import ./verified.nix ({ inherit described file lib linux osRelease probe probed system; } // verified);
   # Generations of one machine; the second has a specialisation.
   onDisk =
     let

@@ -1,7 +1,11 @@
 //! Initrds of programs that a root has, for guests that are to run somebody else's code.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -89,6 +93,40 @@ impl Initrd {
                 let content = self.read(path)?;
                 self.add(path, PROGRAM, content);
             }
+        }
+        Ok(())
+    }
+
+    /// Moves what lies in these folders of the initrd's root below `usr`, and puts links there in their places.
+    pub fn merge(&mut self, folders: &[&str]) {
+        for name in folders {
+            let files = std::mem::take(&mut self.files);
+            for (path, file) in files {
+                let inside = path.strip_prefix(name);
+                match inside.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+                    Some(_) => self.add(&format!("usr/{path}"), file.0, file.1),
+                    None => drop(self.files.insert(path, file)),
+                }
+            }
+            self.link(name, &format!("usr/{name}"));
+        }
+    }
+
+    /// Writes the files into a new folder, in the place of an archive.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn lay_out(self, folder: &Path) -> Result<()> {
+        fs::create_dir(folder).with_context(|| folder.display().to_string())?;
+        for (path, (mode, content)) in self.files {
+            let path = folder.join(path);
+            let done = match mode {
+                FOLDER => fs::create_dir(&path),
+                LINK => symlink(OsString::from_vec(content), &path),
+                _ => fs::write(&path, content)
+                    .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(mode))),
+            };
+            done.with_context(|| path.display().to_string())?;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ pub mod roots;
 pub mod setup;
 pub mod stand_in;
 pub mod systemd;
+pub mod systemd_initrd;
 pub mod trace;
 pub mod tss2;
 pub mod usage;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, UnmountFlags, mount, mount_bind, mount_move, mount_remount, unmount,
 };
@@ -79,7 +80,7 @@ pub fn enter(place: &Place, generation: &str) -> Result<Infallible> {
     mount_bind(&store, &store).context("the store")?;
     let read_only = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     mount_remount(&store, read_only, c"").context("the store")?;
-    let init = init()?;
+    let init = last_init()?;
     let toplevel = init.parent().context("init has no folder")?;
     for name in ["/run/booted-system", "/run/current-system"] {
         symlink(toplevel, below(name)).context(name)?;
@@ -100,18 +101,30 @@ pub fn enter(place: &Place, generation: &str) -> Result<Infallible> {
 /// Ends the use of the disk, so that nothing is lost when the power goes.
 pub fn leave() -> Result<()> {
     rustix::fs::sync();
-    unmount("/boot", UnmountFlags::empty()).context("unmounting /boot")?;
+    // Where the initrd was another's, it is not mounted.
+    match unmount("/boot", UnmountFlags::empty()) {
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
+        Err(error) => return Err(error).context("unmounting /boot"),
+    }
     // The root stays in use, by this program itself.
     mount_remount("/", MountFlags::RDONLY, c"").context("making / read-only")?;
     Ok(())
 }
 
-fn init() -> Result<PathBuf> {
+/// The last `init=` of the command line, which is the one that counts.
+pub fn last_init() -> Result<PathBuf> {
     let line = fs::read_to_string("/proc/cmdline")?;
-    let mut words = line.split_whitespace();
-    let init = words.find_map(|word| word.strip_prefix("init="));
-    init.map(PathBuf::from)
+    let words = line.split_whitespace();
+    let mut inits = words.filter_map(|word| word.strip_prefix("init="));
+    inits
+        .next_back()
+        .map(PathBuf::from)
         .context("the command line names no init")
+}
+
+/// Shows a folder at another place as well.
+pub fn bind(from: &str, to: &str) -> Result<()> {
+    mount_bind(from, to).with_context(|| to.to_owned())
 }
 
 fn mounted(source: impl AsRef<Path>, target: &str, kind: &str) -> Result<()> {

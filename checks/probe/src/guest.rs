@@ -16,6 +16,7 @@ use crate::orders::{self, Order};
 use crate::programs::{List, Run};
 use crate::report::Report;
 use crate::smbios;
+use crate::stages;
 use crate::tpm::Tpm;
 
 /// The first TPM, when the machine has one.
@@ -29,7 +30,11 @@ type Errors = Vec<(&'static str, anyhow::Error)>;
 /// Reports on the console, then powers the machine off; returns only when even that failed. In an initrd with a system behind it, the
 /// system's init does so: this program once more.
 pub fn main() -> ExitCode {
-    let errors = if on_disk() { Errors::new() } else { initrd() };
+    let errors = match on_disk() {
+        true if started_by_systemd() => after_systemd(),
+        true => Errors::new(),
+        false => initrd(),
+    };
     match File::options().write(true).open("/dev/console") {
         Ok(console) => {
             report(&console, errors);
@@ -60,9 +65,25 @@ fn initrd() -> Errors {
     errors
 }
 
+/// What is left to do behind systemd's initrd.
+fn after_systemd() -> Errors {
+    quieten_kernel();
+    let told = stages::tell("init").err();
+    told.map(|error| ("console", error)).into_iter().collect()
+}
+
 /// Whether this is the init of a system on a disk, which its initrd has set up.
 fn on_disk() -> bool {
-    std::env::var_os(disk::GENERATION).is_some()
+    std::env::var_os(disk::GENERATION).is_some() || started_by_systemd()
+}
+
+/// Whether the initrd was systemd's: it calls the init by its path in the store, and tells it nothing.
+fn started_by_systemd() -> bool {
+    if std::env::var_os(disk::GENERATION).is_some() {
+        return false;
+    }
+    let name = std::env::args_os().next().unwrap_or_default();
+    name.to_string_lossy().starts_with("/nix/store/")
 }
 
 /// What the initrd says that it is.
@@ -101,6 +122,7 @@ fn report(console: &File, errors: Errors) {
         report.error(what, &format!("{error:#}"));
     }
     report.fact("kernel", first_line("/proc/sys/kernel/osrelease"));
+    report.fact("uptime", first_line("/proc/uptime"));
     report.fact("cmdline", first_line("/proc/cmdline"));
     report.fact("secure-boot", secure_boot().map(str::to_owned));
     report.fact("lockdown", first_line("/sys/kernel/security/lockdown"));

@@ -1,17 +1,21 @@
-//! `mode = "initrd"`: this program as the whole first user space of a machine.
+//! `mode = "initrd"`: the first user space of a machine. It is this program alone, or another one with files beside it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cpio::newc::{Builder, ModeFileType, trailer};
 use serde::Deserialize;
 
+mod archive;
+
+use self::archive::{Archive, Entry};
 use crate::disk;
 
 /// Attributes of the mode.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Attributes {
     /// Text of `/etc/generation`, by which two initrds differ; absent: no such file.
     generation: Option<String>,
@@ -20,132 +24,141 @@ pub struct Attributes {
     modules: Vec<PathBuf>,
     /// Where the system goes on behind the initrd; absent: nowhere.
     disk: Option<disk::Place>,
+    /// Folders whose files and links are put into the root.
+    #[serde(default)]
+    trees: Vec<PathBuf>,
+    /// Further files by their paths; one at `init` takes this program's place.
+    #[serde(default)]
+    files: BTreeMap<String, Content>,
+}
+
+/// What a file of the initrd is.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Content {
+    /// This text.
+    Text(String),
+    /// A symbolic link with this target.
+    Link(String),
+    /// A copy of this file.
+    Source(PathBuf),
+    /// An empty folder.
+    Folder {},
 }
 
 /// Writes the archive `<out>/initrd`, as NixOS places it.
 pub fn build(attributes: &Attributes, out: &Path) -> Result<()> {
     let program = std::env::current_exe()
         .context("the path of this program is not known: is /proc mounted?")?;
-    let init = fs::read(&program).with_context(|| program.display().to_string())?;
-    let files = files(attributes)?;
+    let archive = archive(attributes, &program)?;
     fs::create_dir(out).with_context(|| out.display().to_string())?;
     let path = out.join("initrd");
     let file = File::create_new(&path).with_context(|| path.display().to_string())?;
-    write(&mut BufWriter::new(file), init, files).with_context(|| path.display().to_string())
+    let written = archive.write(&mut BufWriter::new(file));
+    written.with_context(|| path.display().to_string())
 }
 
-/// What the attributes put into the archive beside the program.
-fn files(attributes: &Attributes) -> Result<Vec<Entry>> {
-    let mut files = Vec::new();
+/// The folders of the kernel's file systems, the program, and what the attributes put beside it.
+fn archive(attributes: &Attributes, program: &Path) -> Result<Archive> {
+    let mut archive = Archive::default();
+    for (folder, mode) in [("dev", 0o755), ("proc", 0o555), ("sys", 0o555)] {
+        archive.add(folder, Entry::folder(mode));
+    }
+    archive.add("init", Entry::program(read(program)?));
     if let Some(text) = &attributes.generation {
-        files.push(Entry::file("etc/generation", text.clone().into_bytes()));
+        archive.add("etc/generation", Entry::file(text.as_str()));
     }
     if let Some(place) = &attributes.disk {
-        let text = serde_json::to_vec(place)?;
-        files.push(Entry::file(disk::PLACE.trim_start_matches('/'), text));
-        files.push(Entry::folder(disk::ROOT.trim_start_matches('/'), 0o755));
+        archive.add(
+            disk::PLACE.trim_start_matches('/'),
+            Entry::file(serde_json::to_vec(place)?),
+        );
+        archive.add(disk::ROOT.trim_start_matches('/'), Entry::folder(0o755));
     }
     for (number, module) in attributes.modules.iter().enumerate() {
         let name = module.file_name().unwrap_or_default().to_string_lossy();
         // A store path has a name with its hash before it: the number alone says the order.
         let name = format!("{}/{number:02}-{name}", disk::MODULES).replacen('/', "", 1);
-        let content = fs::read(module).with_context(|| module.display().to_string())?;
-        files.push(Entry::file(&name, content));
+        archive.add(&name, Entry::file(read(module)?));
     }
-    for folder in ["etc/", "modules/"] {
-        if files.iter().any(|file| file.name.starts_with(folder)) {
-            files.push(Entry::folder(folder.trim_end_matches('/'), 0o755));
-        }
+    for tree in &attributes.trees {
+        add_tree(&mut archive, tree, "")?;
     }
-    Ok(files)
+    for (path, content) in &attributes.files {
+        archive.add(path.trim_start_matches('/'), entry(content)?);
+    }
+    Ok(archive)
 }
 
-/// A file or folder of the archive.
-struct Entry {
-    name: String,
-    kind: ModeFileType,
-    mode: u32,
-    content: Vec<u8>,
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| path.display().to_string())
 }
 
-impl Entry {
-    fn file(name: &str, content: Vec<u8>) -> Entry {
-        Entry {
-            name: name.to_owned(),
-            kind: ModeFileType::Regular,
-            mode: 0o444,
-            content,
-        }
-    }
-
-    fn folder(name: &str, mode: u32) -> Entry {
-        Entry {
-            name: name.to_owned(),
-            kind: ModeFileType::Directory,
-            mode,
-            content: Vec::new(),
-        }
+fn entry(content: &Content) -> Result<Entry> {
+    match content {
+        Content::Text(text) => Ok(Entry::file(text.as_str())),
+        Content::Link(target) => Ok(Entry::link(target.as_str())),
+        Content::Source(path) => copy(path),
+        Content::Folder {} => Ok(Entry::folder(0o755)),
     }
 }
 
-/// The archive: the kernel's file systems have their folders, the program is `/init`. Entries are sorted, belong
-/// to root, have no time stamp and are numbered from 1: the same program and files give the same bytes.
-fn write<W: Write>(out: &mut W, init: Vec<u8>, files: Vec<Entry>) -> Result<()> {
-    let mut entries = vec![
-        Entry::folder("dev", 0o755),
-        Entry {
-            mode: 0o555,
-            ..Entry::file("init", init)
-        },
-        Entry::folder("proc", 0o555),
-        Entry::folder("sys", 0o555),
-    ];
-    entries.extend(files);
-    entries.sort_by(|one, other| one.name.cmp(&other.name));
+/// A file with the right to run it, where it has that.
+fn copy(path: &Path) -> Result<Entry> {
+    let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
+    let content = read(path)?;
+    Ok(if metadata.permissions().mode() & 0o111 == 0 {
+        Entry::file(content)
+    } else {
+        Entry::program(content)
+    })
+}
 
-    for (entry, number) in entries.into_iter().zip(1..) {
-        let links = if matches!(entry.kind, ModeFileType::Directory) {
-            2
+fn add_tree(archive: &mut Archive, folder: &Path, prefix: &str) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{prefix}{name}");
+        if path.is_symlink() {
+            let target = fs::read_link(&path)?;
+            archive.add(
+                &name,
+                Entry::link(target.into_os_string().into_encoded_bytes()),
+            );
+        } else if path.is_dir() {
+            archive.add(&name, Entry::folder(0o755));
+            add_tree(archive, &path, &format!("{name}/"))?;
         } else {
-            1
-        };
-        let size = u32::try_from(entry.content.len())
-            .context("a file of 4 GiB or more does not fit a newc archive")?;
-        let mut place = Builder::new(&entry.name)
-            .ino(number)
-            .nlink(links)
-            .mode(entry.mode)
-            .set_mode_file_type(entry.kind)
-            .write(&mut *out, size);
-        place.write_all(&entry.content)?;
-        place.finish()?;
+            archive.add(&name, copy(&path)?);
+        }
     }
-    trailer(&mut *out)?;
-    out.flush()?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use cpio::newc::Reader;
 
-    fn archive(generation: Option<&str>) -> Vec<u8> {
+    fn archive_with(generation: Option<&str>) -> Vec<u8> {
         archive_of(&Attributes {
             generation: generation.map(str::to_owned),
-            modules: Vec::new(),
-            disk: None,
+            ..Attributes::default()
         })
     }
 
     fn archive_of(attributes: &Attributes) -> Vec<u8> {
+        let mut program = tempfile::NamedTempFile::new().unwrap();
+        program.write_all(b"program").unwrap();
         let mut bytes = Vec::new();
-        let files = files(attributes).unwrap();
-        write(&mut bytes, b"program".to_vec(), files).unwrap();
+        let archive = archive(attributes, program.path()).unwrap();
+        archive.write(&mut bytes).unwrap();
         bytes
     }
 
-    fn read(bytes: &[u8]) -> Vec<(String, u32, String)> {
+    fn seen_in(bytes: &[u8]) -> Vec<(String, u32, String)> {
         let mut rest = bytes;
         let mut seen = Vec::new();
         loop {
@@ -167,8 +180,8 @@ mod tests {
 
     #[test]
     fn the_archive_reads_back_with_the_program_as_init() {
-        let bytes = archive(Some("2"));
-        let seen = read(&bytes);
+        let bytes = archive_with(Some("2"));
+        let seen = seen_in(&bytes);
         assert_eq!(
             names(&seen),
             ["dev", "etc", "etc/generation", "init", "proc", "sys"]
@@ -185,13 +198,13 @@ mod tests {
         for module in &modules {
             fs::write(module, "module").unwrap();
         }
-        let seen = read(&archive_of(&Attributes {
-            generation: None,
+        let seen = seen_in(&archive_of(&Attributes {
             modules: modules.to_vec(),
             disk: Some(disk::Place {
                 root: "/dev/vda2".into(),
                 esp: "/dev/vda1".into(),
             }),
+            ..Attributes::default()
         }));
         let expected = ["dev", "etc", "etc/disk", "init", "modules"];
         let after = ["modules/00-b.ko", "modules/01-a.ko", "proc", "sys"];
@@ -200,9 +213,44 @@ mod tests {
     }
 
     #[test]
+    fn trees_and_files_are_laid_over_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("usr/bin")).unwrap();
+        for (name, mode) in [("usr/bin/tool", 0o755), ("usr/text", 0o644)] {
+            fs::write(at(name), name).unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        std::os::unix::fs::symlink("usr/bin", at("bin")).unwrap();
+        let files = [
+            ("/etc/unit", Content::Text("[Unit]".to_owned())),
+            ("usr/text", Content::Link("/etc/unit".to_owned())),
+            ("usr/bin/copy", Content::Source(at("usr/bin/tool"))),
+            ("tmp", Content::Folder {}),
+        ];
+        let seen = seen_in(&archive_of(&Attributes {
+            trees: vec![folder.path().to_owned()],
+            files: files
+                .map(|(name, content)| (name.to_owned(), content))
+                .into(),
+            ..Attributes::default()
+        }));
+        let found = |name: &str| {
+            let (_, mode, content) = seen.iter().find(|(found, ..)| found == name).unwrap();
+            (*mode, content.as_str())
+        };
+        assert_eq!(found("bin"), (0o120777, "usr/bin"));
+        assert_eq!(found("usr/bin/tool"), (0o100555, "usr/bin/tool"));
+        assert_eq!(found("usr/bin/copy"), (0o100555, "usr/bin/tool"));
+        assert_eq!(found("etc/unit"), (0o100444, "[Unit]"));
+        assert_eq!(found("usr/text"), (0o120777, "/etc/unit"));
+        assert_eq!(found("tmp"), (0o040755, ""));
+    }
+
+    #[test]
     fn generations_differ_and_repeats_do_not() {
-        assert_eq!(archive(Some("1")), archive(Some("1")));
-        assert_ne!(archive(Some("1")), archive(Some("2")));
-        assert_ne!(archive(Some("1")), archive(None));
+        assert_eq!(archive_with(Some("1")), archive_with(Some("1")));
+        assert_ne!(archive_with(Some("1")), archive_with(Some("2")));
+        assert_ne!(archive_with(Some("1")), archive_with(None));
     }
 }

@@ -5,6 +5,7 @@
 //! programs that activate a generation it is one of these. The README has all contracts.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 mod builder;
@@ -18,13 +19,16 @@ mod peers;
 mod programs;
 mod report;
 mod smbios;
+mod stages;
 mod switch;
 mod toplevel;
 mod tpm;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    if let Some(act) = arguments.first().and_then(|name| switch::by_name(name)) {
+    let name = arguments.first().map(OsString::as_os_str);
+    let named = name.and_then(|name| switch::by_name(name).or_else(|| stages::by_name(name)));
+    if let Some(act) = named {
         return act(&arguments);
     }
     // Nix's sandbox runs its builder as process 1 of a process namespace: ask for the builder's variable first.

@@ -59,7 +59,8 @@ pub fn by_name(name: &OsStr) -> Option<fn(&[OsString]) -> ExitCode> {
         .then_some(|arguments| ended(record(arguments)))
 }
 
-fn ended(outcome: Result<()>) -> ExitCode {
+/// The exit status of a program that came to this; an error is told.
+pub fn ended(outcome: Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

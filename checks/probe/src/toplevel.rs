@@ -29,6 +29,9 @@ pub struct Attributes {
     /// Name and toplevel of each specialisation.
     #[serde(default)]
     specialisations: BTreeMap<String, PathBuf>,
+    /// Further links by their names.
+    #[serde(default)]
+    links: BTreeMap<String, PathBuf>,
     /// What `boot.json` says beyond the other attributes; without it there is none.
     bootspec: Option<document::Attributes>,
     /// `touchstone/install.json`; without it there is none.
@@ -44,6 +47,9 @@ pub fn build(attributes: &Attributes, out: &Path) -> Result<()> {
     link(out, "kernel", &attributes.kernel)?;
     link(out, "initrd", &attributes.initrd)?;
     link(out, "init", &attributes.init)?;
+    for (name, target) in &attributes.links {
+        link(out, name, target)?;
+    }
     file(out, "kernel-params", &attributes.kernel_params.join(" "))?;
     file(out, "system", &attributes.system)?;
     file(out, "nixos-version", &attributes.nixos_version)?;
@@ -110,11 +116,14 @@ fn check(attributes: &Attributes) -> Result<()> {
     for (name, path) in targets {
         present(&format!("attribute {name}"), path)?;
     }
-    for (name, path) in &attributes.specialisations {
+    let links = attributes.links.iter().map(|link| ("links", link));
+    let specialisations = attributes.specialisations.iter();
+    let specialisations = specialisations.map(|link| ("specialisations", link));
+    for (attribute, (name, path)) in links.chain(specialisations) {
         if name.is_empty() || name == "." || name == ".." || name.contains('/') {
-            bail!("attribute specialisations: {name:?} cannot be the name of a file");
+            bail!("attribute {attribute}: {name:?} cannot be the name of a file");
         }
-        present(&format!("attribute specialisations.{name}"), path)?;
+        present(&format!("attribute {attribute}.{name}"), path)?;
     }
     Ok(())
 }
@@ -156,7 +165,8 @@ mod tests {
             kernel_params: vec!["quiet".into(), "console=ttyS0".into()],
             system: "x86_64-linux".into(),
             nixos_version: "25.11".into(),
-            specialisations: BTreeMap::from([(specialisation.into(), file)]),
+            specialisations: BTreeMap::from([(specialisation.into(), file.clone())]),
+            links: BTreeMap::from([("prepare-root".into(), file)]),
             bootspec: None,
             installation: Some(serde_json::json!({ "version": 1 })),
             switch: None,
@@ -175,7 +185,13 @@ mod tests {
             ("x86_64-linux".into(), "25.11".into())
         );
         assert_eq!(read("touchstone/install.json"), "{\n  \"version\": 1\n}\n");
-        for name in ["kernel", "initrd", "init", "specialisation/debug"] {
+        for name in [
+            "kernel",
+            "initrd",
+            "init",
+            "prepare-root",
+            "specialisation/debug",
+        ] {
             assert_eq!(
                 fs::read_link(out.join(name)).unwrap(),
                 folder.path().join("file")

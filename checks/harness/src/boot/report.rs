@@ -1,6 +1,7 @@
 //! What `touchstone-probe` writes on the console of its machine (its README has the format).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use data_encoding::{BASE64, HEXLOWER};
 
@@ -22,6 +23,8 @@ pub struct Report {
     pub cmdline: String,
     /// Release of the kernel.
     pub kernel: String,
+    /// How long the kernel ran when the report began.
+    pub uptime: Duration,
     /// Whether the kernel found Secure Boot on; none when it could not tell.
     pub secure_boot: Option<bool>,
     /// The kernel's lockdown modes, the active one in brackets.
@@ -90,6 +93,7 @@ impl Reader {
             "begin" if value == "1" => {}
             "begin" => return Err("a version that this reader does not know"),
             "kernel" => report.kernel = value.to_owned(),
+            "uptime" => report.uptime = uptime(value).ok_or("no time")?,
             "cmdline" => report.cmdline = value.to_owned(),
             "lockdown" => report.lockdown = value.to_owned(),
             "secure-boot" => {
@@ -221,6 +225,14 @@ impl Reader {
     }
 }
 
+/// The first number of `/proc/uptime`, in seconds with two decimals.
+fn uptime(value: &str) -> Option<Duration> {
+    let (seconds, hundredths) = value.split(' ').next()?.split_once('.')?;
+    let millis = hundredths.parse::<u64>().ok()?.checked_mul(10)?;
+    let whole = Duration::from_secs(seconds.parse().ok()?);
+    whole.checked_add(Duration::from_millis(millis))
+}
+
 /// A register's bank, index and value.
 fn register(value: &str) -> Result<(&str, u32, String), &'static str> {
     let mut words = value.split(' ');
@@ -253,15 +265,16 @@ fn register(value: &str) -> Result<(&str, u32, String), &'static str> {
 mod tests {
     use super::*;
 
-    const GOOD: [&str; 8] = [
+    const GOOD: [&str; 9] = [
         "[    1.0] Run /init as init process",
         "touchstone-probe: begin 1",
+        "touchstone-probe: uptime 12.34 5.00",
         "touchstone-probe: cmdline console=ttyS0 quiet",
         "touchstone-probe: secure-boot enabled",
         "touchstone-probe: pcr sha1 7 0123456789ABCDEF0123456789abcdef01234567",
         "touchstone-probe: event-log-size 3",
         "touchstone-probe: event-log 0 Zm9v",
-        "touchstone-probe: end ok 6",
+        "touchstone-probe: end ok 7",
     ];
 
     #[test]
@@ -273,6 +286,7 @@ mod tests {
             "0123456789abcdef0123456789abcdef01234567"
         );
         assert_eq!(report.event_log, b"foo");
+        assert_eq!(report.uptime, Duration::from_millis(12_340));
         assert_eq!(
             (report.cmdline.as_str(), report.secure_boot),
             ("console=ttyS0 quiet", Some(true))

@@ -286,7 +286,7 @@ fn settings(tries: u32, trusted: &str) -> Value {
 }
 
 /// The bytes of all files below a folder.
-fn size_of(folder: &Path) -> Result<u64> {
+pub fn size_of(folder: &Path) -> Result<u64> {
     let mut total = 0;
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let entry = entry?;

@@ -24,6 +24,7 @@ mod sbat;
 mod sealing;
 mod table;
 mod verdicts;
+mod verify;
 
 use keys::Keys;
 use verdicts::Release;
@@ -73,6 +74,8 @@ pub enum Part {
     Counting,
     /// A machine without a shell receives a generation, boots it, and falls back
     Bashless,
+    /// Stage 1 stops what was changed before anything of the root runs
+    Verify,
 }
 
 /// Which boots are wanted.
@@ -113,6 +116,7 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Outcome {
             Part::Sealing => ("sealing", sealing::claims(inputs, all, &mut outcome)),
             Part::Counting => ("counting", counting::claims(inputs, all, &mut outcome)),
             Part::Bashless => ("bashless", bashless::claims(inputs, all, &mut outcome)),
+            Part::Verify => ("verify", verify::claims(inputs, &mut outcome)),
         };
         // What comes after it is looked at all the same.
         if let Err(error) = done {
