@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use touchstone_store::closure::{
-    Proof, Refused, Registry, RegistryError, Trusted, file_name, signed, verify,
+    Proof, Refused, Registry, RegistryError, Trusted, file_name, verify,
 };
 use touchstone_store::manifest::VerifyError;
 use touchstone_store::nar::{self, NarError};
-use touchstone_store::{Entry, NarInfo, PublicKey, SecretKey, StorePath, Trust};
+use touchstone_store::{Entry, Manifest, NarInfo, PublicKey, SecretKey, StorePath, Trust};
 
 /// A store of two paths, system → libc → libc, signed by one key, and what is said of them.
 struct Store {
@@ -132,38 +132,39 @@ fn a_closure_that_is_as_it_was_signed_is_verified() {
         &progress,
     )
     .unwrap();
-    assert_eq!(verified.manifest.entries().len(), 2);
-    assert_eq!(verified.manifest.toplevel(), &store.system);
-    let size = verified.manifest.nar_size();
+    assert_eq!(verified.paths().len(), 2);
+    assert_eq!(verified.toplevel(), &store.system);
+    let size = verified.nar_size();
     assert_eq!(*seen.lock().unwrap(), (size, size));
     // A manifest says the same.
-    let by_manifest = Registry::manifest(&verified.manifest);
-    assert_eq!(
-        signed(&store.system, &by_manifest, &store.trust()).unwrap(),
-        verified.manifest
-    );
+    let known = store.registry().all().unwrap();
+    let entries = known.into_iter().map(|info| info.entry);
+    let manifest = Manifest::new(store.system.clone(), entries).unwrap();
+    let by_manifest = Registry::manifest(&manifest);
+    let trusted = |registry: &Registry| {
+        Trusted::from_registry(&store.system, registry, &store.trust()).unwrap()
+    };
+    assert_eq!(trusted(&by_manifest), verified);
     // So does the folder of a binary cache, whose files have shorter names.
     for path in [&store.system, &store.libc] {
         let short = format!("{}.narinfo", path.hash_part());
         fs::rename(store.file(path), store.file(path).with_file_name(short)).unwrap();
     }
-    assert_eq!(
-        signed(&store.system, &store.registry(), &store.trust()).unwrap(),
-        verified.manifest
-    );
+    assert_eq!(trusted(&store.registry()), verified);
     assert_eq!(store.registry().all().unwrap().len(), 2);
 }
 
 #[test]
 fn what_is_to_be_hashed_is_what_was_signed_in_order() {
     let store = Store::new();
-    let manifest = signed(&store.system, &store.registry(), &store.trust()).unwrap();
     let trusted = Trusted::from_registry(&store.system, &store.registry(), &store.trust()).unwrap();
     assert_eq!(trusted.toplevel(), &store.system);
-    assert_eq!(trusted.nar_size(), manifest.nar_size());
+    let known = store.registry().all().unwrap();
+    let size: u64 = known.iter().map(|info| info.entry.nar_size).sum();
+    assert_eq!(trusted.nar_size(), size);
     let expected = trusted.paths().iter();
     let expected = expected.map(|path| (&path.path, &path.nar_hash, path.nar_size, &path.proof));
-    let listed = manifest.entries();
+    let listed = known.iter().map(|info| &info.entry);
     let listed = listed.map(|entry| (&entry.path, &entry.nar_hash, entry.nar_size, &Proof::Nar));
     assert_eq!(expected.collect::<Vec<_>>(), listed.collect::<Vec<_>>());
 }

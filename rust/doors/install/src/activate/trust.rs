@@ -84,8 +84,8 @@ pub(super) fn verify(
         source: Box::new(source),
     })?;
     Ok(Verified {
-        paths: verified.manifest.entries().count(),
-        bytes: verified.manifest.nar_size(),
+        paths: verified.paths().len(),
+        bytes: verified.nar_size(),
     })
 }
 

@@ -10,8 +10,8 @@ use crate::{Entry, StorePath};
 pub(super) struct Graph {
     /// The number of each path that was named, as what refers or as what is referred to.
     numbers: BTreeMap<StorePath, usize>,
-    /// For each number where its references end in `references`, and where they begin; none where the path itself did not come yet.
-    lists: Vec<Option<(usize, usize)>>,
+    /// For each number where its references begin and end in `references`; none where the path itself did not come yet.
+    lists: Vec<Option<(u32, u32)>>,
     /// Numbers, one list after the other.
     references: Vec<u32>,
 }
@@ -22,20 +22,25 @@ impl Graph {
     /// # Errors
     /// [`ClosureError::TooMany`] when more paths are named than a closure has.
     pub(super) fn add(&mut self, entry: &Entry) -> Result<(), ClosureError> {
-        let begin = self.references.len();
+        let begin = self.end()?;
         for reference in &entry.references {
             let number = self.number(reference);
             let number = u32::try_from(number).map_err(|_| ClosureError::TooMany)?;
             self.references.push(number);
         }
+        let end = self.end()?;
         let number = self.number(&entry.path);
         if let Some(list) = self.lists.get_mut(number) {
-            *list = Some((begin, self.references.len()));
+            *list = Some((begin, end));
         }
         match self.numbers.len() > PATHS_LIMIT {
             true => Err(ClosureError::TooMany),
             false => Ok(()),
         }
+    }
+
+    fn end(&self) -> Result<u32, ClosureError> {
+        u32::try_from(self.references.len()).map_err(|_| ClosureError::TooMany)
     }
 
     fn number(&mut self, path: &StorePath) -> usize {
@@ -83,7 +88,7 @@ impl Graph {
     /// The references of a path, if it came.
     fn list(&self, number: usize) -> Option<&[u32]> {
         let (begin, end) = (*self.lists.get(number)?)?;
-        self.references.get(begin..end)
+        self.references.get(begin as usize..end as usize)
     }
 
     fn incomplete(&self, path: usize, missing: usize) -> ClosureError {

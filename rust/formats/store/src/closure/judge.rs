@@ -7,6 +7,9 @@ use super::{Expected, Refused, Trust};
 use crate::manifest::VerifyError;
 use crate::{Entry, Proof, StorePath};
 
+/// Most threads: with more of them it does not get faster, but takes more memory.
+const THREADS_MAX: usize = 8;
+
 /// What entries' paths must be, in their order, judged at the same time: a signature takes as long as hashing some 100 KiB.
 ///
 /// # Errors
@@ -17,6 +20,7 @@ pub(super) fn all(
     trust: &Trust,
 ) -> Result<Vec<Expected>, Refused> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.min(THREADS_MAX);
     let share = entries.len().div_ceil(threads).max(1);
     let judge = |entries: &[Entry]| -> Result<Vec<Expected>, Refused> {
         let judged = entries.iter().map(|entry| one(entry, toplevel, trust));

@@ -1,7 +1,8 @@
 //! Whether a toplevel's closure on a disk is what trusted keys signed.
 //!
-//! Two questions, asked in this order: are the toplevel and all that it reaches *signed* ([`signed`]), and does the disk hold what was
-//! signed ([`verify`])? What is said of a path comes from a [`Registry`], which is not trusted: a lie in it has no signature.
+//! Two questions, asked in this order: is it authentic what is said of the toplevel and all that it reaches ([`Trusted`]), and does the disk
+//! hold that ([`check`](check()))? What is said of a path comes from a [`Registry`] or from a manifest, which are not trusted: a lie in them has no signature.
+//! [`verify`] asks both.
 
 mod check;
 mod graph;
@@ -22,4 +23,4 @@ pub use refused::Refused;
 pub use registration::registration;
 pub use registry::{REGISTRY_DIR, Registry, RegistryError, file_name};
 pub use trusted::{Expected, Trusted};
-pub use verify::{Verified, signed, verify};
+pub use verify::verify;

@@ -10,7 +10,7 @@ use crate::manifest::{Class, VerifyError, Whole};
 use crate::{Entry, NarHash, Proof, StorePath};
 
 /// References and signatures of the entries that are in memory at the same time, one entry more or less.
-const BATCH: usize = 4096;
+const BATCH: usize = 1024;
 
 /// A closure that is authentic: the toplevel and all that it reaches, each path with what it must hash to. Nothing is kept that hashing
 /// does not need, so that the list of 5 000 paths takes about a megabyte.
