@@ -73,12 +73,6 @@ in
       `${named "trustedPublicKeys"}`, so that nothing could boot. Write more keys, or a smaller number; one key under two names is one key.'';
   }
   {
-    assertion = lib.last config.boot.kernelParams == "--";
-    message = ''
-      ${named "enable"}: behind "--", where the kernel must stop reading its parameters, stands `${lib.last config.boot.kernelParams}`. Write it
-      into `boot.kernelParams` without an order (`mkAfter`, `mkOrder`) that is higher.'';
-  }
-  {
     assertion = (config.boot.resumeDevice or "") == "";
     message = ''
       ${named "enable"}: what is resumed from `boot.resumeDevice` is the memory of a system that nobody verifies. Write

@@ -3,7 +3,7 @@
 { config, lib, pkgs, ... }:
 
 let
-  inherit (lib) attrValues concatMap literalExpression mapAttrsToList mkForce mkIf mkMerge mkOption mkOrder optional types unique;
+  inherit (lib) attrValues concatMap literalExpression mapAttrsToList mkForce mkIf mkOption optional types unique;
   touchstone = config.boot.touchstone;
   cfg = config.boot.initrd.verify;
   inherit (config.boot.initrd) systemd;
@@ -157,12 +157,8 @@ in
   config = mkIf cfg.enable {
     assertions = import ./verify-assertions.nix { inherit config lib generation; };
 
-    boot.kernelParams = mkMerge [
-      # What would be resumed is an image of memory, which nobody signed.
-      [ "noresume" ]
-      # Here the kernel stops reading: what others append is none of its parameters.
-      (mkOrder 100000 [ "--" ])
-    ];
+    # What would be resumed is an image of memory, which nobody signed. (Assembly adds what ends the command line.)
+    boot.kernelParams = [ "noresume" ];
 
     boot.initrd.systemd = {
       contents = {

@@ -25,6 +25,15 @@
     };
   };
 
+  # Each start looks at the whole system before it runs anything of it: what is on the disk is what this key has signed.
+  boot.initrd.verify = {
+    enable = true;
+    trustedPublicKeys = [ (builtins.readFile ./keys/nix.pub) ];
+    # A system that was tampered with costs a try, like one that does not come up.
+    onFailure = "reboot";
+  };
+  system.etc.overlay.mutable = false;
+
   boot.loader = {
     touchstone = {
       enable = true;

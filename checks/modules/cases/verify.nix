@@ -119,8 +119,6 @@ in
     (map (config: config.system.build.bootArtifacts.request.verify or null) [ plain off ]);
   "and so do those of a sealed generation and its specialisations" = is [{ } { }]
     (map (config: config.system.build.toplevel.request.verify or null) [ sealed sealed.specialisation.office.configuration ]);
-  "the kernel stops reading its parameters at the last of them" = is "--"
-    (lib.last (with' { boot.kernelParams = lib.mkAfter [ "quiet" ]; }).boot.kernelParams);
   "nothing is resumed" = is true (builtins.elem "noresume" plain.boot.kernelParams);
   "a root on tmpfs has no mutable /etc" = is [ ]
     (failing (with' { system.etc.overlay.enable = mkForce false; fileSystems."/" = { device = mkForce "none"; fsType = mkForce "tmpfs"; }; }));

@@ -72,11 +72,6 @@ in
     says = "${says}sigsNeeded: 2 signatures are asked for, of 1 different keys";
     mended = verify { trustedPublicKeys = [ "b:${lib.concatStrings (lib.genList (_: "E") 43)}=" ]; };
   };
-  "parameters behind the last one" = {
-    broken = with' { boot.kernelParams = lib.mkOrder 200000 [ "quiet" ]; };
-    says = "${says}enable: behind \"--\", where the kernel must stop";
-    mended = { boot.kernelParams = mkForce [ "quiet" "noresume" "--" ]; };
-  };
   "a system that is resumed" = {
     broken = with' { boot.resumeDevice = "/dev/vda2"; };
     says = "${says}enable: what is resumed from";

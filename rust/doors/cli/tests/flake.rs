@@ -64,7 +64,13 @@ fn the_flake_passes_its_check_and_shows_what_it_has() {
         for (output, names) in [
             (
                 "packages",
-                vec!["default", "probe", "touchstone", "touchstone-full"],
+                vec![
+                    "default",
+                    "probe",
+                    "touchstone",
+                    "touchstone-full",
+                    "touchstone-stage1",
+                ],
             ),
             ("checks", checks_of(system)),
             ("apps", vec!["demo"]),

@@ -59,6 +59,8 @@ fn folder(flake: &Flake) -> std::path::PathBuf {
     ] {
         fs::write(folder.join(name), name).unwrap();
     }
+    let key = format!("machine-1:{}=\n", "A".repeat(43));
+    fs::write(folder.join("public-key-file"), key).unwrap();
     let configuration = "{ networking.hostName = \"machine\"; }\n";
     fs::write(folder.join("configuration.nix"), configuration).unwrap();
     folder
@@ -116,7 +118,7 @@ fn the_nix_of_the_page_about_nixos_evaluates() {
             "{artifacts}"
         );
     }
-    assert_eq!(parts.len(), 9, "{parts:?}");
+    assert_eq!(parts.len(), 10, "{parts:?}");
     let sealed = |part: &&Value| part["toplevel"].as_str().unwrap().ends_with("-sealed.drv");
     assert_eq!(parts.iter().filter(sealed).count(), 2);
     let without = parts.iter().filter(|part| part["artifacts"].is_null());
