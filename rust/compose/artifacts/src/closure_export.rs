@@ -1,13 +1,13 @@
 //! `closure.export`: a closure as one stream, or as the folder of a binary cache, for `closure.import` on another machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use touchstone_store::closure::{Registry, references_first, stream};
+use touchstone_store::closure::{Registry, references_first, stream, walk};
 use touchstone_store::nar::{self, NarError};
 use touchstone_store::narinfo::{Archive, Compression};
 use touchstone_store::{Manifest, NarInfo, STORE_DIR, StorePath};
@@ -218,17 +218,14 @@ fn closure(
     registry: &Registry,
     toplevels: &[StorePath],
 ) -> Result<BTreeMap<StorePath, NarInfo>, ImportError> {
-    let mut seen: BTreeSet<StorePath> = toplevels.iter().cloned().collect();
-    let mut waiting = toplevels.to_vec();
     let mut found = BTreeMap::new();
-    while let Some(path) = waiting.pop() {
-        let info = registry.get(&path)?;
+    walk(toplevels.iter().cloned(), |path, _| {
+        let info = registry.get(path)?;
         let info = info.ok_or_else(|| ImportError::Unknown(path.clone()))?;
-        let new = info.entry.references.iter();
-        let new = new.filter(|reference| seen.insert((*reference).clone()));
-        waiting.extend(new.cloned());
-        found.insert(path, info);
-    }
+        let references = info.entry.references.clone();
+        found.insert(path.clone(), info);
+        Ok::<_, ImportError>(references)
+    })?;
     Ok(found)
 }
 

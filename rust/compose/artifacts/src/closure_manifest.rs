@@ -1,6 +1,5 @@
 //! `closure.manifest` and `closure.sign`: the manifest of a closure as it is in a store, hashed, and signed if asked.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -113,24 +112,13 @@ fn listed(
 }
 
 fn reached(toplevel: &StorePath, registry: &Registry) -> Result<Manifest, Refused> {
-    let first = registry.get(toplevel)?;
-    let first = first.ok_or_else(|| Refused::Unknown(toplevel.clone()))?;
-    let mut seen = BTreeSet::from([toplevel.clone()]);
-    let (mut waiting, mut entries) = (vec![first.entry], Vec::new());
-    while let Some(entry) = waiting.pop() {
-        for reference in &entry.references {
-            if !seen.insert(reference.clone()) {
-                continue;
-            }
-            let known = registry.get(reference)?;
-            let known = known.ok_or_else(|| Refused::Incomplete {
-                path: entry.path.clone(),
-                missing: reference.clone(),
-            })?;
-            waiting.push(known.entry);
-        }
+    let mut entries = Vec::new();
+    closure::walk([toplevel.clone()], |path, referrer| {
+        let entry = registry.reached(path, referrer)?.entry;
+        let references = entry.references.clone();
         entries.push(entry);
-    }
+        Ok::<_, Refused>(references)
+    })?;
     Ok(Manifest::new(toplevel.clone(), entries)?)
 }
 

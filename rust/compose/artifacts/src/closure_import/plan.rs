@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::fs::statvfs;
-use touchstone_store::closure::Registry;
+use touchstone_store::closure::{Registry, walk};
 use touchstone_store::{NarInfo, StorePath, Trust, narinfo};
 
 use super::error::{ImportError, failed};
@@ -123,16 +123,14 @@ impl Planner<'_> {
                 return Err(ImportError::NotOffered(path.clone()));
             }
         }
-        let mut waiting: Vec<&StorePath> = wanted.iter().collect();
         let mut selected = BTreeSet::new();
-        while let Some(path) = waiting.pop() {
+        walk(wanted.iter().cloned(), |path, _| {
             let Some(entry) = offered.get(path) else {
-                continue;
+                return Ok(BTreeSet::new());
             };
-            if selected.insert(path.clone()) {
-                waiting.extend(&entry.references);
-            }
-        }
+            selected.insert(path.clone());
+            Ok::<_, ImportError>(entry.references.clone())
+        })?;
         Ok(selected)
     }
 

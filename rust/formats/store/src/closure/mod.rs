@@ -14,6 +14,7 @@ mod registry;
 pub mod stream;
 mod trusted;
 mod verify;
+mod walk;
 
 pub use crate::content_address::{Digest, Proof};
 pub use crate::manifest::Trust;
@@ -24,3 +25,4 @@ pub use registration::registration;
 pub use registry::{REGISTRY_DIR, Registry, RegistryError, file_name};
 pub use trusted::{Expected, Trusted};
 pub use verify::verify;
+pub use walk::walk;

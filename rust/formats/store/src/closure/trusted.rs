@@ -1,10 +1,9 @@
 //! What is to be hashed: paths of which every one is known to be what somebody trusted wanted.
 
-use std::collections::BTreeSet;
 use std::io::BufRead;
 
 use super::graph::Graph;
-use super::{Refused, Registry, Trust, judge};
+use super::{Refused, Registry, Trust, judge, walk};
 use crate::manifest::stream::{Head, Reader, StreamError};
 use crate::manifest::{Class, VerifyError, Whole};
 use crate::{Entry, NarHash, Proof, StorePath};
@@ -85,25 +84,12 @@ impl Trusted {
         registry: &Registry,
         trust: &Trust,
     ) -> Result<Self, Refused> {
-        let first = registry.get(toplevel)?;
-        let first = first.ok_or_else(|| Refused::Unknown(toplevel.clone()))?;
-        let mut seen = BTreeSet::from([toplevel.clone()]);
-        let mut waiting = vec![first.entry];
         let mut paths = Vec::new();
-        while let Some(entry) = waiting.pop() {
+        walk([toplevel.clone()], |path, referrer| {
+            let entry = registry.reached(path, referrer)?.entry;
             paths.push(judge::one(&entry, toplevel, trust)?);
-            for reference in &entry.references {
-                if !seen.insert(reference.clone()) {
-                    continue;
-                }
-                let known = registry.get(reference)?;
-                let found = known.ok_or_else(|| Refused::Incomplete {
-                    path: entry.path.clone(),
-                    missing: reference.clone(),
-                })?;
-                waiting.push(found.entry);
-            }
-        }
+            Ok::<_, Refused>(entry.references)
+        })?;
         paths.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         let toplevel = toplevel.clone();
         Ok(Self { toplevel, paths })
