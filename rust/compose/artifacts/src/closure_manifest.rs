@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_store::closure::{self, Refused, Registry, Settings, Store, Trusted};
+use touchstone_store::manifest::Class;
 use touchstone_store::{Manifest, SecretKey, StorePath, Trust};
 
 use crate::closure_known::Known;
@@ -27,6 +28,8 @@ pub struct ListClosure {
     pub signatures: Option<PathBuf>,
     /// A manifest that says them.
     pub manifest: Option<PathBuf>,
+    /// The machines that the manifest is for: it is of version 2 then, and signed as a whole, too.
+    pub class: Option<Class>,
     /// Where the manifest is written.
     pub output: PathBuf,
 }
@@ -48,6 +51,8 @@ pub struct SignClosure {
     pub signatures: Option<PathBuf>,
     /// A manifest that says them.
     pub manifest: Option<PathBuf>,
+    /// The machines that the manifest is for: it is of version 2 then, and signed as a whole, too.
+    pub class: Option<Class>,
     /// Where the signed manifest is written.
     pub output: PathBuf,
 }
@@ -65,7 +70,12 @@ impl ListClosure {
             signatures: self.signatures.as_deref(),
             manifest: self.manifest.as_deref(),
         };
-        let manifest = listed(&known, &self.toplevel, context.progress)?;
+        let manifest = listed(
+            &known,
+            &self.toplevel,
+            self.class.as_ref(),
+            context.progress,
+        )?;
         // What is compared must be signed. Nobody ever sees this signature.
         let nobody =
             SecretKey::from_seed("nobody", &[0; 32].into()).map_err(|error| Error::Key {
@@ -93,7 +103,12 @@ impl SignClosure {
             signatures: self.signatures.as_deref(),
             manifest: self.manifest.as_deref(),
         };
-        let mut manifest = listed(&known, &self.toplevel, context.progress)?;
+        let mut manifest = listed(
+            &known,
+            &self.toplevel,
+            self.class.as_ref(),
+            context.progress,
+        )?;
         manifest.sign(&key);
         compare(&known.store()?, &manifest, &key, context.progress)?;
         publish(&manifest, &self.output)
@@ -104,11 +119,16 @@ impl SignClosure {
 fn listed(
     known: &Known<'_>,
     toplevel: &StorePath,
+    class: Option<&Class>,
     progress: &dyn Progress,
 ) -> Result<Manifest, Error> {
     progress.phase("reading what is known of the closure");
     let registry = known.of(toplevel)?;
-    reached(toplevel, &registry).map_err(Error::refused)
+    let manifest = reached(toplevel, &registry).map_err(Error::refused)?;
+    Ok(match class {
+        Some(class) => manifest.for_class(class.clone()),
+        None => manifest,
+    })
 }
 
 fn reached(toplevel: &StorePath, registry: &Registry) -> Result<Manifest, Refused> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use touchstone_artifacts::closure_manifest::{ListClosure, SignClosure};
 use touchstone_artifacts::closure_verify::VerifyClosure;
+use touchstone_store::manifest::Class;
 use touchstone_store::{PublicKey, StorePath};
 
 /// Which store, and where its paths' hashes, references and signatures are found.
@@ -64,6 +65,9 @@ pub struct ListClosureArguments {
     pub toplevel: StorePath,
     #[command(flatten)]
     pub known: KnownArguments,
+    /// The machines that the manifest is for, which its signatures as a whole bind it to
+    #[arg(long)]
+    pub class: Option<Class>,
     /// Write the manifest here
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
@@ -80,6 +84,7 @@ impl From<ListClosureArguments> for ListClosure {
             nix_database: words.known.nix_database,
             signatures: words.known.signatures,
             manifest: words.known.manifest,
+            class: words.class,
             output: words.output,
         }
     }
@@ -95,6 +100,9 @@ pub struct SignClosureArguments {
     pub key: PathBuf,
     #[command(flatten)]
     pub known: KnownArguments,
+    /// The machines that the manifest is for, which its signatures as a whole bind it to
+    #[arg(long)]
+    pub class: Option<Class>,
     /// Write the signed manifest here
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
@@ -112,6 +120,7 @@ impl From<SignClosureArguments> for SignClosure {
             nix_database: words.known.nix_database,
             signatures: words.known.signatures,
             manifest: words.known.manifest,
+            class: words.class,
             output: words.output,
         }
     }
