@@ -20,9 +20,15 @@ let
   contents = unique (map (key: lib.last (lib.splitString ":" key)) cfg.trustedPublicKeys);
   trusted = builtins.length contents;
 
-  mountPoints = lib.mapAttrsToList (_: fileSystem: fileSystem.mountPoint) config.fileSystems;
-  rootIsNew = (config.fileSystems."/".fsType or "") == "tmpfs" && !builtins.elem "/etc" mountPoints;
-  etcIsFixed = (overlay.enable && !overlay.mutable) || rootIsNew;
+  fileSystems = lib.attrValues config.fileSystems;
+  pathsOf = map (fileSystem: fileSystem.mountPoint);
+  keepsUnits = lib.any (path: builtins.elem path [ "/etc" "/etc/systemd" "/etc/static" ] || hasPrefix "/etc/systemd/" path) (pathsOf fileSystems);
+  rootIsNew = (config.fileSystems."/".fsType or "") == "tmpfs";
+  etcIsFixed = !keepsUnits && (overlay.enable && !overlay.mutable || rootIsNew);
+
+  # NixOS' systemd looks for units in /nix/var/nix/profiles/default. (NixOS itself mounts none of these in the initrd.)
+  late = filter (path: builtins.elem path [ "/nix/var" "/nix/var/nix" "/nix/var/nix/profiles" "/nix/var/nix/profiles/default" ])
+    (pathsOf (filter (fileSystem: !fileSystem.neededForBoot) fileSystems));
 
   hasAccess = systemd.emergencyAccess != null && systemd.emergencyAccess != false;
   unverified = filter (name: !(config.specialisation.${name}.configuration.boot.initrd.verify.enable or false)) (attrNames config.specialisation);
@@ -84,6 +90,12 @@ in
       ${named "allowMutableEtc"}: /etc is kept on the disk, from where whoever writes to it has code started after the check. Write
       `system.etc.overlay = { enable = true; mutable = false; };`, take a root on tmpfs, or write `${named "allowMutableEtc"} = true;` to
       live with that.'';
+  }
+  {
+    assertion = late == [ ];
+    message = ''
+      ${named "enable"}: ${quoted late} is mounted when the check is over, and systemd looks for units below it. Write
+      `fileSystems.${quoted late}.neededForBoot = true;`.'';
   }
   {
     assertion = cfg.onFailure != "shell" || builtins.elem touchstone.signing.method [ "none" "test" ];

@@ -39,6 +39,9 @@ let
     "initrd.target"
   ];
 
+  # What the check reads: the store, manifests, and where NixOS' systemd looks for units.
+  read = [ "/sysroot/nix/store" "/sysroot/nix/var/touchstone/manifests" "/sysroot/nix/var/nix/profiles" ];
+
   dropIn = lines [
     "[Unit]"
     "Requires=${verify}"
@@ -54,7 +57,7 @@ let
     "Description=Verify every path of the system in the Nix store"
     "AssertPathExists=/etc/initrd-release"
     "DefaultDependencies=no"
-    "RequiresMountsFor=/sysroot/nix/store"
+    "RequiresMountsFor=${concatStringsSep " " read}"
     "Requires=initrd-root-fs.target"
     "After=initrd-root-fs.target systemd-journald.socket plymouth-start.service"
   ] ++ (if !measure then [ ] else [

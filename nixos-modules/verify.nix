@@ -157,6 +157,10 @@ in
   config = mkIf cfg.enable {
     assertions = import ./verify-assertions.nix { inherit config lib generation; };
 
+    warnings = optional (touchstone.signing.method == "none") ''
+      boot.initrd.verify.enable is true, and nobody signs the images (boot.touchstone.signing.method is "none"): who can write to the disk puts
+      another image there, with other keys in it. Sign the images, and have the firmware enforce Secure Boot.'';
+
     # What would be resumed is an image of memory, which nobody signed. (Assembly adds what ends the command line.)
     boot.kernelParams = [ "noresume" ];
 

@@ -119,6 +119,8 @@ in
     (map (config: config.system.build.bootArtifacts.request.verify or null) [ plain off ]);
   "and so do those of a sealed generation and its specialisations" = is [{ } { }]
     (map (config: config.system.build.toplevel.request.verify or null) [ sealed sealed.specialisation.office.configuration ]);
+  "images that nobody signs are warned of" = is [ true false ]
+    (map (config: lib.any (lib.hasPrefix "boot.initrd.verify.enable is true, and nobody signs") config.warnings) [ plain sealed ]);
   "nothing is resumed" = is true (builtins.elem "noresume" plain.boot.kernelParams);
   "a root on tmpfs has no mutable /etc" = is [ ]
     (failing (with' { system.etc.overlay.enable = mkForce false; fileSystems."/" = { device = mkForce "none"; fsType = mkForce "tmpfs"; }; }));

@@ -97,6 +97,17 @@ in
     says = "${says}allowMutableEtc: /etc is kept on the disk";
     mended = { fileSystems."/etc".mountPoint = "/persist"; };
   };
+  "units that are kept beside an immutable /etc" = {
+    more = true;
+    broken = with' { fileSystems."/etc/systemd/system" = { device = "/dev/vda3"; fsType = "ext4"; }; };
+    says = "${says}allowMutableEtc: /etc is kept on the disk";
+    mended = verify { allowMutableEtc = true; };
+  };
+  "profiles that are mounted when the check is over" = {
+    broken = with' { fileSystems."/nix/var" = { device = "/dev/vda3"; fsType = "ext4"; }; };
+    says = "${says}enable: \"/nix/var\" is mounted when the check is over";
+    mended = { fileSystems."/nix/var".neededForBoot = true; };
+  };
   "a shell in production" = {
     broken = with' { boot.touchstone.signing = { method = "install"; key = "/keys/db.key"; inherit certificate; }; boot.initrd.verify.onFailure = "shell"; };
     says = "${says}onFailure: a shell is for development";
