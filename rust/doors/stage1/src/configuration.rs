@@ -328,3 +328,6 @@ pub(crate) fn is_credential(name: &str) -> bool {
         .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':'));
     printable && !matches!(name, "" | "." | "..") && name.len() <= 255
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,17 +47,30 @@ pub fn text(toplevel: &StorePath) -> String {
     format!("{KIND}:{toplevel}")
 }
 
-/// Extends the register by the digests of [`text`], and appends that to systemd's log.
+/// Extends the register of this machine's TPM by the digests of [`text`], and appends that to systemd's log.
 ///
 /// # Errors
 /// [`Error`].
 pub fn closure(pcr: u32, toplevel: &StorePath) -> Result<(), Error> {
     let boot = std::fs::read_to_string(BOOT_ID).map_err(at(Path::new(BOOT_ID)))?;
+    closure_by(&mut Tpm::open()?, Path::new(LOG), &boot, pcr, toplevel)
+}
+
+/// As [`closure`], with another TPM, log, and name of the boot.
+///
+/// # Errors
+/// [`Error`].
+pub fn closure_by(
+    tpm: &mut Tpm,
+    log: &Path,
+    boot: &str,
+    pcr: u32,
+    toplevel: &StorePath,
+) -> Result<(), Error> {
     let text = text(toplevel);
-    let mut tpm = Tpm::open()?;
-    append(Path::new(LOG), |now| {
+    append(log, |now| {
         let digests = tpm.extend(pcr, text.as_bytes())?;
-        Ok(record(pcr, &digests, &text, &boot, now))
+        Ok(record(pcr, &digests, &text, boot, now))
     })
 }
 

@@ -3,7 +3,7 @@
 //! `TPM2_PCR_Event` is used, not `TPM2_PCR_Extend`: the TPM hashes the text itself for every bank that is active, also for algorithms that are not known here, and
 //! answers with the digests. Source: TCG, "TPM 2.0 Library, Part 3: Commands", TPM2_PCR_Event.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -39,7 +39,7 @@ pub enum Error {
     #[error("{device} does not answer: {source}")]
     Device {
         /// The device.
-        device: &'static str,
+        device: String,
         /// What the system answered.
         source: io::Error,
     },
@@ -95,27 +95,42 @@ const ALGORITHMS: [(u16, usize, &str); 8] = [
     (0x29, 64, "sha3_512"),
 ];
 
+/// What takes a command and gives its answer.
+pub trait Channel: Read + Write {}
+
+impl<T: Read + Write> Channel for T {}
+
 /// A TPM 2.0.
-#[derive(Debug)]
 pub struct Tpm {
-    device: &'static str,
-    file: File,
+    device: String,
+    channel: Box<dyn Channel>,
 }
 
 impl Tpm {
-    /// Opens it.
+    /// Opens this machine's.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Device`].
     pub fn open() -> Result<Self, Error> {
         for device in DEVICES {
             match OpenOptions::new().read(true).write(true).open(device) {
-                Ok(file) => return Ok(Self { device, file }),
+                Ok(file) => return Ok(Self::over(device, file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => (),
-                Err(source) => return Err(Error::Device { device, source }),
+                Err(source) => {
+                    let device = device.to_owned();
+                    return Err(Error::Device { device, source });
+                }
             }
         }
         Err(Error::Missing)
+    }
+
+    /// The TPM at the other end of a channel, by the name that errors call it.
+    pub fn over(device: impl Into<String>, channel: impl Channel + 'static) -> Self {
+        Self {
+            device: device.into(),
+            channel: Box::new(channel),
+        }
     }
 
     /// Extends a register in every active bank by the text's digests, and returns them.
@@ -125,7 +140,7 @@ impl Tpm {
     pub fn extend(&mut self, pcr: u32, text: &[u8]) -> Result<Vec<Digest>, Error> {
         let command = command(pcr, text).ok_or_else(|| Error::TooLong(printable(text)))?;
         let answer = self.ask(&command).map_err(|source| Error::Device {
-            device: self.device,
+            device: self.device.clone(),
             source,
         })?;
         digests(pcr, &answer)
@@ -133,9 +148,9 @@ impl Tpm {
 
     /// The kernel takes a command in one write and gives its answer in one read.
     fn ask(&mut self, command: &[u8]) -> io::Result<Vec<u8>> {
-        self.file.write_all(command)?;
+        self.channel.write_all(command)?;
         let mut answer = vec![0; ANSWER_LIMIT];
-        let length = self.file.read(&mut answer)?;
+        let length = self.channel.read(&mut answer)?;
         answer.truncate(length);
         Ok(answer)
     }
@@ -245,3 +260,6 @@ impl<'a> Bytes<'a> {
         Some(u32::from_be_bytes(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests;

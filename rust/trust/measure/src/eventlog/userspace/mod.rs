@@ -36,7 +36,7 @@ pub struct Record {
     pub digests: BTreeMap<Bank, Digest>,
     /// Digests of algorithms that are not computed here, by systemd's name of the algorithm.
     pub others: BTreeMap<String, String>,
-    /// What it is about: `phase`, `filesystem`, `volume-key`, `machine-id` and others.
+    /// What it is about: `phase`, `filesystem`, `volume-key`, `machine-id`, `touchstone-closure` and others.
     pub kind: Option<String>,
     /// What was measured, where that is no secret.
     pub text: Option<String>,
@@ -56,6 +56,12 @@ impl Record {
             (None, Some("machine-id"), Some(text)) => {
                 format!("the machine ID {}", behind(text, "machine-id:"))
             }
+            (None, Some("touchstone-closure"), Some(text)) => {
+                format!(
+                    "the verified closure {}",
+                    behind(text, "touchstone-closure:")
+                )
+            }
             (None, Some("os-separator" | "nvpcr-separator"), Some(text)) => {
                 format!("systemd's line {text}")
             }
@@ -68,13 +74,16 @@ impl Record {
         printable(&text)
     }
 
-    /// The banks whose digest is not that of the text, for kinds whose text is what systemd hashes: phases, separators, file
-    /// systems and the machine's identity. Of a volume key a keyed hash is measured, which nobody can check.
+    /// The banks whose digest is not that of the text, for kinds whose text is what is hashed: phases, separators, file
+    /// systems, the machine's identity, and the closure that `touchstone-stage1` verified. Of a volume key a keyed hash is measured, which nobody can check.
     pub fn contradictions(&self) -> Vec<Bank> {
         let hashed = match (self.foreign.is_none(), self.kind.as_deref()) {
             (
                 true,
-                Some("phase" | "filesystem" | "machine-id" | "os-separator" | "nvpcr-separator"),
+                Some(
+                    "phase" | "filesystem" | "machine-id" | "os-separator" | "nvpcr-separator"
+                    | "touchstone-closure",
+                ),
             ) => self.text.as_deref(),
             _ => None,
         };
