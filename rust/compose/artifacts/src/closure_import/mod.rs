@@ -10,6 +10,7 @@ mod source;
 mod stage;
 mod unpack;
 mod writable;
+mod zstd;
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -83,7 +84,7 @@ impl ImportClosure {
         let place = Place::below(self.root.as_deref());
         place.without_nix()?;
         progress.phase("reading what is offered");
-        let mut offer = Offer::open(&self.sources)?;
+        let mut offer = Offer::open(&self.sources, &self.paths)?;
         let _lock = place.lock(progress)?;
         progress.phase("checking signatures and what is there");
         let plan = plan(&place, &offer, &trust, &self.paths, self.repair)?;

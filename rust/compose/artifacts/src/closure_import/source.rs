@@ -1,18 +1,18 @@
 //! Where paths come from: folders of binary caches, or one stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, StdinLock};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, StdinLock};
 use std::path::{Path, PathBuf};
 
 use lzma_rust2::XzReader;
 use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags};
-use ruzstd::decoding::StreamingDecoder;
-use touchstone_store::closure::{Registry, references_first, stream};
+use touchstone_store::closure::{Registry, references_first, stream, walk};
 use touchstone_store::narinfo::{Archive, Compression};
 use touchstone_store::{NarInfo, StorePath};
 
 use super::error::{ImportError, failed};
+use super::zstd::Frames;
 
 /// Standard input.
 const STDIN: &str = "-";
@@ -32,38 +32,43 @@ enum Nars {
     /// The folder that each path is in.
     Folders(BTreeMap<StorePath, PathBuf>),
     /// All NARs, in the order of the entries.
-    Stream(Box<dyn BufRead>),
+    Stream {
+        /// The file, or [`STDIN`].
+        name: PathBuf,
+        input: Box<dyn BufRead>,
+    },
 }
 
 impl Offer {
-    /// Looks at the sources: folders, or one stream (`-` is standard input).
-    pub(super) fn open(sources: &[PathBuf]) -> Result<Self, ImportError> {
+    /// Looks at the sources: folders, or one stream (`-` is standard input). Of folders only what `wanted` reaches is read, or everything when
+    /// nothing is named.
+    pub(super) fn open(sources: &[PathBuf], wanted: &[StorePath]) -> Result<Self, ImportError> {
         if let [one] = sources
             && !is_folder(one)?
         {
             let mut input = open_stream(one)?;
             return Ok(Self {
                 infos: stream::read_index(&mut input)?,
-                nars: Nars::Stream(input),
+                nars: Nars::Stream {
+                    name: one.clone(),
+                    input,
+                },
             });
         }
-        let (mut infos, mut folders) = (BTreeMap::new(), BTreeMap::new());
-        for folder in sources {
-            if !is_folder(folder)? {
+        for source in sources {
+            if !is_folder(source)? {
                 return Err(ImportError::Sources);
             }
-            for info in Registry::folder(folder).all()? {
-                let path = info.entry.path.clone();
-                // The first source that has a path gives it.
-                if infos.insert(path.clone(), info).is_none() {
-                    folders.insert(path, folder.clone());
-                }
-            }
         }
-        Ok(Self {
-            infos: references_first(infos.into_values())?,
-            nars: Nars::Folders(folders),
-        })
+        let found = match wanted {
+            [] => everything(sources)?,
+            wanted => reached(sources, wanted)?,
+        };
+        let folders = found.iter();
+        let folders = folders.map(|(path, (_, folder))| (path.clone(), folder.clone()));
+        let nars = Nars::Folders(folders.collect());
+        let infos = references_first(found.into_values().map(|(info, _)| info))?;
+        Ok(Self { infos, nars })
     }
 
     /// Whether a path's NAR can be had, as far as that is known without reading it.
@@ -87,7 +92,7 @@ impl Offer {
         read: &mut dyn FnMut(&mut dyn Read) -> Result<(), ImportError>,
     ) -> Result<(), ImportError> {
         let folders = match &mut self.nars {
-            Nars::Stream(input) => return read(input),
+            Nars::Stream { input, .. } => return read(input),
             Nars::Folders(folders) => folders,
         };
         let path = &info.entry.path;
@@ -96,20 +101,25 @@ impl Offer {
         let (mut input, file) = open_archive(folder, archive(info)?)?;
         read(&mut input)?;
         let mut more = [0];
-        match input.read(&mut more).map_err(failed("reading", file))? {
-            0 => Ok(()),
-            _ => Err(ImportError::Trailing(path.clone())),
+        match input.read(&mut more) {
+            Ok(0) => Ok(()),
+            // More of the content, or what is none of it.
+            Ok(_) => Err(ImportError::Trailing(path.clone())),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Err(ImportError::Trailing(path.clone()))
+            }
+            Err(error) => Err(failed("reading", file)(error)),
         }
     }
 
     /// Passes over a path's NAR.
     pub(super) fn skip(&mut self, info: &NarInfo) -> Result<(), ImportError> {
-        let Nars::Stream(input) = &mut self.nars else {
+        let Nars::Stream { name, input } = &mut self.nars else {
             return Ok(());
         };
         let length = info.entry.nar_size;
         let skipped = io::copy(&mut input.take(length), &mut io::sink());
-        match skipped.map_err(failed("reading", STDIN))? {
+        match skipped.map_err(failed("reading", &*name))? {
             skipped if skipped == length => Ok(()),
             _ => Err(ImportError::Stream(stream::StreamError::Short)),
         }
@@ -118,10 +128,42 @@ impl Offer {
     /// Checks that nothing follows the last NAR of a stream.
     pub(super) fn end(&mut self) -> Result<(), ImportError> {
         match &mut self.nars {
-            Nars::Stream(input) => Ok(stream::end(input)?),
+            Nars::Stream { input, .. } => Ok(stream::end(input)?),
             Nars::Folders(_) => Ok(()),
         }
     }
+}
+
+/// What folders say of paths, and the folder that has each: the first that has it.
+type Found = BTreeMap<StorePath, (NarInfo, PathBuf)>;
+
+fn everything(folders: &[PathBuf]) -> Result<Found, ImportError> {
+    let mut found = Found::new();
+    for folder in folders {
+        for info in Registry::folder(folder).all()? {
+            let path = info.entry.path.clone();
+            found.entry(path).or_insert_with(|| (info, folder.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// What is wanted and all that it refers to, as far as the folders have it.
+fn reached(folders: &[PathBuf], wanted: &[StorePath]) -> Result<Found, ImportError> {
+    let folders = folders.iter().map(|one| (Registry::folder(one), one));
+    let folders: Vec<_> = folders.collect();
+    let mut found = Found::new();
+    walk(wanted.iter().cloned(), |path, _| {
+        for (registry, folder) in &folders {
+            if let Some(info) = registry.get(path)? {
+                let references = info.entry.references.clone();
+                found.insert(path.clone(), (info, (*folder).clone()));
+                return Ok(references);
+            }
+        }
+        Ok::<_, ImportError>(BTreeSet::new())
+    })?;
+    Ok(found)
 }
 
 fn is_folder(source: &Path) -> Result<bool, ImportError> {
@@ -153,10 +195,7 @@ fn open_archive(folder: &Path, archive: &Archive) -> Result<(Box<dyn Read>, Path
     let input = BufReader::with_capacity(BUFFER, opened);
     let input: Box<dyn Read> = match archive.compression {
         Compression::Xz => Box::new(XzReader::new_mem_limit(input, true, XZ_MEMORY)),
-        Compression::Zstd => {
-            let decoder = StreamingDecoder::new(input).map_err(io::Error::other);
-            Box::new(decoder.map_err(failed("reading", &file))?)
-        }
+        Compression::Zstd => Box::new(Frames::new(input)),
         // What is compressed otherwise was refused before.
         Compression::None | Compression::Other(_) => Box::new(input),
     };

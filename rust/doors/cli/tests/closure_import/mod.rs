@@ -1,5 +1,6 @@
 //! Signed paths into the store of a machine without Nix.
 
+mod caches;
 mod crash;
 mod disk;
 pub mod made;
