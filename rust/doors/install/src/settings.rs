@@ -1,6 +1,7 @@
 //! `touchstone/install.json` of a toplevel: what is installed where (docs/install.json.md).
 
 mod read;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -13,6 +14,7 @@ use touchstone_artifacts::uki::ExtraSection;
 use touchstone_esp::EspPath;
 
 pub use read::SettingsError;
+pub use verify::{Carrier, Verify};
 
 use crate::Host;
 
@@ -69,6 +71,9 @@ pub struct Settings {
     pub trusted_public_keys: Vec<String>,
     /// By how many of them.
     pub sigs_needed: u32,
+    /// What stage 1 verifies the system by. Generations of before it was thought of do not say: they are not verified.
+    #[serde(default)]
+    pub verify: Option<Verify>,
     /// The TPM policy that admits the kept generations.
     #[serde(deserialize_with = "Option::deserialize")]
     pub policy: Option<PolicySettings>,

@@ -13,7 +13,7 @@ use touchstone_artifacts::uki::ExtraSection;
 
 pub use read::{Malformed, read};
 
-use crate::settings::{Images, Settings};
+use crate::settings::{Images, Settings, Verify};
 
 /// A generation, read from its toplevel. It depends on nothing else, so that it can be remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub struct Boot {
     pub label: String,
     /// The toplevel that it boots: `/run/booted-system` then. Of a sealed generation it is the inner one.
     pub toplevel: PathBuf,
+    /// What its initrd verifies it by, where it does.
+    pub verify: Option<Verify>,
     /// How it is booted.
     pub form: Form,
 }

@@ -140,6 +140,7 @@ fn of_v2(
     core: &V2,
     extensions: &Extensions,
 ) -> Result<Boot, Malformed> {
+    let own = own(host, core.toplevel.as_str());
     let files = core.initrds.iter();
     let parts = Parts {
         kernel: core.kernel.as_str().into(),
@@ -152,9 +153,16 @@ fn of_v2(
             .or_else(|| devicetree(extensions)),
         sort_key: sort_key(extensions),
         secrets: secrets::of(host, name.map(String::as_str), extensions, None)?,
-        recipe: recipe(host, core.toplevel.as_str()),
+        recipe: own.as_ref().and_then(Recipe::of),
     };
-    Ok(boot(name, &core.label, core.toplevel.as_str(), parts))
+    let verify = own.and_then(|own| own.verify);
+    Ok(Boot {
+        specialisation: name.cloned(),
+        label: core.label.clone(),
+        toplevel: core.toplevel.as_str().into(),
+        verify,
+        form: Form::Parts(Box::new(parts)),
+    })
 }
 
 fn of_v1(
@@ -163,6 +171,7 @@ fn of_v1(
     core: &V1,
     extensions: &Extensions,
 ) -> Result<Boot, Malformed> {
+    let own = own(host, core.toplevel.as_str());
     let program = core.initrd_secrets.as_ref().map(|file| file.as_str());
     let parts = Parts {
         kernel: core.kernel.as_str().into(),
@@ -175,24 +184,21 @@ fn of_v1(
         devicetree: devicetree(extensions),
         sort_key: sort_key(extensions),
         secrets: secrets::of(host, name.map(String::as_str), extensions, program)?,
-        recipe: recipe(host, core.toplevel.as_str()),
+        recipe: own.as_ref().and_then(Recipe::of),
     };
-    Ok(boot(name, &core.label, core.toplevel.as_str(), parts))
-}
-
-fn boot(name: Option<&String>, label: &str, toplevel: &str, parts: Parts) -> Boot {
-    Boot {
+    let verify = own.and_then(|own| own.verify);
+    Ok(Boot {
         specialisation: name.cloned(),
-        label: label.to_owned(),
-        toplevel: toplevel.into(),
+        label: core.label.clone(),
+        toplevel: core.toplevel.as_str().into(),
+        verify,
         form: Form::Parts(Box::new(parts)),
-    }
+    })
 }
 
-/// Generations of before, and those of others, do not say how.
-fn recipe(host: &Host, toplevel: &str) -> Option<Recipe> {
-    let settings = Settings::of(host, Path::new(toplevel)).ok()?;
-    Recipe::of(&settings)
+/// The settings of a generation itself. Those of before, and those of others, have none.
+fn own(host: &Host, toplevel: &str) -> Option<Settings> {
+    Settings::of(host, Path::new(toplevel)).ok()
 }
 
 fn sort_key(extensions: &Extensions) -> Option<String> {

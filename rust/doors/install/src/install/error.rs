@@ -148,6 +148,27 @@ pub enum Incomplete {
         /// Why.
         fact: String,
     },
+    /// Its initrd would refuse to start it.
+    #[error("the initrd of {} would not start it: {fact}\n  help: sign its closure when it is built, set boot.initrd.verify.signing, or install it once more by its own path; docs/installer.md#verified-generations", .toplevel.display())]
+    Unverified {
+        /// What would be booted.
+        toplevel: PathBuf,
+        /// What is wrong with its manifest.
+        fact: String,
+    },
+    /// Its initrd verifies it, and would not be part of a signed image.
+    #[error(
+        "its initrd verifies it, and an entry of Type #1 would leave initrd and command line unsigned\n  help: set the images to \"uki\" or \"sealed\""
+    )]
+    VerifiedWithoutImage,
+    /// Its stub would not find the manifest beside an image with a boot counter.
+    #[error(
+        "its manifest lies beside its image, and the stub {stub} looks for it under a name with a boot counter\n  help: take the stub of systemd 255 or newer, another carrier of the manifest, or turn boot counting off"
+    )]
+    CountedManifest {
+        /// The stub's version.
+        stub: String,
+    },
     /// A text of it cannot stand in an entry.
     #[error("{0}\n  help: correct it in the configuration")]
     Text(String),

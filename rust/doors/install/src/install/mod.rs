@@ -10,6 +10,7 @@ pub mod images;
 pub mod judge;
 pub mod known;
 pub mod loader;
+pub mod manifests;
 mod notes;
 mod partitions;
 pub mod place;

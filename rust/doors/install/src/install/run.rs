@@ -12,6 +12,7 @@ use super::images::{Again, Identity, Maker, Work, signing_key};
 use super::judge::Judge;
 use super::known::Known;
 use super::loader::Programs;
+use super::manifests::{self, Manifests};
 use super::policy::{self, Policy};
 use super::present::Presents;
 use super::report::Report;
@@ -133,7 +134,8 @@ impl Session<'_> {
             present: &first.present,
             limit: self.settings.configuration_limit,
         };
-        let mut maker = self.maker(known, work, &first.present);
+        let mut manifests = Manifests::new(&self.order.host, work.folder());
+        let mut maker = self.maker(known, &mut manifests, work, &first.present);
         let decision = decide(self.candidates, &circumstances, &mut maker)?;
         let (_, id) = decision
             .next(self.default)
@@ -143,6 +145,7 @@ impl Session<'_> {
         let mut report = Report::new(self.order.dry_run, &decision, self.default, &id);
         report.failed = failed.to_vec();
         report.notes = self.notes(&id, first);
+        report.notes.extend_from_slice(manifests.notes());
         let wishes = Wishes {
             host: &self.order.host,
             settings: self.settings,
@@ -183,8 +186,13 @@ impl Session<'_> {
         if self.provide(&plans, known, work)? == Again::Different {
             return Ok(None);
         }
+        let published = manifests.publish();
+        published.map_err(|(file, source)| state_error(&file, source))?;
         let mut trouble = self.transact(&plans, policy.as_ref())?;
         trouble.extend(self.forget(&wanted, known, &mut report));
+        if decision.collect {
+            trouble.extend(manifests::collect(&self.order.host, self.candidates));
+        }
         self.keep(&mut state, plans, known)?;
         report.notes.extend(self.announce(&wanted));
         Ok(Some((report, trouble)))
@@ -218,6 +226,7 @@ impl Session<'_> {
     fn maker<'m>(
         &'m self,
         known: &'m mut Known,
+        manifests: &'m mut Manifests,
         work: &'m mut Work,
         present: &'m Presents,
     ) -> Maker<'m> {
@@ -227,7 +236,9 @@ impl Session<'_> {
         Maker {
             host: &self.order.host,
             settings: self.settings,
+            next: &self.default.identity,
             known,
+            manifests,
             work,
             progress: self.console,
             judge: self.judge.as_ref(),

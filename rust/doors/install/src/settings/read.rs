@@ -98,6 +98,12 @@ fn check(settings: &Settings) -> Result<(), String> {
     if settings.images == Images::Uki && settings.stub.is_none() {
         return Err("`images` is \"uki\", and `stub` is null".to_owned());
     }
+    if let Some(verify) = &settings.verify {
+        verify.trust().map_err(|fact| format!("`verify`: {fact}"))?;
+        if settings.images == Images::Kernel {
+            return Err("`verify` is set, and `images` is \"kernel\": entries of Type #1 leave initrd and command line unsigned".to_owned());
+        }
+    }
     for name in settings.extra_entries.keys() {
         check_entry_name(name)?;
     }
@@ -146,6 +152,13 @@ fn paths(settings: &Settings) -> impl Iterator<Item = (&'static str, &Path)> {
                 .signing
                 .as_ref()
                 .and_then(|signing| signing.pin_source.as_ref()),
+        ),
+        (
+            "keyFile",
+            settings
+                .verify
+                .as_ref()
+                .and_then(|verify| verify.key_file.as_ref()),
         ),
         ("state", Some(&settings.state)),
     ];

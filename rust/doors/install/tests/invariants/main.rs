@@ -19,4 +19,5 @@ mod sealed;
 mod traced;
 mod transaction;
 mod unchanged;
+mod verified;
 mod world;

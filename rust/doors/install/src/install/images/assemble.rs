@@ -5,21 +5,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use touchstone_artifacts::extra_initrd;
+use touchstone_artifacts::Context;
+use touchstone_artifacts::extra_initrd::{self, Verification};
 use touchstone_artifacts::progress::Progress;
 use touchstone_artifacts::signing_key::{KeyPolicy, SigningKey};
 use touchstone_artifacts::source::{Text, TextFile};
 use touchstone_artifacts::uki::{AssembleUki, Parts as UkiParts, ProfileTexts};
 use touchstone_artifacts::verify::VerifyPe;
-use touchstone_artifacts::{Context, Error};
 use touchstone_bootspec::touchstone::{ProfileId, Title};
 use touchstone_esp::Content;
 
-use super::{Incomplete, Maker};
+use super::{Incomplete, Maker, fingerprint};
 use crate::generation::secrets::SecretsError;
 use crate::generation::{Boot, Parts, Recipe, Secrets};
-use crate::install::known::{Image, Known, digest, hex_of};
-use crate::settings::{Settings, Signing};
+use crate::install::known::{Image, Known, digest};
+use crate::settings::{Carrier, Settings, Signing};
 
 /// Images that are being made: each is made when somebody needs its bytes, because most are on the partitions already.
 #[derive(Debug)]
@@ -74,6 +74,11 @@ impl Work {
         })
     }
 
+    /// The folder itself, which is there when something was made.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.clone()
+    }
+
     /// A path for a file that is made, in a folder that is there.
     ///
     /// # Errors
@@ -121,9 +126,10 @@ impl Maker<'_> {
         &mut self,
         boot: &Boot,
         parts: &Parts,
+        manifest: Option<&Path>,
     ) -> Result<([u8; 32], Content), Incomplete> {
-        let mut request = self.request(boot, parts)?;
-        let of = fingerprint(&request)?;
+        let mut request = self.request(boot, parts, manifest)?;
+        let of = fingerprint::of(&request)?;
         let path = self.work.folder.join(format!("{of}.efi"));
         request.output = path.clone();
         let image = match self.known.image(&of) {
@@ -150,7 +156,12 @@ impl Maker<'_> {
         Ok((sha256, content))
     }
 
-    fn request(&mut self, boot: &Boot, parts: &Parts) -> Result<AssembleUki, Incomplete> {
+    fn request(
+        &mut self,
+        boot: &Boot,
+        parts: &Parts,
+        manifest: Option<&Path>,
+    ) -> Result<AssembleUki, Incomplete> {
         match &parts.secrets {
             Secrets::None => (),
             Secrets::Files(_) => return Err(Incomplete::SecretsInImage),
@@ -163,17 +174,34 @@ impl Maker<'_> {
         let place = |path: &Path| self.place(path);
         let places = |paths: &[PathBuf]| paths.iter().map(|path| place(path)).collect();
         let initrds: Result<Vec<PathBuf>, Incomplete> = places(&parts.initrds);
+        let stub = place(&recipe.stub)?;
+        self.check_stub(boot, &stub)?;
+        let verify = boot.verify.as_ref().map(|verify| {
+            let carried = manifest.filter(|_| verify.carrier == Carrier::Image);
+            Verification {
+                manifest: carried.map(Path::to_owned),
+            }
+        });
+        let ended = |line: String| match &verify {
+            Some(_) => extra_initrd::ended(line),
+            None => line,
+        };
+        let mut profile_texts = profiles(&recipe, parts)?;
+        for texts in &mut profile_texts {
+            texts.cmdline = ended(std::mem::take(&mut texts.cmdline));
+        }
         Ok(AssembleUki {
             parts: UkiParts {
-                stub: place(&recipe.stub)?,
+                stub,
                 linux: Some(place(&parts.kernel)?),
                 initrds: initrds?,
-                cmdline: Some(Text::Inline(parts.command_line.clone())),
+                cmdline: Some(Text::Inline(ended(parts.command_line.clone()))),
+                verify,
                 os_release: Some(self.os_release(boot)),
                 splash: recipe.splash.as_deref().map(place).transpose()?,
                 dtb: parts.devicetree.as_deref().map(place).transpose()?,
                 sections: recipe.sections.clone(),
-                profile_texts: profiles(&recipe, parts)?,
+                profile_texts,
                 ..UkiParts::default()
             },
             sign: signing_key(self.host, self.settings),
@@ -318,41 +346,5 @@ pub(crate) fn context(progress: &dyn Progress) -> Context<'_> {
         progress,
         keys: KeyPolicy::Any,
         now: now.ok().map(|since| since.as_secs()),
-    }
-}
-
-/// What an image is made of. Paths in the store stand for their content; of others, size and time stamp do.
-fn fingerprint(request: &AssembleUki) -> Result<String, Incomplete> {
-    let text = serde_json::to_string(request).unwrap_or_default();
-    let profiles = format!("{:?}", request.parts.profile_texts);
-    let keys = request.pcr_sign.iter().flat_map(|sign| &sign.keys);
-    let files = keys.flat_map(|key| {
-        let secret = key.key.as_deref().map(Path::new);
-        secret.into_iter().chain(key.public_key.as_deref())
-    });
-    let mut stamps: Vec<String> = files.map(stamp).collect();
-    if let Some(key) = &request.sign {
-        let certificate = std::fs::read(&key.certificate).map_err(|source| Error::Open {
-            role: "signing certificate",
-            file: key.certificate.clone(),
-            source,
-        })?;
-        stamps.push(hex_of(&certificate));
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    Ok(hex_of(
-        format!("{version}\n{text}\n{profiles}\n{stamps:?}").as_bytes(),
-    ))
-}
-
-fn stamp(file: &Path) -> String {
-    match std::fs::metadata(file) {
-        Ok(found) => format!(
-            "{} {} {:?}",
-            file.display(),
-            found.len(),
-            found.modified().ok()
-        ),
-        Err(_) => file.display().to_string(),
     }
 }

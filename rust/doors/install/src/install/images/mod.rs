@@ -1,6 +1,8 @@
 //! What a generation puts on a partition: an entry, and what it names.
 
 mod assemble;
+mod carried;
+mod fingerprint;
 mod text;
 
 use std::io;
@@ -12,6 +14,7 @@ use touchstone_esp::{Content, EntryKind, EntryName, File};
 use super::error::Incomplete;
 use super::judge::Judge;
 use super::known::Known;
+use super::manifests::Manifests;
 use super::present::Presents;
 use crate::Host;
 use crate::generation::{Boot, Form, Parts, StoredFile};
@@ -48,8 +51,12 @@ pub struct Maker<'a> {
     pub host: &'a Host,
     /// The settings of the generation that boots next.
     pub settings: &'a Settings,
+    /// What boots next.
+    pub next: &'a Identity,
     /// What earlier runs found out.
     pub known: &'a mut Known,
+    /// The manifests by which stage 1 verifies systems.
+    pub manifests: &'a mut Manifests,
     /// Where images are assembled.
     pub work: &'a mut Work,
     /// Who is told.
@@ -74,18 +81,24 @@ impl Maker<'_> {
         label: &str,
     ) -> Result<Option<Wanted>, Incomplete> {
         match &boot.form {
-            Form::Shared { .. } => Ok(None),
+            Form::Shared { .. } => self.manifest(of, boot).map(|_| None),
             Form::Sealed { image, .. } => self.sealed(of, boot, image).map(Some),
             Form::Parts(parts) => match self.settings.images {
                 Images::Sealed => Err(Incomplete::NotSealed),
                 Images::Uki => self.assembled(of, boot, parts).map(Some),
+                Images::Kernel if boot.verify.is_some() => Err(Incomplete::VerifiedWithoutImage),
                 Images::Kernel => self.text(of, boot, parts, label).map(Some),
             },
         }
     }
 
     /// A generation's own image, which is copied.
-    fn sealed(&self, of: &Identity, boot: &Boot, image: &StoredFile) -> Result<Wanted, Incomplete> {
+    fn sealed(
+        &mut self,
+        of: &Identity,
+        boot: &Boot,
+        image: &StoredFile,
+    ) -> Result<Wanted, Incomplete> {
         let missing = |source: io::Error| Incomplete::Missing {
             file: image.path.clone(),
             source,
@@ -102,7 +115,10 @@ impl Maker<'_> {
             size: image.size,
             sha256,
         };
-        let wanted = wanted(of, boot, EntryKind::Type2, sha256, content, Vec::new())?;
+        let mut wanted = wanted(of, boot, EntryKind::Type2, sha256, content, Vec::new())?;
+        let manifest = self.manifest(of, boot)?;
+        self.check_stub(boot, &place)?;
+        self.put_beside(&mut wanted, boot, manifest.as_deref())?;
         match self.judge {
             Some(judge) if self.present.named(&wanted.name).is_none() => {
                 judge.entry(&place, &image.path)?;
@@ -118,8 +134,10 @@ impl Maker<'_> {
         boot: &Boot,
         parts: &Parts,
     ) -> Result<Wanted, Incomplete> {
-        let (sha256, content) = self.assemble(boot, parts)?;
-        let wanted = wanted(of, boot, EntryKind::Type2, sha256, content, Vec::new())?;
+        let manifest = self.manifest(of, boot)?;
+        let (sha256, content) = self.assemble(boot, parts, manifest.as_deref())?;
+        let mut wanted = wanted(of, boot, EntryKind::Type2, sha256, content, Vec::new())?;
+        self.put_beside(&mut wanted, boot, manifest.as_deref())?;
         // Only the order of counted entries depends on it.
         let counts = self.settings.boot_counting.is_some();
         let text = counts.then(|| self.os_release(boot).read("os-release"));
