@@ -75,10 +75,24 @@ pub fn is_digit(character: char) -> bool {
 }
 
 fn digit(character: char) -> Option<u8> {
-    let position = ALPHABET
-        .iter()
-        .position(|&digit| char::from(digit) == character)?;
-    u8::try_from(position).ok()
+    let value = *VALUES.get(character as usize)?;
+    (value != NO_DIGIT).then_some(value)
+}
+
+/// What no digit stands for.
+const NO_DIGIT: u8 = u8::MAX;
+/// What each ASCII character stands for: a closure's names have millions of digits.
+const VALUES: [u8; 128] = values();
+
+#[allow(clippy::indexing_slicing)] // computed when it is compiled
+const fn values() -> [u8; 128] {
+    let mut values = [NO_DIGIT; 128];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
 }
 
 #[cfg(test)]

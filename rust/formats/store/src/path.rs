@@ -91,10 +91,9 @@ fn is_hash(hash: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    let allowed =
-        |character: char| character.is_ascii_alphanumeric() || "+-._?=".contains(character);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._?=".contains(&byte);
     let dots = [".", ".."].contains(&name) || name.starts_with(".-") || name.starts_with("..-");
-    (1..=NAME_MAX).contains(&name.len()) && !dots && name.chars().all(allowed)
+    (1..=NAME_MAX).contains(&name.len()) && !dots && name.bytes().all(allowed)
 }
 
 /// Text from a document as an error shows it: on one line and not longer than a screen can hold.
