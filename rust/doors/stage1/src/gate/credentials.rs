@@ -15,7 +15,7 @@ use crate::text::printable;
 pub const MANIFEST: &str = "touchstone-manifest";
 
 /// Credentials that change nothing of what an initrd runs. Source: systemd.system-credentials(7), systemd-cryptsetup(8).
-const HARMLESS: [&str; 11] = [
+pub(super) const HARMLESS: [&str; 11] = [
     MANIFEST,
     // What opens a volume, or does not.
     "cryptsetup.fido2-pin",

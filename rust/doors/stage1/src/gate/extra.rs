@@ -8,7 +8,7 @@ use crate::text::printable;
 const FOLDER: &str = "/.extra";
 
 /// Files and folders of the stub that change nothing: what it copies out of the signed image, its secret, and the credentials, which are judged one by one.
-const HARMLESS: [&str; 7] = [
+pub(super) const HARMLESS: [&str; 7] = [
     "boot-secret",
     "credentials",
     "global_credentials",

@@ -214,3 +214,4 @@ fn the_line_is_compared_as_the_stub_hands_it_on() {
 }
 
 mod beside;
+mod page;
