@@ -11,6 +11,7 @@ let
   menu = config.boot.loader.systemd-boot;
   inherit (settings) signing;
   inherit (settings.measuredBoot) policy;
+  inherit (config.boot.initrd) verify;
 
   signs = signing.method == "install";
   store = path: if path == null then null else "${path}";
@@ -51,6 +52,15 @@ in
   inherit (cfg) extraEntries trustedPublicKeys sigsNeeded;
   touchEfiVariables = config.boot.loader.efi.canTouchEfiVariables;
   policy = cfg.policy;
+  # The public keys say by which signatures the initrd will take a path: no other manifest is installed.
+  verify =
+    if !verify.enable then null
+    else {
+      inherit (verify.manifest) carrier class;
+      keyFile = if verify.signing.enable then verify.signing.keyFile else null;
+      trustedPublicKeys = lib.unique verify.trustedPublicKeys;
+      inherit (verify) sigsNeeded;
+    };
   state = cfg.stateFile;
   distro = config.system.nixos.distroName or "NixOS";
 }

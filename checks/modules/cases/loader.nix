@@ -113,6 +113,7 @@ in
       trustedPublicKeys = [ ];
       sigsNeeded = 1;
       policy = null;
+      verify = null;
       state = "/var/lib/touchstone/esp.json";
       distro = plain.system.nixos.distroName;
     }
@@ -147,6 +148,7 @@ in
       trustedPublicKeys = [ (key "a") (key "b") ];
       sigsNeeded = 2;
       policy = { output = "loader/policy.json"; pcrs = [ 11 ]; bank = "sha384"; };
+      verify = null;
       state = "/persist/esp.json";
       distro = "Example OS";
     }

@@ -119,6 +119,13 @@ in
     (map (config: config.system.build.bootArtifacts.request.verify or null) [ plain off ]);
   "and so do those of a sealed generation and its specialisations" = is [{ } { }]
     (map (config: config.system.build.toplevel.request.verify or null) [ sealed sealed.specialisation.office.configuration ]);
+  "the installer hears where the manifest goes, and who signs it" = is
+    { carrier = "esp"; class = "kiosk"; keyFile = null; trustedPublicKeys = [ (key "a") (other "b") ]; sigsNeeded = 2; }
+    everything.boot.loader.touchstone.settings.verify;
+  "and by which key the machine signs" = is "/var/lib/nix.key"
+    (verify { signing = { enable = true; keyFile = "/var/lib/nix.key"; }; }).boot.loader.touchstone.settings.verify.keyFile;
+  "without verification it hears nothing" = is null
+    (configOf { boot.loader.touchstone.enable = true; }).boot.loader.touchstone.settings.verify;
   "images that nobody signs are warned of" = is [ true false ]
     (map (config: lib.any (lib.hasPrefix "boot.initrd.verify.enable is true, and nobody signs") config.warnings) [ plain sealed ]);
   "nothing is resumed" = is true (builtins.elem "noresume" plain.boot.kernelParams);
