@@ -13,6 +13,7 @@ mod disk;
 mod guest;
 mod initrd;
 mod loader;
+mod many;
 mod orders;
 #[cfg(test)]
 mod peers;
