@@ -7,6 +7,7 @@
 
 pub mod boot;
 pub mod cache;
+pub mod closure;
 pub mod cue;
 pub mod debian;
 pub mod efi;

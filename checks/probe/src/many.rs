@@ -16,12 +16,16 @@ pub struct Attributes {
     depends: Vec<PathBuf>,
     /// Bytes of the largest file.
     size: usize,
+    /// Whether the output `out` looks like a NixOS system.
+    #[serde(default, rename = "isSystem")]
+    is_system: bool,
 }
 
 /// Fills all outputs: each refers to the one before it and to the one in the middle before that, to one of `depends`, and some to
 /// themselves. One in five is a single file; the others have folders, a program, a link and files of every length up to `size`.
 pub fn build(attributes: &Attributes, outputs: &BTreeMap<String, PathBuf>) -> Result<()> {
     let all: Vec<&PathBuf> = outputs.values().collect();
+    let system = outputs.get("out").filter(|_| attributes.is_system);
     for (number, out) in all.iter().enumerate() {
         let before = number.checked_sub(1).into_iter().chain([number / 2]);
         let before = before.filter(|other| *other < number);
@@ -36,9 +40,26 @@ pub fn build(attributes: &Attributes, outputs: &BTreeMap<String, PathBuf>) -> Re
             words.push(out.display().to_string());
         }
         let text = words.join("\n");
-        fill(out, number, &text, attributes.size).with_context(|| out.display().to_string())?;
+        let filled = match system == Some(*out) {
+            true => fill_system(out, &text),
+            false => fill(out, number, &text, attributes.size),
+        };
+        filled.with_context(|| out.display().to_string())?;
     }
     Ok(())
+}
+
+/// What a toplevel of NixOS has at least.
+fn fill_system(out: &Path, text: &str) -> Result<()> {
+    fs::create_dir(out)?;
+    fs::write(out.join("nixos-version"), "25.11\n")?;
+    fs::write(out.join("words"), text)?;
+    program(&out.join("init"), "a system's first program\n")
+}
+
+fn program(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text)?;
+    Ok(fs::set_permissions(file, PermissionsExt::from_mode(0o755))?)
 }
 
 fn fill(out: &Path, number: usize, text: &str, size: usize) -> Result<()> {
@@ -48,9 +69,10 @@ fn fill(out: &Path, number: usize, text: &str, size: usize) -> Result<()> {
     fs::create_dir_all(out.join("share/empty"))?;
     fs::create_dir(out.join("bin"))?;
     fs::write(out.join("share/words"), text)?;
-    let program = out.join("bin/program");
-    fs::write(&program, format!("a program, number {number}\n"))?;
-    fs::set_permissions(&program, PermissionsExt::from_mode(0o755))?;
+    program(
+        &out.join("bin/program"),
+        &format!("a program, number {number}\n"),
+    )?;
     symlink("../bin/program", out.join("share/link"))?;
     let length = size.checked_div(number % 8 + 1).unwrap_or_default() + number;
     let bytes = (0..length).map(|at| (at * 31 + number) as u8);
@@ -73,6 +95,7 @@ mod tests {
         let attributes = Attributes {
             depends: vec!["/nix/store/one".into(), "/nix/store/other".into()],
             size: 100,
+            is_system: false,
         };
         build(&attributes, &outputs).unwrap();
         let words = fs::read_to_string(outputs["3"].join("share/words")).unwrap();

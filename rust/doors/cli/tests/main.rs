@@ -11,6 +11,7 @@ mod artifacts;
 mod bootspec;
 mod checks;
 mod closure_import;
+mod closure_verify;
 mod detached;
 mod detached_builds;
 mod diff;

@@ -1,6 +1,6 @@
 # A closure as large as a system's: paths that are named by how they are built, `outputs` of each of the `derivations`, and `addressed` others that
 # are named by what they hold, half of them texts, half of them files.
-{ probe, derivations ? 33, outputs ? 50, addressed ? 400 }:
+{ probe, derivations, outputs, addressed }:
 
 let
   numbers = count: builtins.genList toString count;
@@ -36,6 +36,7 @@ derivation {
   __structuredAttrs = true;
   mode = "many";
   size = 100;
+  isSystem = true;
   outputs = [ "out" ] ++ map (number: "o${number}") (numbers derivations);
   # The last output of each reaches all others of it.
   depends = map (drv: "${drv.out}") all;

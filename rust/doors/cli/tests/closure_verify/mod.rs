@@ -1,0 +1,5 @@
+//! Whether a closure in a store is what was signed.
+
+mod agreement;
+mod answers;
+mod damage;
