@@ -55,6 +55,11 @@ fn write_to(device: &str, text: &str) {
     let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
 }
 
+/// Where plymouth listens, in the abstract name space.
+const PLYMOUTH: &[u8] = b"/org/freedesktop/plymouthd";
+/// The most bytes of a text for plymouth: its length, with a NUL at its end, is one byte.
+const PLYMOUTH_TEXT: usize = 254;
+
 /// Plymouth, where it runs.
 #[derive(Debug)]
 pub struct Plymouth {
@@ -64,9 +69,14 @@ pub struct Plymouth {
 impl Plymouth {
     /// The running plymouth; none where there is none.
     pub fn connect() -> Option<Self> {
+        Self::at(PLYMOUTH)
+    }
+
+    /// Whoever listens at this name.
+    fn at(name: &[u8]) -> Option<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
-        let address = SocketAddrUnix::new_abstract_name(b"/org/freedesktop/plymouthd").ok()?;
+        let address = SocketAddrUnix::new_abstract_name(name).ok()?;
         connect(&socket, &address).ok()?;
         Some(Self { socket })
     }
@@ -83,12 +93,11 @@ impl Plymouth {
 
     /// One request with one argument. Source: plymouth, `ply-boot-protocol.h`.
     fn request(&self, kind: u8, text: &str) {
-        let end = text.floor_char_boundary(254);
-        let text = text.get(..end).unwrap_or_default();
-        // With the NUL at its end.
+        let mut text = text.replace('\0', "");
+        text.truncate(text.floor_char_boundary(PLYMOUTH_TEXT));
         let length = u8::try_from(text.len() + 1).unwrap_or(u8::MAX);
         let mut request = vec![kind, 2, length];
-        request.extend(text.bytes().filter(|byte| *byte != 0));
+        request.extend(text.bytes());
         request.push(0);
         let _ = send(&self.socket, &request, SendFlags::NOSIGNAL);
     }
@@ -97,4 +106,51 @@ impl Plymouth {
 /// Leaves plymouth time to show what it was told.
 pub fn let_it_be_seen() {
     std::thread::sleep(Duration::from_millis(300));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    use super::*;
+
+    /// What somebody at this name is told.
+    fn told(name: &str, tell: impl FnOnce(&Plymouth)) -> Vec<u8> {
+        let name = format!("touchstone-stage1-{name}-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        let plymouth = Plymouth::at(name.as_bytes()).unwrap();
+        let (mut connection, _) = listener.accept().unwrap();
+        tell(&plymouth);
+        drop(plymouth);
+        let mut bytes = Vec::new();
+        connection.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn plymouth_is_told_in_its_own_words() {
+        let told = told("words", |plymouth| {
+            plymouth.message("no");
+            plymouth.status("12 of 30");
+        });
+        assert_eq!(told, b"M\x02\x03no\0U\x02\x0912 of 30\0");
+    }
+
+    #[test]
+    fn what_is_too_long_for_plymouth_is_cut_between_characters() {
+        let told = told("long", |plymouth| {
+            plymouth.message(&format!("a\0b{}", "ü".repeat(200)));
+        });
+        let text = &told[3..told.len() - 1];
+        assert_eq!(usize::from(told[2]), text.len() + 1);
+        assert_eq!(text, format!("ab{}", "ü".repeat(126)).as_bytes());
+    }
+
+    #[test]
+    fn without_plymouth_nobody_is_told() {
+        assert!(Plymouth::at(b"touchstone-stage1-nobody").is_none());
+    }
 }
