@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{initrd, many, switch, toplevel};
+use crate::{initrd, many, parts, switch, toplevel};
 
 /// What is common to all modes.
 #[derive(Deserialize)]
@@ -26,6 +26,7 @@ enum Work {
     Toplevel(Box<toplevel::Attributes>),
     Recorders(switch::Attributes),
     Many(many::Attributes),
+    Parts(parts::Attributes),
 }
 
 /// Builds what the attribute file asks for.
@@ -49,6 +50,7 @@ fn build(attributes: &Path) -> Result<()> {
         .context("attribute outputs: there is no output \"out\"; set __structuredAttrs = true and leave outputs alone")?;
     match attributes.work {
         Work::Many(work) => many::build(&work, &attributes.outputs),
+        Work::Parts(work) => parts::build(&work, &attributes.outputs),
         Work::Initrd(work) => initrd::build(&work, out),
         Work::Toplevel(work) => toplevel::build(&work, out),
         Work::Recorders(work) => switch::build(&work, out),
@@ -57,7 +59,7 @@ fn build(attributes: &Path) -> Result<()> {
 
 fn parse(text: &[u8]) -> Result<Attributes> {
     serde_json::from_slice(text)
-        .context("the attributes are not as the README says (mode = \"initrd\", \"toplevel\", \"recorders\" or \"many\", each with its own)")
+        .context("the attributes are not as the README says (mode = \"initrd\", \"toplevel\", \"recorders\", \"many\" or \"parts\", each with its own)")
 }
 
 #[cfg(test)]

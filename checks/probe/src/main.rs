@@ -15,6 +15,7 @@ mod initrd;
 mod loader;
 mod many;
 mod orders;
+mod parts;
 #[cfg(test)]
 mod peers;
 mod programs;
