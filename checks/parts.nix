@@ -2,7 +2,7 @@
 #
 #   probe   a package with bin/touchstone-probe
 #   derivations, outputs   how many derivations, and outputs of each: a store path each
-#   files, largest         about how many files in all, and the size of the largest of each path in bytes (a fiftieth are some MiB)
+#   files, largest         about how many files in all, and the size of the largest of each path in bytes (in few paths some MiB)
 { probe, derivations ? 8, outputs ? 75, files ? 27000, largest ? 290000 }:
 
 let
@@ -29,7 +29,7 @@ let
           value = {
             seed = place + 1;
             files = builtins.ceil (files * elemAt shares place / sum);
-            largest = if builtins.bitAnd place 63 == 1 then 12000000 else largest;
+            largest = if builtins.bitAnd place 63 == 40 then 12000000 else largest;
             # The path that is a result refers to all others.
             uses =
               if output == 0 then genList (other: nameOf (other + 1)) (outputs - 1)

@@ -9,6 +9,7 @@ mod files;
 mod install;
 mod measure;
 mod secrets;
+mod stage1;
 
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,9 @@ pub struct Wish {
     /// Time the installer alone
     #[arg(long)]
     installer: bool,
+    /// Time stage 1's verification of a closure alone, cold and warm: as root, and in /var/tmp where no folder is named
+    #[arg(long, conflicts_with = "installer")]
+    stage1: bool,
     /// Time nixpkgs' systemd-boot-builder.py beside the installer: this file, its @placeholders@ not filled in
     #[arg(long, value_name = "PATH")]
     peer: Option<PathBuf>,
@@ -86,11 +90,18 @@ pub struct Wish {
 /// When a contestant fails or a target is missed.
 pub fn run(inputs: &Inputs, wish: &Wish) -> Result<()> {
     let folder = wish.folder.as_deref();
+    if wish.stage1 {
+        return verdict(&stage1::run(inputs, folder, wish.rounds)?);
+    }
     let mut missed = install::run(inputs, folder, wish.rounds, wish.peer.as_deref())?;
     if !wish.installer {
         missed.extend(images(inputs, folder, wish.rounds)?);
         evaluation::run(inputs, &checkout()?, wish.rounds)?;
     }
+    verdict(&missed)
+}
+
+fn verdict(missed: &[String]) -> Result<()> {
     match missed.is_empty() {
         true => Ok(()),
         false => bail!("not reached: {}", missed.join("; ")),
