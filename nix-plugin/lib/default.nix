@@ -182,12 +182,13 @@ in
       request = removeAttrs request [ "name" ] // { sign = signing sign; };
     };
 
-  # mkManifest { toplevel } → manifest.json: every path of the toplevel's closure with its NAR hash, size and references.
-  mkManifest = { name ? "manifest.json", toplevel }:
+  # mkManifest { toplevel, class ? null } → manifest.json: every path of the toplevel's closure with its NAR hash, size and references; with a
+  # class, for the machines of that class alone.
+  mkManifest = { name ? "manifest.json", toplevel, class ? null }:
     perform {
       inherit name;
       operation = "manifest.create";
-      request = { inherit toplevel closure; };
+      request = { inherit toplevel closure class; };
       closureOf = toplevel;
     };
 

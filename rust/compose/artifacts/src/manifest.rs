@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use touchstone_store::manifest::{Class, DOCUMENT_LIMIT};
 use touchstone_store::{Manifest, SecretKey, StorePath};
 
 use crate::signing_key::{KeyPolicy, refuse_store_path};
@@ -20,6 +21,8 @@ pub struct CreateManifest {
     pub toplevel: String,
     /// The list that Nix' `exportReferencesGraph` gives: path, narHash, narSize and references of each path of the closure.
     pub closure: Value,
+    /// The machines that the manifest is for: it is of version 2 then, and can be signed as a whole.
+    pub class: Option<Class>,
     /// Where the manifest is written.
     pub output: PathBuf,
 }
@@ -57,7 +60,10 @@ impl CreateManifest {
     /// [`Error::Manifest`] when the list is no complete closure of the toplevel, [`Error::Write`].
     pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
         context.progress.phase("listing the closure");
-        let manifest = of_closure(&self.toplevel, &self.closure)?;
+        let mut manifest = of_closure(&self.toplevel, &self.closure)?;
+        if let Some(class) = &self.class {
+            manifest = manifest.for_class(class.clone());
+        }
         publish(&manifest, &self.output)
     }
 }
@@ -90,8 +96,8 @@ pub enum ManifestError {
     Document(#[from] touchstone_store::manifest::ReadError),
 }
 
-/// A manifest has at most this many bytes: some 500 000 paths.
-pub(crate) const MANIFEST_LIMIT: u64 = 1 << 28;
+/// A manifest has at most this many bytes.
+pub(crate) const MANIFEST_LIMIT: u64 = DOCUMENT_LIMIT as u64;
 const KEY_LIMIT: u64 = 1 << 12;
 /// In a Nix build only keys whose name begins so are opened.
 const TEST_KEY_PREFIX: &str = "touchstone-test-";
