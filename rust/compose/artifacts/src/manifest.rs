@@ -185,3 +185,6 @@ pub(crate) fn publish(manifest: &Manifest, path: &Path) -> Result<ManifestSummar
             .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests;
