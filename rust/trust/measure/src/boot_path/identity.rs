@@ -5,12 +5,16 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use touchstone_store::StorePath;
 
-/// The machine's identity as systemd measures it into PCR 15: `systemd-pcrmachine.service`, then `systemd-pcrfs-root.service`
-/// and `systemd-pcrfs@.service`.
+/// The machine's identity as it is measured into PCR 15: by `touchstone-stage1`, then by systemd (`systemd-pcrmachine.service`,
+/// `systemd-pcrfs-root.service` and `systemd-pcrfs@.service`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Identity {
+    /// The toplevel whose closure the initrd verifies and measures (`boot.initrd.verify` with `manifest.measure`).
+    #[serde(default)]
+    pub closure: Option<StorePath>,
     /// The content of `/etc/machine-id`.
     pub machine_id: MachineId,
     /// The file systems that are measured, by their mount points, in the order of the measurements: `/` first.

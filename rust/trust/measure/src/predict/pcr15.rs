@@ -1,4 +1,4 @@
-//! PCR 15: who the machine is, by systemd at run time.
+//! PCR 15: who the machine is, by stage 1's verifier and by systemd at run time.
 //!
 //! Source: systemd-pcrmachine.service(8); compared with systemd-pcrextend of systemd 257 and 262.
 
@@ -7,7 +7,7 @@ use crate::bank::Bank;
 use crate::boot_path::{BootPath, FileSystem};
 use crate::measurement::{Event, EventKind};
 
-/// The machine id, then the file systems in their order.
+/// The verified closure, the machine id, then the file systems in their order.
 pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, PredictError> {
     let Some(identity) = &boot.identity else {
         return Err(PredictError::Pcr {
@@ -21,15 +21,20 @@ pub(super) fn events(boot: &BootPath, banks: &[Bank]) -> Result<Vec<Event>, Pred
             "a boot without a UKI (systemd 257 measures nothing; 262 may)",
         ));
     }
-    let mut words = vec![format!("machine-id:{}", identity.machine_id)];
-    for file_system in &identity.file_systems {
-        words.push(word(file_system)?);
+    let mut words = Vec::new();
+    if let Some(toplevel) = &identity.closure {
+        let why = format!("stage 1 verified {toplevel}");
+        words.push((why, format!("touchstone-closure:{toplevel}")));
     }
-    let event = |word: &String| {
-        let why = format!("systemd's word {word:?}");
+    let mut of_systemd = |word: String| words.push((format!("systemd's word {word:?}"), word));
+    of_systemd(format!("machine-id:{}", identity.machine_id));
+    for file_system in &identity.file_systems {
+        of_systemd(word(file_system)?);
+    }
+    let event = |(why, word): (String, String)| {
         Event::of(banks, 15, EventKind::Identity, why, word.as_bytes())
     };
-    Ok(words.iter().map(event).collect())
+    Ok(words.into_iter().map(event).collect())
 }
 
 /// Mount point, then type, identifier and label of the file system, GUID, type and name of its partition: all empty where

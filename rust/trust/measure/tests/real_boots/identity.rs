@@ -126,6 +126,7 @@ fn compare(systemd: &Root) {
         .last_line(END);
     let path = BootPath {
         identity: Some(Identity {
+            closure: None,
             machine_id: ID.parse().unwrap(),
             file_systems: vec![esp()],
         }),

@@ -105,6 +105,7 @@ fn pcr15() -> Ask {
 
 fn identity(path: &str, partition: Option<Partition>) -> Identity {
     Identity {
+        closure: None,
         machine_id: ID.parse().unwrap(),
         file_systems: vec![FileSystem {
             path: path.into(),
@@ -123,6 +124,27 @@ fn pcr_15_is_that_of_systemd_in_every_bank() {
             let value = predicted.leaves[0].pcrs[&15][&bank].to_string();
             assert_eq!(value, tpm.value(bank), "{} {bank}", systemd.release);
         }
+    }
+}
+
+#[test]
+fn a_closure_that_stage_1_verified_is_measured_before_systemd_begins() {
+    let toplevel = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-nixos-system";
+    let identity = Identity {
+        closure: Some(touchstone_store::StorePath::parse(toplevel).unwrap()),
+        ..identity("/", None)
+    };
+    let predicted = predict(&machine(Some(identity)), &pcr15()).unwrap();
+    for bank in Bank::ALL {
+        let words = [
+            format!("touchstone-closure:{toplevel}"),
+            format!("machine-id:{ID}"),
+            "file-system:/::::::".to_owned(),
+        ];
+        let value = words.iter().fold(Digest::zero(bank), |value, word| {
+            value.extended(&bank.hash(word.as_bytes()))
+        });
+        assert_eq!(predicted.leaves[0].pcrs[&15][&bank], value, "{bank}");
     }
 }
 
