@@ -5,20 +5,18 @@
 //! ([`Trust::always`]), and those whose names do not tell what they hold.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::files::{sha256, write_whole};
 use crate::observed::Present;
 use crate::{EspPath, FileSystem, Plan, names};
 
 const VERSION: u32 = 1;
-const CHUNK: usize = 256 << 10;
 
 /// The state file, which lies outside of the file systems that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,26 +90,10 @@ impl Verified {
         if Self::read(file) == *self {
             return Ok(());
         }
-        let folder = match file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder)?;
-        let staged = staged(file);
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
-        let mut out = File::create(&staged)?;
-        out.write_all(&text)?;
-        out.sync_all()?;
-        std::fs::rename(&staged, file)?;
-        File::open(folder)?.sync_all()
+        write_whole(file, &text)
     }
-}
-
-fn staged(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".tmp");
-    PathBuf::from(name)
 }
 
 impl Digests {
@@ -205,15 +187,5 @@ fn since_1970(time: SystemTime) -> Option<(u64, u32)> {
 
 /// SHA-256 of a file, read now.
 pub(crate) fn digest(fs: &impl FileSystem, path: &EspPath) -> io::Result<[u8; 32]> {
-    let mut reader = fs.open(path)?;
-    let mut chunk = vec![0; CHUNK];
-    let mut hash = Sha256::new();
-    loop {
-        match reader.read(&mut chunk) {
-            Ok(0) => return Ok(hash.finalize().into()),
-            Ok(count) => hash.update(chunk.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    sha256(fs.open(path)?)
 }

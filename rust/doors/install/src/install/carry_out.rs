@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use touchstone_esp::fs::Real;
 use touchstone_esp::{
     Content, Digests, EspPath, FileSystem, Phase, Plan, TransactionError, Verified, transact,
+    write_whole,
 };
 
 use super::error::InstallError;
 use super::firmware;
 use super::images::{Again, Work};
-use super::known::{Known, hex_of, write_whole};
+use super::known::{Known, hex_of};
 use super::place::{self, OWN};
 use super::policy::{self, Place, Policy};
 use super::report::Report;

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use touchstone_esp::{sha256, write_whole};
 
 use crate::Host;
 use crate::generation::{Generation, Malformed, StoredFile, read};
@@ -161,7 +162,7 @@ impl Known {
         let known = match known.filter(|known| known.stamp == stamp) {
             Some(known) => known.clone(),
             None => KnownFile {
-                sha256: HEXLOWER.encode(&digest(&place)?),
+                sha256: HEXLOWER.encode(&sha256(File::open(&place)?)?),
                 stamp,
             },
         };
@@ -236,36 +237,6 @@ impl Known {
         }
         let text = serde_json::to_vec(&self.now)?;
         write_whole(&self.file, &text)
-    }
-}
-
-/// Writes a file whole or not at all, and brings it to the disk. Its folder is made.
-///
-/// # Errors
-/// Those of the system.
-pub fn write_whole(file: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(folder)?;
-    let mut staged = tempfile::NamedTempFile::new_in(folder)?;
-    staged.write_all(content)?;
-    staged.as_file().sync_all()?;
-    staged.persist(file).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
-}
-
-/// SHA-256 of a file.
-///
-/// # Errors
-/// Those of reading it.
-pub fn digest(place: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(place)?;
-    let mut chunk = vec![0; 256 << 10];
-    let mut hash = Sha256::new();
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(hash.finalize().into()),
-            count => hash.update(chunk.get(..count).unwrap_or_default()),
-        }
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read};
 
-use sha2::{Digest, Sha256};
 use touchstone_artifacts::verify::verdict;
 use touchstone_esp::fs::Real;
-use touchstone_esp::{EspPath, FileSystem};
+use touchstone_esp::{EspPath, FileSystem, sha256};
 use touchstone_pe::ReadError;
 use touchstone_sign::firmware::Rule;
 
@@ -45,7 +44,7 @@ impl<'a> Judge<'a> {
     fn digest(&mut self, path: &EspPath) -> Result<[u8; 32], String> {
         let known = self.hashed.get(path.as_str()).cloned();
         known.unwrap_or_else(|| {
-            let digest = self.volume.open(path).and_then(digest_of);
+            let digest = self.volume.open(path).and_then(sha256);
             let digest = digest.map_err(|error| unreadable(path, &error));
             self.hashed.insert(path.to_string(), digest.clone());
             digest
@@ -133,20 +132,5 @@ fn unreadable(path: &EspPath, error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => format!("{path} is missing"),
         _ => format!("{path} cannot be read: {error}"),
-    }
-}
-
-/// SHA-256 of a file, in pieces.
-pub(super) fn digest_of(mut file: File) -> io::Result<[u8; 32]> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut digest = Sha256::new();
-    let mut chunk = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok(digest.finalize().into()),
-            Ok(count) => digest.update(chunk.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
-        }
     }
 }

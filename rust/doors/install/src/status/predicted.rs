@@ -1,11 +1,13 @@
 //! The PCR values that were predicted of generations.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use touchstone_measure::Prediction;
 
 use super::answer::{Predicted, PredictedLeaf};
-use super::judge::digest_of;
 use crate::Host;
 use crate::generation::StoredFile;
 
@@ -32,13 +34,15 @@ pub(super) fn read(host: &Host, file: &StoredFile) -> Result<Predicted, String> 
 }
 
 fn bytes(place: &Path, file: &StoredFile) -> Result<Vec<u8>, String> {
-    let opened = std::fs::File::open(place).map_err(|error| error.to_string())?;
-    if file.size > LIMIT {
+    let mut bytes = Vec::new();
+    let opened = File::open(place).map_err(|error| error.to_string())?;
+    let read = opened.take(LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LIMIT {
         return Err("it is too large for a prediction".to_owned());
     }
-    let digest = digest_of(opened).map_err(|error| error.to_string())?;
-    if file.digest() != Some(digest) {
+    if file.digest() != Some(Sha256::digest(&bytes).into()) {
         return Err("it is not the file that boot.json names".to_owned());
     }
-    std::fs::read(place).map_err(|error| error.to_string())
+    Ok(bytes)
 }

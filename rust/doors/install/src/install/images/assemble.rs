@@ -1,6 +1,7 @@
 //! Images that are made on this machine, of generations that hold none.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,12 +14,12 @@ use touchstone_artifacts::source::{Text, TextFile};
 use touchstone_artifacts::uki::{AssembleUki, Parts as UkiParts, ProfileTexts};
 use touchstone_artifacts::verify::VerifyPe;
 use touchstone_bootspec::touchstone::{ProfileId, Title};
-use touchstone_esp::Content;
+use touchstone_esp::{Content, sha256};
 
 use super::{Incomplete, Maker, fingerprint};
 use crate::generation::secrets::SecretsError;
 use crate::generation::{Boot, Parts, Recipe, Secrets};
-use crate::install::known::{Image, Known, digest};
+use crate::install::known::{Image, Known};
 use crate::settings::{Carrier, Settings, Signing};
 
 /// Images that are being made: each is made when somebody needs its bytes, because most are on the partitions already.
@@ -303,9 +304,10 @@ fn make(request: &AssembleUki, progress: &dyn Progress) -> Result<Image, Incompl
     if let Some(key) = &request.sign {
         check(&request.output, &key.certificate, progress)?;
     }
-    let sha256 = digest(&request.output).map_err(failed)?;
+    let digest = File::open(&request.output).and_then(sha256);
+    let digest = digest.map_err(failed)?;
     Ok(Image {
-        sha256: data_encoding::HEXLOWER.encode(&sha256),
+        sha256: data_encoding::HEXLOWER.encode(&digest),
         size: made.size,
     })
 }

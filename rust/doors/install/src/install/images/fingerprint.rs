@@ -1,12 +1,14 @@
 //! What an image is made of, in one text: by it, an image that was made before is found again.
 
+use std::fs::File;
 use std::path::Path;
 
 use touchstone_artifacts::Error;
 use touchstone_artifacts::uki::AssembleUki;
+use touchstone_esp::sha256;
 
 use super::Incomplete;
-use crate::install::known::{digest, hex_of};
+use crate::install::known::hex_of;
 
 /// What an image is made of. Paths in the store stand for their content; of others, size and time stamp do.
 pub(super) fn of(request: &AssembleUki) -> Result<String, Incomplete> {
@@ -37,11 +39,12 @@ fn by_content(request: &AssembleUki) -> Result<AssembleUki, Incomplete> {
     let mut request = request.clone();
     let verify = request.parts.verify.as_mut();
     if let Some(file) = verify.and_then(|verify| verify.manifest.as_mut()) {
-        let sha256 = digest(file).map_err(|source| Incomplete::Missing {
+        let digest = File::open(&*file).and_then(sha256);
+        let digest = digest.map_err(|source| Incomplete::Missing {
             file: file.clone(),
             source,
         })?;
-        *file = data_encoding::HEXLOWER.encode(&sha256).into();
+        *file = data_encoding::HEXLOWER.encode(&digest).into();
     }
     Ok(request)
 }
