@@ -18,6 +18,7 @@ mod console;
 pub mod generation;
 pub mod host;
 pub mod install;
+mod os_release;
 pub mod profiles;
 pub mod settings;
 pub mod status;

@@ -1,6 +1,6 @@
 //! `loader.conf`: the settings, and which entry boots by itself.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::Path;
 
 use touchstone_esp::loader_conf::{LoaderConf, known_since};
@@ -9,12 +9,12 @@ use touchstone_esp::type1::Type1;
 use touchstone_esp::{
     BootCount, Content, EntryKind, EntryName, EspPath, File, FileSystem, OsRelease,
 };
-use touchstone_pe::Image;
 
 use super::error::InstallError;
 use super::images::Wanted;
 use super::present::{Present, Presents};
 use super::volumes::{Look, Partition};
+use crate::os_release;
 use crate::settings::Settings;
 
 /// Where it lies.
@@ -131,12 +131,7 @@ fn of_file(name: &EntryName, file: &Path) -> Option<Listed> {
         return Some(text(name, &std::fs::read_to_string(file).ok()?));
     }
     let mut file = std::fs::File::open(file).ok()?;
-    let image = Image::read(&mut file).ok()?;
-    let section = image.section(".osrel")?.clone();
-    let bytes = image.section_bytes(&mut file, &section, LIMIT).ok()?;
-    let mut release = String::new();
-    Cursor::new(bytes).read_to_string(&mut release).ok()?;
-    let release = OsRelease::read(release.trim_end_matches('\0'))?;
+    let release = os_release::of_image(&mut file).ok()?;
     Some(Listed::image(&name.to_string(), &release))
 }
 

@@ -4,13 +4,13 @@ use std::io::ErrorKind;
 
 use data_encoding::HEXLOWER;
 use touchstone_esp::fs::{Kind, Real};
-use touchstone_esp::order::{Listed, compare};
+use touchstone_esp::order::Listed;
 use touchstone_esp::type1::{Key, Type1};
 use touchstone_esp::{EntryKind, EntryName, EspPath, FileSystem, OsRelease};
-use touchstone_pe::Image;
 
 use super::answer::Judged;
 use super::judge::{Judge, refused};
+use crate::os_release;
 
 /// An entry that is there.
 pub(super) struct Entry {
@@ -26,10 +26,7 @@ pub(super) struct Entry {
     pub(super) unlisted: Option<String>,
 }
 
-/// `.osrel` has some hundred bytes.
-const OS_RELEASE_LIMIT: u64 = 1 << 16;
-
-/// All entries in the order of the menu; those that systemd-boot does not list come last. The second part says what could not be looked at.
+/// All entries, in no order. The second part says what could not be looked at.
 pub(super) fn all(volume: &Real, judge: &mut Judge<'_>) -> (Vec<Entry>, Vec<String>) {
     let mut entries = Vec::new();
     let mut notes = Vec::new();
@@ -39,10 +36,6 @@ pub(super) fn all(volume: &Real, judge: &mut Judge<'_>) -> (Vec<Entry>, Vec<Stri
             Err(why) => notes.push(why),
         }
     }
-    entries.sort_by(|one, other| {
-        let listed = one.unlisted.is_some().cmp(&other.unlisted.is_some());
-        listed.then_with(|| compare(&one.listed, &other.listed))
-    });
     (entries, notes)
 }
 
@@ -96,14 +89,7 @@ fn image(path: &EspPath, judge: &mut Judge<'_>) -> (Listed, Judged, Option<Strin
         sort_key: None,
     };
     let read = judge.open(path).map_err(|error| error.to_string());
-    let os_release = read.and_then(|mut file| {
-        let image = Image::read(&mut file).map_err(|error| error.to_string())?;
-        let section = image.section(".osrel").ok_or("it has no section .osrel")?;
-        let bytes = image.section_bytes(&mut file, section, OS_RELEASE_LIMIT);
-        let text = bytes.map_err(|error| error.to_string())?;
-        let text = String::from_utf8_lossy(&text);
-        OsRelease::read(&text).ok_or_else(|| "its os-release has no name".to_owned())
-    });
+    let os_release = read.and_then(|mut file| os_release::of_image(&mut file));
     let judged = judge.program(path);
     match os_release {
         Ok(found) => (Listed::image(path.name(), &found), judged, None),
