@@ -33,7 +33,7 @@ impl Host {
 
     /// Whether this is the machine that the program runs on. What only a running machine has (EFI variables, a booted system) is asked for on
     /// that alone, or where tests put it.
-    pub fn is_this_machine(&self) -> bool {
+    fn is_this_machine(&self) -> bool {
         self.root == Path::new("/")
     }
 

@@ -10,6 +10,7 @@ use touchstone_artifacts::sign::SignPe;
 use touchstone_artifacts::signing_key::SigningKey;
 use touchstone_esp::order::LoaderVersion;
 use touchstone_esp::{Content, EspPath, File, FileSystem};
+use touchstone_pe::uki::loader_info;
 use touchstone_pe::{Image, authenticode};
 
 use super::error::{Incomplete, InstallError};
@@ -22,8 +23,6 @@ use crate::Host;
 use crate::generation::Generation;
 use crate::settings::Settings;
 
-/// What systemd-boot says it is.
-const MARK: &str = "#### LoaderInfo: systemd-boot ";
 /// Larger than any boot loader, in bytes.
 const LIMIT: u64 = 64 << 20;
 
@@ -331,17 +330,12 @@ fn program(host: &Host, path: &Path, sign: Option<SigningKey>) -> Result<Program
 
 fn facts(file: &mut (impl Read + io::Seek)) -> Option<Facts> {
     let image = Image::read(file).ok()?;
-    let section = image.section(".sdmagic").cloned();
-    let magic = section.and_then(|section| image.section_bytes(file, &section, 4096).ok());
-    let magic = magic.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let version = magic.as_deref().and_then(|text| {
-        let (version, _) = text.strip_prefix(MARK)?.split_once(" ####")?;
-        Some(version.to_owned())
-    });
+    let info = loader_info(&image, file).ok().flatten();
+    let info = info.filter(|info| info.program == "systemd-boot");
     let authenticode = authenticode::stored_digest::<Sha256, _>(&image, file).ok();
     Some(Facts {
         authenticode: authenticode.and_then(|digest| digest.as_slice().try_into().ok()),
-        version,
+        version: info.map(|info| info.version),
         signed: image.certificate_table().is_some(),
     })
 }
