@@ -56,13 +56,16 @@ fn behind<'a>(real: &'a str, signed: &str) -> Option<&'a str> {
 /// The signed lines of an image: each a line that no word behind it can change the meaning of.
 fn signed_lines(text: &[u8]) -> Result<Vec<SignedLine>, Refusal> {
     let wrong = |line: usize, fact| Refusal::SignedLine { line, fact };
-    let ascii = std::str::from_utf8(text)
-        .ok()
-        .filter(|text| text.is_ascii());
-    let text = ascii.ok_or(wrong(1, SignedLineFault::Text))?;
-    let lines = text
-        .strip_suffix('\n')
-        .ok_or(wrong(1, SignedLineFault::End))?;
+    let line_of = |end: usize| {
+        let before = text.iter().take(end);
+        before.filter(|byte| **byte == b'\n').count() + 1
+    };
+    if let Some(at) = text.iter().position(|byte| !byte.is_ascii()) {
+        return Err(wrong(line_of(at), SignedLineFault::Text));
+    }
+    let ascii = String::from_utf8_lossy(text);
+    let lines = ascii.strip_suffix('\n');
+    let lines = lines.ok_or_else(|| wrong(line_of(text.len()), SignedLineFault::End))?;
     let lines = lines.split('\n').map(cleaned).enumerate();
     lines
         .map(|(number, line)| signed_line(line).map_err(|fact| wrong(number + 1, fact)))

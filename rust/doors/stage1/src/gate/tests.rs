@@ -198,7 +198,10 @@ fn a_signed_line_that_could_be_changed_from_behind_is_refused() {
         ("init=/bin/sh --\n".to_owned(), "not /nix/store"),
         ("quiet --\n".to_owned(), "has no init="),
         (format!("{}\n\n", signed("")), "line 2 has no init="),
-        (format!("{init} ü --\n"), "beyond printable ASCII"),
+        (
+            format!("{}\n{init} ü --\n", signed("")),
+            "line 2 has characters beyond printable ASCII",
+        ),
     ] {
         boot.put(COMMAND_LINES, &lines);
         let refusal = boot.refusal();
