@@ -43,7 +43,7 @@ pub enum Compression {
     None,
     /// As an XZ file: what Nix does unless it is told otherwise.
     Xz,
-    /// As a Zstandard frame.
+    /// As Zstandard frames.
     Zstd,
     /// In a way that this program does not read.
     Other(String),
@@ -101,7 +101,28 @@ pub enum NarInfoError {
     },
 }
 
+impl From<Entry> for NarInfo {
+    /// Nothing is known beside the entry.
+    fn from(entry: Entry) -> Self {
+        Self {
+            entry,
+            deriver: None,
+            archive: None,
+        }
+    }
+}
+
 impl NarInfo {
+    /// What is kept of it where there are no archives: in a registry, and in the index of a stream.
+    #[must_use]
+    pub fn registered(&self) -> Self {
+        Self {
+            entry: self.entry.clone(),
+            deriver: self.deriver.clone(),
+            archive: None,
+        }
+    }
+
     /// Reads the bytes of a file. Total: any bytes give an entry or a named error.
     pub fn read(bytes: &[u8]) -> Result<Self, NarInfoError> {
         if bytes.len() > LIMIT {

@@ -87,11 +87,7 @@ impl Store {
     }
 
     fn say(&self, file: &StorePath, entry: Entry) {
-        let info = NarInfo {
-            entry,
-            deriver: None,
-            archive: None,
-        };
+        let info = NarInfo::from(entry);
         fs::write(self.file(file), info.to_string()).unwrap();
     }
 

@@ -41,10 +41,7 @@ fn reads_what_nix_writes_and_writes_it_back() {
     assert_eq!(archive.compression, Compression::Xz);
     assert_eq!(archive.file_size, Some(152));
     // The registry keeps the same without the archive.
-    let kept = NarInfo {
-        archive: None,
-        ..info.clone()
-    };
+    let kept = info.registered();
     assert!(!kept.to_string().contains("URL"));
     assert_eq!(kept.to_string().parse::<NarInfo>().unwrap(), kept);
 }

@@ -22,11 +22,7 @@ fn info(digit: char, references: &str) -> NarInfo {
         ca: None,
         signatures: BTreeSet::new(),
     };
-    NarInfo {
-        entry,
-        deriver: None,
-        archive: None,
-    }
+    NarInfo::from(entry)
 }
 
 fn order(infos: Vec<NarInfo>) -> String {

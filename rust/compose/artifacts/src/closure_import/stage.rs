@@ -173,12 +173,8 @@ impl<'a> Stage<'a> {
     fn register(&self) -> Result<(), ImportError> {
         let pending = &self.place.pending;
         for (info, _) in &self.waiting {
-            let kept = NarInfo {
-                archive: None,
-                ..info.clone()
-            };
             let file = pending.join(file_name(&info.entry.path));
-            fs::write(&file, kept.to_string()).map_err(failed("writing", &file))?;
+            fs::write(&file, info.registered().to_string()).map_err(failed("writing", &file))?;
             let permissions = Permissions::from_mode(0o444);
             fs::set_permissions(&file, permissions).map_err(failed("writing", &file))?;
         }

@@ -78,11 +78,7 @@ impl Made {
     pub fn say(&self, root: &str, entry: Entry) {
         let file = self.registered(root, &entry.path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let info = NarInfo {
-            entry,
-            deriver: None,
-            archive: None,
-        };
+        let info = NarInfo::from(entry);
         fs::write(file, info.to_string()).unwrap();
     }
 

@@ -70,12 +70,7 @@ impl Registry {
 
     /// What a manifest says.
     pub fn manifest(manifest: &Manifest) -> Self {
-        let known = manifest.entries().map(|entry| NarInfo {
-            entry: entry.clone(),
-            deriver: None,
-            archive: None,
-        });
-        Self::known(known)
+        Self::known(manifest.entries().cloned().map(NarInfo::from))
     }
 
     /// Entries that somebody has read already. Of two of the same path the later one counts.

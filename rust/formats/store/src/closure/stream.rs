@@ -69,13 +69,7 @@ pub enum StreamError {
 ///
 /// `infos` are in the order of [`references_first`](super::references_first); what they say of an archive's place is left out.
 pub fn index(infos: &[NarInfo]) -> String {
-    let text = |info: &NarInfo| {
-        let kept = NarInfo {
-            archive: None,
-            ..info.clone()
-        };
-        kept.to_string()
-    };
+    let text = |info: &NarInfo| info.registered().to_string();
     let texts: Vec<String> = infos.iter().map(text).collect();
     let body = texts.join("\n");
     format!("{MAGIC} {} {}\n{body}", infos.len(), body.len())
