@@ -80,7 +80,10 @@ let
     sections = orNull (sectionsOf settings);
     pcrSign = pcrSignOf settings;
     # What the initrd is to verify stands in the image; the manifest is signed when the system is built, and carried another way.
-    verify = if config.boot.initrd.verify.enable or false then { } else null;
+    verify =
+      let cfg = config.boot.initrd.verify;
+      in if !(config.boot.initrd.verify.enable or false) then null
+      else if cfg.manifest.carrier == "esp" then { carrier = "esp"; } else { };
   };
 
   # A specialisation has settings of its own, unless it takes nothing from its parent (`inheritParentConfig = false`) and does not ask for

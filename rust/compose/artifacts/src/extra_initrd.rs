@@ -22,6 +22,9 @@ pub const COMMAND_LINES: &str = ".touchstone/command-lines";
 /// Likewise the manifest.
 pub const MANIFEST: &str = ".touchstone/manifest";
 
+/// The credential beside an image as which the stub hands a manifest to the initrd.
+pub const CREDENTIAL: &str = "touchstone-manifest.cred";
+
 /// The kernel keeps this many bytes of a command line (`COMMAND_LINE_SIZE` of x86 and arm64, without the NUL).
 const LINE_LIMIT: usize = 2047;
 /// The kernel reads no parameters behind this word; what the machine appends could start something else than the initrd's `/init`.

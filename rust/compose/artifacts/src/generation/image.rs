@@ -98,6 +98,7 @@ impl Maker<'_> {
             kernel: Path::new(planned.core.kernel.as_str()),
             measurer,
             authenticode,
+            manifest: planned.verified.beside.as_deref(),
         });
         Ok((image, started))
     }
@@ -110,7 +111,7 @@ impl Maker<'_> {
             stub: request.stub.clone(),
             linux: Some(core.kernel.as_str().into()),
             initrds: initrds.map(|path| path.as_str().into()).collect(),
-            verify: planned.verify.clone(),
+            verify: planned.verified.initrd.clone(),
             cmdline: Some(Text::Inline(request.command_line(core))),
             os_release: request.os_release.clone(),
             sbat: request.sbat.clone(),

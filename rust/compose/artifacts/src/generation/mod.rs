@@ -22,7 +22,7 @@ pub(crate) use self::described::described;
 pub(crate) use self::maker::Maker;
 pub(crate) use self::places::Places;
 pub use self::plan::DescribedProfile;
-pub use self::verification::VerifiedGeneration;
+pub use self::verification::{ManifestCarrier, VerifiedGeneration};
 use crate::boot_signatures::DetachedSignatures;
 use crate::bootspec::DescribedGeneration;
 use crate::firmware::Measure;

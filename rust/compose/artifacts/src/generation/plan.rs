@@ -9,10 +9,11 @@ use touchstone_bootspec::touchstone::{Profile, ProfileId, Title};
 use touchstone_bootspec::{INITRD_SECRETS, V2};
 use touchstone_pe::uki::stub_version;
 
+use super::verification::Verified;
 use super::{BootArtifacts, Places};
 use crate::Error;
 use crate::bootspec::DescribedSpecialisation;
-use crate::extra_initrd::{self, Verification};
+use crate::extra_initrd;
 use crate::parts::ProfileTexts;
 use crate::source::open_image;
 
@@ -45,8 +46,8 @@ pub(super) struct PlannedUki<'a> {
     pub(super) core: &'a V2,
     /// Its profiles behind its own; none where it is not divided into profiles.
     pub(super) profiles: Vec<PlannedProfile>,
-    /// What its initrd verifies the system by.
-    pub(super) verify: Option<Verification>,
+    /// What stage 1 verifies the system by.
+    pub(super) verified: Verified,
 }
 
 /// A profile that will be made.
@@ -115,7 +116,7 @@ impl<'a> PlannedUki<'a> {
             folder: specialisation.map(inner_folder).unwrap_or_default(),
             core,
             profiles: profiles(request, core)?,
-            verify: request.verification(specialisation)?,
+            verified: request.verification(specialisation)?,
         })
     }
 
@@ -151,6 +152,12 @@ impl<'a> PlannedUki<'a> {
             return Err(refused(
                 format!("the UKI would have two profiles `{id}`"),
                 "give each profile and each shared specialisation a name of its own, other than `main`",
+            ));
+        }
+        if self.is_shared() && self.verified.beside.is_some() {
+            return Err(refused(
+                "the manifest of one system is to lie beside an image that boots several, its shared specialisations",
+                "let the manifests lie on the root file system, or leave `shareSpecialisations` out",
             ));
         }
         if self.is_shared() && request.measure.is_some() && request.loader.is_none() {

@@ -10,6 +10,8 @@ use touchstone_measure::{
 use touchstone_pe::layout::Written;
 
 use super::maker::{LOADER, Maker};
+use crate::companions::{self, companions};
+use crate::extra_initrd::CREDENTIAL;
 use crate::firmware::Firmware;
 use crate::predict::NoPrediction;
 use crate::sign::By;
@@ -27,6 +29,8 @@ pub(super) struct Started<'a> {
     pub(super) measurer: UkiMeasurer,
     /// Its Authenticode digests.
     pub(super) authenticode: Digests,
+    /// The manifest that lies beside it.
+    pub(super) manifest: Option<&'a Path>,
 }
 
 /// Which profiles of a UKI a prediction is about.
@@ -78,7 +82,7 @@ impl Maker<'_> {
             image,
             measured,
             kernel: firmware.kernel_digests(started.kernel)?,
-            extra: Companions::default(),
+            extra: beside(firmware, started.manifest)?,
             profile: None,
             device_tree: self.request.device_tree.map(DeviceTree::from),
             content: None,
@@ -125,6 +129,16 @@ impl BootPrediction<'_> {
         )?;
         predict::publish(&prediction, Some(file))
     }
+}
+
+/// The files beside a UKI: its manifest, if one lies there.
+fn beside(firmware: &Firmware, manifest: Option<&Path>) -> Result<Companions, Error> {
+    let files = manifest.map(|file| (CREDENTIAL.to_owned(), file.to_owned()));
+    companions(
+        firmware,
+        &files.into_iter().collect(),
+        companions::of_extra_folder,
+    )
 }
 
 /// The Authenticode digests of an image that was just written: the SHA-256 one was computed on the way, others need a second pass.

@@ -18,11 +18,35 @@ use crate::manifest;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifiedGeneration {
-    /// The signed manifest of the generation, carried in its UKI and published as its manifest. It lies elsewhere when null.
+    /// The signed manifest of the generation, which its UKI carries and which is published as its manifest. Without one, the manifest lies on
+    /// the root file system, or will be made later.
     pub manifest: Option<PathBuf>,
+    /// Where the manifest lies.
+    #[serde(default)]
+    pub carrier: ManifestCarrier,
     /// Likewise of the specialisations that have a UKI for themselves, by name; all of them where `manifest` is given.
     #[serde(default)]
     pub specialisations: BTreeMap<String, PathBuf>,
+}
+
+/// Where the manifest of a generation lies that is not on the root file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ManifestCarrier {
+    /// In the UKI.
+    #[default]
+    Image,
+    /// Beside it on the EFI system partition: a part of what is predicted, not of the image.
+    Esp,
+}
+
+/// What a UKI has for the stage 1 that verifies what it boots.
+#[derive(Debug, Default)]
+pub(super) struct Verified {
+    /// What its initrd says.
+    pub(super) initrd: Option<Verification>,
+    /// The manifest that will lie beside it.
+    pub(super) beside: Option<PathBuf>,
 }
 
 impl BootArtifacts {
@@ -39,12 +63,9 @@ impl BootArtifacts {
     ///
     /// # Errors
     /// [`Error::Request`] when one image would carry its manifest and another would not.
-    pub(super) fn verification(
-        &self,
-        specialisation: Option<&str>,
-    ) -> Result<Option<Verification>, Error> {
+    pub(super) fn verification(&self, specialisation: Option<&str>) -> Result<Verified, Error> {
         let Some(verify) = &self.verify else {
-            return Ok(None);
+            return Ok(Verified::default());
         };
         let manifest = match specialisation {
             None => verify.manifest.as_ref(),
@@ -53,13 +74,17 @@ impl BootArtifacts {
         match (manifest, specialisation) {
             (None, Some(name)) if verify.manifest.is_some() => Err(Error::Request {
                 fact: format!(
-                    "the generation's image carries its manifest, and there is none for the specialisation `{name}`"
+                    "the generation has a signed manifest, and there is none for the specialisation `{name}`"
                 ),
-                help: "name it in `verify.specialisations`: `touchstone manifest sign` signs it as that of the generation",
+                help: "name it in `verify.specialisations`: `touchstone closure sign` signs it as that of the generation",
             }),
-            _ => Ok(Some(Verification {
-                manifest: manifest.cloned(),
-            })),
+            (None, _) if verify.carrier == ManifestCarrier::Esp && self.measure.is_some() => {
+                Err(Error::Request {
+                    fact: "a manifest is to lie beside the image, PCRs 9 and 12 depend on it, and it is not given".to_owned(),
+                    help: "sign the manifest first and name it in `verify.manifest`, let it lie elsewhere, or leave `measure` out",
+                })
+            }
+            _ => Ok(verify.carried(manifest.cloned())),
         }
     }
 
@@ -82,9 +107,23 @@ impl BootArtifacts {
         match (file, &self.manifest_key) {
             (Some(_), Some(_)) => Err(Error::Request {
                 fact: "a signed manifest and `manifestKey` are given".to_owned(),
-                help: "leave `manifestKey` out, or sign the manifest once more with `touchstone manifest sign`",
+                help: "leave `manifestKey` out, or sign the manifest once more where the key is",
             }),
             (file, _) => Ok(file),
+        }
+    }
+}
+
+impl VerifiedGeneration {
+    fn carried(&self, manifest: Option<PathBuf>) -> Verified {
+        let (carried, beside) = match self.carrier {
+            ManifestCarrier::Image => (manifest, None),
+            ManifestCarrier::Esp => (None, manifest),
+        };
+        let initrd = Verification { manifest: carried };
+        Verified {
+            initrd: Some(initrd),
+            beside,
         }
     }
 }

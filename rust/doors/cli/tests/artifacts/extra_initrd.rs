@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use touchstone_store::SecretKey;
 
 use super::{Generation, core, measure, merged, sign, store};
+use crate::real_nix::assert_same_tree;
 use crate::support::assert_same_bytes;
 
 /// The files and folders of an archive "newc" that ends somewhere in these bytes, with their content.
@@ -147,6 +148,33 @@ fn what_is_predicted_while_it_is_written_is_what_the_finished_image_gives() {
     assert!(pcr11("carried").is_string());
     assert_eq!(pcr11("carried"), pcr11("with"));
     assert_ne!(pcr11("carried"), pcr11("elsewhere"));
+}
+
+#[test]
+fn a_manifest_that_lies_beside_the_image_is_part_of_what_is_predicted() {
+    let generation = Generation::new();
+    let manifest = signed_manifest(&generation, "one");
+    let fields = json!({ "verify": { "manifest": manifest, "carrier": "esp" }, "sign": sign(), "measure": measure(),
+        "closure": closure("one") });
+    generation.make("made", verified(fields));
+    assert!(!extra(&generation, "made/uki.efi").contains_key(".touchstone/manifest"));
+    assert_same_bytes(
+        "published, signed",
+        &generation.work.read("made/manifest.json"),
+        &generation.work.read(&manifest),
+    );
+    let beside = json!({ "touchstone-manifest.cred": "made/manifest.json" });
+    let entry = json!({ "name": "one", "uki": "made/uki.efi", "extra": beside });
+    let finished = generation.predicted(json!({ "loader": "made/loader.efi", "entries": [entry] }));
+    let values = |prediction: &Value| prediction["leaves"][0]["pcrs"].clone();
+    let made = generation.read("made/pcrs.json");
+    assert_eq!(values(&made), values(&finished));
+    assert_ne!(values(&made)["12"]["sha256"], json!("0".repeat(64)));
+
+    let fields = json!({ "verify": { "carrier": "esp" }, "measure": measure() });
+    let output = generation.refused(verified(fields));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("PCRs 9 and 12 depend on it"), "{said}");
 }
 
 #[test]
@@ -308,4 +336,40 @@ fn artifacts_are_judged_with_what_their_initrds_carry() {
     generation.work.write("carried/boot.json", text);
     let found = broken("carried");
     assert!(found.contains(&"initrd".to_owned()), "{found:?}");
+}
+
+#[test]
+fn signatures_made_elsewhere_speak_of_it() {
+    let generation = Generation::new();
+    let manifest = signed_manifest(&generation, "one");
+    let fields = |signed: Value| {
+        let own = json!({ "verify": { "manifest": manifest }, "closure": closure("one") });
+        verified(merged(own, signed))
+    };
+    generation.make("unsigned", fields(json!({})));
+    let certificate = ["--certificate", "keys/db.pem", "--json", "--output"];
+    generation.json(
+        &[
+            &["boot", "requests"],
+            &certificate[..],
+            &["requests", "unsigned"],
+        ]
+        .concat(),
+    );
+    let key = ["boot", "sign", "--key", "keys/db.key"];
+    generation.json(&[&key[..], &certificate, &["signatures", "requests"]].concat());
+    let detached = json!({ "certificate": "keys/db.pem", "signatures": "signatures" });
+    generation.make(
+        "detached",
+        fields(json!({ "detached": detached, "measure": measure() })),
+    );
+    generation.make(
+        "at-once",
+        fields(json!({ "sign": sign(), "measure": measure() })),
+    );
+    assert_same_tree(
+        "detached, at once",
+        &generation.work.path("detached"),
+        &generation.work.path("at-once"),
+    );
 }

@@ -4,6 +4,7 @@ use std::fs::File as OpenFile;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use touchstone_artifacts::extra_initrd::CREDENTIAL;
 use touchstone_esp::{Content, EspPath, File};
 use touchstone_pe::Image;
 use touchstone_pe::uki::stub_version;
@@ -12,8 +13,8 @@ use super::{Identity, Incomplete, Maker, Wanted};
 use crate::generation::{Boot, Form};
 use crate::settings::Carrier;
 
-/// The folder beside an image whose credentials the stub hands to the initrd, and the manifest in it.
-const BESIDE: &str = ".extra.d/touchstone-manifest.cred";
+/// How the name of the folder beside an image ends whose credentials the stub hands to the initrd.
+const BESIDE: &str = ".extra.d";
 /// From this release on, the stub looks for the folder under the image's name without a boot counter
 /// (<https://github.com/systemd/systemd/pull/29636>).
 const UNCOUNTED: u32 = 255;
@@ -66,7 +67,7 @@ impl Maker<'_> {
         };
         let text = |error: touchstone_esp::PathError| Incomplete::Text(error.to_string());
         let image = wanted.name.path().map_err(text)?;
-        let path = EspPath::parse(&format!("{image}{BESIDE}")).map_err(text)?;
+        let path = EspPath::parse(&format!("{image}{BESIDE}/{CREDENTIAL}")).map_err(text)?;
         let content = std::fs::read(manifest).map_err(|source| Incomplete::Missing {
             file: manifest.to_owned(),
             source,
