@@ -63,6 +63,13 @@ let
 
   everything = of {
     boot.kernelParams = [ "quiet" ];
+    boot.loader = { external.enable = false; grub.enable = false; };
+    boot.initrd.systemd.enable = true;
+    boot.initrd.verify = {
+      enable = true;
+      trustedPublicKeys = [ "site-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" ];
+    };
+    system.etc.overlay = { enable = true; mutable = false; };
     boot.touchstone = {
       signing = { method = "test"; inherit (test) key certificate; };
       uki = {

@@ -1,5 +1,5 @@
 # Verification in the initrd: what lies in it, which units there are, and what the rest of the boot hears of it.
-{ lib, is, configOf, evaluates, failing, files, installers, verified, key, ... }:
+{ lib, is, configOf, evaluates, failing, files, installers, verified, key, minimal, ... }:
 
 let
   inherit (lib) mkForce;
@@ -73,7 +73,7 @@ in
 
   "the gate is what the initrd starts" = is "${installers.touchstone-stage1}/bin/touchstone-stage1" plain.boot.initrd.systemd.contents."/init".source;
   "and systemd is what it becomes" = is [ "${plain.systemd.package}/lib/systemd/systemd" ] (says "init" plain);
-  "which is part of the initrd" = is true (builtins.elem "${plain.systemd.package}/lib/systemd/systemd" plain.boot.initrd.systemd.storePaths);
+  "which is part of the initrd" = is true (builtins.elem "${plain.systemd.package}/lib/systemd/systemd" (map (path: path.source or path) plain.boot.initrd.systemd.storePaths));
   "the initrd's configuration, to the byte" = is
     ''
       version 1
@@ -102,9 +102,6 @@ in
     }));
 
   "the unit is the one of the pure function" = is units.units."touchstone-verify.service" (unitOf plain);
-  "and so are the additions to the units of others" = is
-    (lib.mapAttrs' (name: lib.nameValuePair "${name}.d/touchstone-verify.conf") units.dropIns)
-    (lib.listToAttrs (map (package: lib.nameValuePair (dropIns package) package.text) (filter (package: package ? path) plain.boot.initrd.systemd.packages)));
   "everything that runs something of the root waits for it, and needs it" = is [ ]
     (filter
       (name: !lib.all (line: lib.hasInfix "${line}=touchstone-verify.service\n" (units.dropIns.${name} or "")) [ "Requires" "After" ])
@@ -135,4 +132,8 @@ in
     (lib.any (lib.hasInfix "boot.initrd.secrets would be appended") (failing (with' { boot.initrd.secrets."/etc/key" = "/etc/key"; })));
   "a sealed generation is verified as well" = is [ ] (failing sealed);
   "with nixos-init, the units are the same" = is (unitOf plain) (unitOf (with' { system.nixos-init.enable = true; services.userborn.enable = true; }));
+} // lib.optionalAttrs minimal {
+  "the additions to the units of others are those of the pure function" = is
+    (lib.mapAttrs' (name: lib.nameValuePair "${name}.d/touchstone-verify.conf") units.dropIns)
+    (lib.listToAttrs (map (package: lib.nameValuePair (dropIns package) package.text) plain.boot.initrd.systemd.packages));
 } // lib.mapAttrs' (what: settings: lib.nameValuePair "refused: ${what}" (is false (evaluates (valuesOf settings)))) refused

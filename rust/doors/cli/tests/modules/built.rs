@@ -138,6 +138,9 @@ fn boot_artifacts_are_what_the_options_say() {
         ".splash",
         ".pcrsig",
         ".pcrpkey",
+        // Verified in the initrd: the last word, of the image's own line and of its profile's.
+        "/init noresume quiet root=fstab loglevel=4 --",
+        "/init noresume quiet root=fstab loglevel=4 systemd.factory_reset=1 --",
     ] {
         assert!(text.contains(part), "{part} is not in {seen:#}");
     }
