@@ -143,6 +143,14 @@ impl Recipe {
 }
 
 impl Boot {
+    /// Where a sealed generation holds its manifest, if it has one.
+    pub fn built_manifest(&self) -> Option<PathBuf> {
+        match &self.form {
+            Form::Sealed { image, .. } => Some(image.path.with_file_name("manifest.json")),
+            _ => None,
+        }
+    }
+
     /// The file with its predicted PCR values.
     pub fn prediction(&self) -> Option<&StoredFile> {
         match &self.form {

@@ -17,7 +17,7 @@ use super::candidates::Candidate;
 use super::error::Incomplete;
 use super::images::context;
 use crate::Host;
-use crate::generation::{Boot, Form};
+use crate::generation::Boot;
 use crate::settings::Verify;
 
 /// Where manifests lie on the root file system, by the names of the systems. Stage 1 looks here where they lie nowhere else.
@@ -93,11 +93,7 @@ impl Manifests {
 
     /// The one that the generation itself holds, signed or not.
     fn built(&self, boot: &Boot) -> Option<PathBuf> {
-        let Form::Sealed { image, .. } = &boot.form else {
-            return None;
-        };
-        let beside = image.path.with_file_name("manifest.json");
-        let place = self.host.resolve(beside).ok()?;
+        let place = self.host.resolve(boot.built_manifest()?).ok()?;
         place.is_file().then_some(place)
     }
 

@@ -3,20 +3,24 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use touchstone_artifacts::extra_initrd::CREDENTIAL;
 use touchstone_artifacts::policy::{CreatePolicy, Running as RunningVariant, Variant};
 use touchstone_artifacts::progress::Progress;
-use touchstone_esp::EspPath;
+use touchstone_esp::{Content, EspPath};
 
 use super::candidates::Default;
 use super::decide::Decision;
 use super::error::InstallError;
-use super::images::{Identity, Work, context};
+use super::images::{Identity, Wanted, Work, context};
 use super::known::{Known, hex_of};
 use super::present::Presents;
 use super::running::Running;
 use crate::Host;
 use crate::generation::Boot;
 use crate::settings::PolicySettings;
+
+/// The registers that depend on what lies beside an image.
+const OF_MANIFESTS: [u32; 2] = [9, 12];
 
 /// A policy that is made, and where it belongs.
 #[derive(Debug)]
@@ -69,6 +73,7 @@ impl Parts<'_> {
     ) -> Result<Policy, InstallError> {
         let place = self.place()?;
         self.refuse_unpredicted()?;
+        self.refuse_other_manifests()?;
         let variants = self.variants()?;
         let running = self.running_variant()?;
         let next = name(
@@ -162,6 +167,39 @@ impl Parts<'_> {
                 help: "repair that generation, or delete it from its profile".to_owned(),
             }),
         }
+    }
+
+    /// A manifest beside an image is measured with it, and a prediction speaks of the one that the generation holds.
+    fn refuse_other_manifests(&self) -> Result<(), InstallError> {
+        let mut pcrs = self.settings.pcrs.iter();
+        if !pcrs.any(|pcr| OF_MANIFESTS.contains(pcr)) {
+            return Ok(());
+        }
+        for kept in &self.decision.kept {
+            for boot in &kept.generation.boots {
+                let mut entries = kept.entries.iter();
+                let entry = entries.find(|one| one.name.specialisation == boot.specialisation);
+                if entry.is_some_and(|entry| !self.is_as_predicted(entry, boot)) {
+                    let name = name(&kept.identity, boot.specialisation.as_deref());
+                    return Err(InstallError::Policy {
+                        fact: format!("the manifest beside {name} is not the one that was predicted with it, and PCRs 9 and 12 depend on it"),
+                        help: "sign the manifest when the generation is built, let it lie on the root file system, or bind the policy to neither".to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_as_predicted(&self, entry: &Wanted, boot: &Boot) -> bool {
+        let mut artifacts = entry.artifacts.iter();
+        let Some(beside) = artifacts.find(|file| file.path.name() == CREDENTIAL) else {
+            return true;
+        };
+        let built = boot.built_manifest();
+        let place = built.and_then(|built| self.host.resolve(built).ok());
+        let content = place.and_then(|place| std::fs::read(place).ok());
+        content.is_some_and(|built| Content::Bytes(built).sha256() == beside.content.sha256())
     }
 
     fn variants(&self) -> Result<Vec<Variant>, InstallError> {

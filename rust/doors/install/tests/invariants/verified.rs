@@ -239,3 +239,22 @@ fn what_could_not_be_verified_is_refused() {
     let toplevel = add(&few, 1);
     assert!(few.refused(&toplevel).contains("`verify`"));
 }
+
+#[test]
+fn a_policy_of_registers_that_depend_on_another_manifest_is_refused() {
+    let mut world = world("esp");
+    world.settings["images"] = json!("sealed");
+    let policy =
+        json!({ "output": "/var/lib/touchstone/policy.json", "pcrs": [11, 12], "bank": "sha256" });
+    world.settings["policy"] = policy;
+    let sealed = world.sealed("1", &[], true);
+    world.register(1, &sealed);
+    let mut manifest = closure(&world, &store_path("nixos-system-1"));
+    let built = format!("{sealed}/touchstone/manifest.json");
+    world.write(&built, manifest.to_json());
+    let error = world.refused(&sealed);
+    assert!(error.contains("PCRs 9 and 12 depend on it"), "{error}");
+    manifest.sign(&key("builder"));
+    world.write(&built, manifest.to_json());
+    world.install(&sealed);
+}
