@@ -1,5 +1,5 @@
 //! The program as it is shipped: how large it is, what it loads, and what it is made of.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests end loudly
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // tests end loudly
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
 //! The program as it is shipped, in an initrd, on a store with a hundred thousand files: what it takes of memory, what it says, and that it refuses.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests end loudly
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // tests end loudly
 
 use std::fmt::Write;
 use std::fs;

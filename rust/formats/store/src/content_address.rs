@@ -62,9 +62,6 @@ pub enum Proof {
     Whole(Digest),
     /// The hash of a file's content: the path's name was made of it. The path must be one regular file that is not executable.
     Flat(Digest),
-    /// The hash of the NAR *modulo* the path's own hash part: each place where these 32 characters stand in the NAR is read as 32 zero
-    /// bytes, and behind the NAR comes `|<offset, decimal>` of each place, in order. The path's name was made of it.
-    Modulo(Digest),
 }
 
 /// The hash that a content address holds.
@@ -101,6 +98,10 @@ pub enum AddressError {
         /// The hash part that it makes together with name and references.
         made: String,
     },
+    /// The path refers to itself. Nix 2.26 then hashes the NAR with zeros in the place of the path's own hash part, and nothing that would tell
+    /// these zeros from others: content that was changed can have the same hash.
+    #[error("`{}` is of a path that refers to itself, whose content its name does not settle, so that the path must be signed", shown(.0))]
+    Itself(String),
     /// The address is the NAR's hash, and the entry says another.
     #[error("`{}` is another hash than the NAR is said to have", shown(.0))]
     OtherNar(String),
@@ -139,7 +140,7 @@ fn prove(address: &ContentAddress, entry: &Entry) -> Result<Proof, AddressError>
     match parsed {
         Address::Text(hash) => Ok(Proof::Flat(Digest::Sha256(hash))),
         Address::Flat(digest) => Ok(Proof::Flat(digest)),
-        Address::Recursive(digest) if itself => Ok(Proof::Modulo(digest)),
+        Address::Recursive(_) if itself => Err(AddressError::Itself(text())),
         Address::Recursive(Digest::Sha256(hash)) if NarHash::new(hash) == entry.nar_hash => {
             Ok(Proof::Nar)
         }

@@ -5,7 +5,6 @@
 //! step back when there is nothing to wait for, so that the largest paths get a processor each.
 
 mod folder;
-mod modulo;
 mod progress;
 mod proof;
 
@@ -185,7 +184,7 @@ impl<'a, 't> Job<'a, 't> {
         let name = path.base_name();
         let mut sink = Sink {
             job: self,
-            hashes: Hashes::new(path, &expected.proof),
+            hashes: Hashes::new(&expected.proof),
             most: expected.nar_size,
             unsaid: 0,
         };

@@ -2,9 +2,8 @@
 
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::modulo::Modulo;
+use crate::NarHash;
 use crate::closure::{Digest, Proof};
-use crate::{NarHash, StorePath};
 
 /// What a NAR of one regular file that is not executable begins with, up to the length of its content.
 const FLAT: &[u8; 88] = b"\x0d\0\0\0\0\0\0\0nix-archive-1\0\0\0\
@@ -25,7 +24,6 @@ enum Further {
     Nothing,
     Whole(Hasher),
     Flat(Flat),
-    Modulo(Box<Modulo>),
 }
 
 /// What a NAR that has passed was.
@@ -37,15 +35,11 @@ pub(super) struct Found {
 }
 
 impl Hashes {
-    pub(super) fn new(path: &StorePath, proof: &Proof) -> Self {
+    pub(super) fn new(proof: &Proof) -> Self {
         let further = match proof {
             Proof::Nar => Further::Nothing,
             Proof::Whole(digest) => Further::Whole(Hasher::like(digest)),
             Proof::Flat(digest) => Further::Flat(Flat::new(Hasher::like(digest))),
-            Proof::Modulo(digest) => {
-                let hasher = Hasher::like(digest);
-                Further::Modulo(Box::new(Modulo::new(path.hash_part(), hasher)))
-            }
         };
         Self {
             nar: Sha256::new(),
@@ -61,7 +55,6 @@ impl Hashes {
             Further::Nothing => {}
             Further::Whole(hasher) => hasher.update(bytes),
             Further::Flat(flat) => flat.update(bytes),
-            Further::Modulo(modulo) => modulo.update(bytes),
         }
     }
 
@@ -75,13 +68,10 @@ impl Hashes {
             Further::Nothing => None,
             Further::Whole(hasher) => Some(hasher.finish()),
             Further::Flat(flat) => flat.finish(),
-            Further::Modulo(modulo) => modulo.finish(),
         };
         let proven = match proof {
             Proof::Nar => true,
-            Proof::Whole(digest) | Proof::Flat(digest) | Proof::Modulo(digest) => {
-                further.as_ref() == Some(digest)
-            }
+            Proof::Whole(digest) | Proof::Flat(digest) => further.as_ref() == Some(digest),
         };
         Found {
             hash: NarHash::new(self.nar.finalize().into()),
@@ -92,7 +82,7 @@ impl Hashes {
 }
 
 /// Either hash that content addresses use.
-pub(super) enum Hasher {
+enum Hasher {
     Sha256(Sha256),
     Sha512(Box<Sha512>),
 }
@@ -105,14 +95,14 @@ impl Hasher {
         }
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(state) => state.update(bytes),
             Self::Sha512(state) => state.update(bytes),
         }
     }
 
-    pub(super) fn finish(self) -> Digest {
+    fn finish(self) -> Digest {
         match self {
             Self::Sha256(state) => Digest::Sha256(state.finalize().into()),
             Self::Sha512(state) => Digest::Sha512(Box::new(state.finalize().into())),
