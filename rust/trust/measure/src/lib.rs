@@ -34,9 +34,9 @@ pub use bank::{Bank, Digest, DigestError, UnknownBank};
 pub use boot_path::{
     Addon, Authority, AuthorityError, BootPath, BootPathError, BootTree, Branch, Companion,
     Companions, Content, DeviceTree, FileSystem, FirmwareLog, FirmwareLogError, Identity, Linux,
-    Loader, MachineId, Medium, MediumError, NoMachineId, Partition, Presented, Program, Registers,
-    Shim, ShimError, ShimVariables, Smbios, StartedImage, Uki, Variables, Vouching,
-    authenticode_digests, measure_uki,
+    Loader, MachineId, Medium, MediumError, NoMachineId, Partition, PartitionTable, Presented,
+    Program, Registers, Shim, ShimError, ShimVariables, Smbios, StartedImage, TableError, Uki,
+    Variables, Vouching, authenticode_digests, measure_uki,
 };
 pub use hash::Digests;
 pub use measured::MeasuredUki;

@@ -1,6 +1,8 @@
 //! What the firmware boots from.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
+
+use super::partition_table::{PartitionTable, TableError};
 
 /// The medium of the boot option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +38,18 @@ pub enum MediumError {
     Read(#[from] io::Error),
 }
 
-const SIGNATURE: &[u8] = b"EFI PART";
-/// Bytes of the header that are measured, and that its checksum is of.
-const HEADER: usize = 92;
 /// Sizes of a block, which is not written in the table.
 const BLOCKS: [u64; 2] = [512, 4096];
-/// More bytes of entries than any table has: the usual one has 16 KiB.
-const ENTRIES_LIMIT: u64 = 1 << 20;
+impl From<TableError> for MediumError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::None => Self::NoTable,
+            TableError::Malformed(fact) => Self::Malformed(fact),
+            TableError::Checksum(of) => Self::Checksum(of),
+            TableError::Read(source) => Self::Read(source),
+        }
+    }
+}
 
 impl Medium {
     /// The disk, or the image of a whole disk, that `source` gives.
@@ -51,79 +58,25 @@ impl Medium {
     /// [`MediumError`], when there is no sound GUID partition table.
     pub fn of_disk<S: Read + Seek>(source: &mut S) -> Result<Medium, MediumError> {
         for block in BLOCKS {
-            let header = read(source, block, HEADER)?;
-            if header.starts_with(SIGNATURE) && header.len() == HEADER {
-                let partition_table = measured(source, block, &header)?;
-                return Ok(Medium::Disk { partition_table });
+            match PartitionTable::read(source, block) {
+                Err(TableError::None) => {}
+                table => {
+                    let partition_table = measured(&table?);
+                    return Ok(Medium::Disk { partition_table });
+                }
             }
         }
         Err(MediumError::NoTable)
     }
 }
 
-/// `UEFI_GPT_DATA` of the table with this header.
-fn measured<S: Read + Seek>(
-    source: &mut S,
-    block: u64,
-    header: &[u8],
-) -> Result<Vec<u8>, MediumError> {
-    let field = |at, len| number(header, at, len);
-    if field(12, 4) != HEADER as u64 {
-        return Err(MediumError::Malformed("its header has not 92 bytes"));
-    }
-    let zeroed = |at| !(16..20).contains(&at);
-    let summed: Vec<u8> = header
-        .iter()
-        .enumerate()
-        .map(|(at, byte)| if zeroed(at) { *byte } else { 0 })
-        .collect();
-    if u64::from(crc32fast::hash(&summed)) != field(16, 4) {
-        return Err(MediumError::Checksum("header"));
-    }
-    let (first, count, size) = (field(72, 8), field(80, 4), field(84, 4));
-    if size < 128 || !size.is_power_of_two() {
-        return Err(MediumError::Malformed(
-            "its entries have not 128 bytes, or a multiple by a power of two",
-        ));
-    }
-    let length = usize::try_from(count.saturating_mul(size).min(ENTRIES_LIMIT + 1)).unwrap_or(0);
-    if length as u64 > ENTRIES_LIMIT {
-        return Err(MediumError::Malformed("its entries have more than 1 MiB"));
-    }
-    let entries = read(source, first.saturating_mul(block), length)?;
-    if entries.len() != length {
-        return Err(MediumError::Malformed(
-            "its entries go past the end of the disk",
-        ));
-    }
-    if u64::from(crc32fast::hash(&entries)) != field(88, 4) {
-        return Err(MediumError::Checksum("entries"));
-    }
-    let used: Vec<&[u8]> = entries
-        .chunks(usize::try_from(size).unwrap_or(1))
-        .filter(|entry| entry.iter().take(16).any(|byte| *byte != 0))
-        .collect();
-    let mut data = header.to_vec();
+/// `UEFI_GPT_DATA` of a table.
+fn measured(table: &PartitionTable) -> Vec<u8> {
+    let used: Vec<&[u8]> = table.used().map(|(_, entry)| entry).collect();
+    let mut data = table.header().to_vec();
     data.extend((used.len() as u64).to_le_bytes());
     data.extend(used.concat());
-    Ok(data)
-}
-
-/// A little-endian number of the header.
-fn number(header: &[u8], at: usize, len: usize) -> u64 {
-    let bytes = header.get(at..at.saturating_add(len)).unwrap_or_default();
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
-}
-
-/// Up to `length` bytes from `start` on; fewer at the end.
-fn read<S: Read + Seek>(source: &mut S, start: u64, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    source.seek(SeekFrom::Start(start))?;
-    source.take(length as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    data
 }
 
 #[cfg(test)]
@@ -131,6 +84,9 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+
+    const SIGNATURE: &[u8] = b"EFI PART";
+    const HEADER: usize = 92;
 
     /// A disk with blocks of this size, whose table has room for four entries and uses the second and the fourth.
     fn disk(block: usize) -> Vec<u8> {
