@@ -140,6 +140,12 @@ in
       that are assembled on the machine.'';
   }
   {
+    assertion = !touchstone.measuredBoot.enable || cfg.manifest.carrier == "sealed";
+    message = ''
+      ${named "manifest.carrier"}: with "${cfg.manifest.carrier}", the manifest is measured, and it is signed when the values are predicted already.
+      Write `${named "manifest.carrier"} = "sealed";`, or `boot.touchstone.measuredBoot.enable = false;`.'';
+  }
+  {
     assertion = class == null || builtins.match "[A-Za-z0-9._-]{1,64}" class != null;
     message = ''
       ${named "manifest.class"}: "${toString class}" cannot be the name of a class of machines. Write up to 64 letters, digits, dots, dashes and

@@ -103,8 +103,8 @@ in
     manifest = {
       carrier = mkOption {
         type = types.enum [ "image" "esp" "sealed" ];
-        default = if generation.isSigned touchstone then "sealed" else "image";
-        defaultText = literalExpression ''"image" # "sealed" where the images are signed before they are installed'';
+        default = if generation.isSigned touchstone || touchstone.measuredBoot.enable then "sealed" else "image";
+        defaultText = literalExpression ''"image" # "sealed" where the images are signed, or predicted, before they are installed'';
         example = "esp";
         description = ''
           Where the manifest lies, which says what each path must be and who signed it: in the unified kernel image (`"image"`, where

@@ -112,8 +112,10 @@ in
       [ "halt" "reboot" "shell" ]);
   "it waits for the TPM where it measures" = is [ false true ] (map (config: lib.hasInfix "After=dev-tpmrm0.device" (unitOf config)) [ plain everything ]);
 
-  "the image says what is to be verified" = is [{ } null]
-    (map (config: config.system.build.bootArtifacts.request.verify or null) [ plain off ]);
+  "the image says what is to be verified" = is [{ } { carrier = "esp"; } null]
+    (map (config: config.system.build.bootArtifacts.request.verify or null) [ plain everything off ]);
+  "where values are predicted, the manifest lies where it changes none" = is "sealed"
+    (with' { boot.touchstone.measuredBoot.enable = true; }).boot.initrd.verify.manifest.carrier;
   "and so do those of a sealed generation and its specialisations" = is [{ } { }]
     (map (config: config.system.build.toplevel.request.verify or null) [ sealed sealed.specialisation.office.configuration ]);
   "the installer hears where the manifest goes, and who signs it" = is

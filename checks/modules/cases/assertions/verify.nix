@@ -165,6 +165,11 @@ in
     says = "${says}manifest.carrier: a manifest is signed when";
     mended = { boot.loader.touchstone.enable = lib.mkOverride 40 true; };
   };
+  "a manifest that changes what is predicted" = {
+    broken = with' { boot.touchstone.measuredBoot.enable = true; boot.initrd.verify.manifest.carrier = "esp"; };
+    says = "${says}manifest.carrier: with \"esp\", the manifest is measured";
+    mended = verify { manifest.carrier = mkForce "sealed"; };
+  };
   "a class of machines with a space" = {
     broken = both { manifest.class = "rack 4"; };
     says = "${says}manifest.class: \"rack 4\" cannot be the name";
