@@ -13,7 +13,7 @@ use touchstone_harness::inputs;
 use touchstone_harness::nix::output;
 use touchstone_nix_database::Database;
 use touchstone_store::closure::{Proof, Refused, Registry, Settings, Store, Trusted, lies};
-use touchstone_store::{Digest, NarInfo, StorePath, Trust, nar};
+use touchstone_store::{AddressError, Digest, NarInfo, StorePath, Trust, nar};
 
 /// A system whose outputs refer to the paths that are given.
 const SYSTEM: &str = r#"{ probe, paths }:
@@ -124,7 +124,6 @@ fn proofs(trusted: &Trusted) -> BTreeSet<&'static str> {
         Proof::Whole(Digest::Sha512(_)) => "whole, SHA-512",
         Proof::Flat(Digest::Sha256(_)) => "flat, SHA-256",
         Proof::Flat(Digest::Sha512(_)) => "flat, SHA-512",
-        Proof::Modulo(_) => "modulo",
     };
     let paths = trusted.paths().iter();
     paths.map(|expected| word(&expected.proof)).collect()
@@ -243,11 +242,8 @@ fn fixed_outputs_of_every_kind_are_taken_from_a_signed_path_and_by_their_content
     ));
 }
 
-/// Nix 2.17 to 2.34 left the places of a path's own name out of its hash (NixOS/nix#15837), so that content with zeros in such places has the same
-/// name: what they named so has to be signed.
 #[test]
-fn a_closure_that_nix_made_content_addressed_needs_signatures_where_a_name_does_not_hold_all_content()
- {
+fn a_closure_that_nix_made_content_addressed_needs_signatures_on_what_refers_to_itself() {
     let made = Made::new();
     let words = [
         "store",
@@ -260,7 +256,7 @@ fn a_closure_that_nix_made_content_addressed_needs_signatures_where_a_name_does_
         .as_str()
         .unwrap()
         .to_owned();
-    // Nobody signed it: Nix is content, this is not.
+    // Nobody signed any of it: Nix is content, this is not.
     let nix = made
         .closure
         .verify_path(&toplevel, &[&made.key], 1)
@@ -272,43 +268,26 @@ fn a_closure_that_nix_made_content_addressed_needs_signatures_where_a_name_does_
     made.closure
         .sign("one", std::slice::from_ref(&toplevel))
         .unwrap();
-    let trusted = made.trusted(&toplevel, &made.known(&toplevel)).unwrap();
-    assert_eq!(proofs(&trusted), ["NAR", "modulo"].into());
-    let modulo = trusted.paths().iter();
-    let modulo = modulo.filter(|expected| matches!(expected.proof, Proof::Modulo(_)));
-    let modulo: Vec<String> = modulo.map(|expected| expected.path.to_string()).collect();
-    assert!(modulo.len() >= 3);
-    let lies = made.lies(&trusted);
-    let version = made.nix("nix", ["--version"]);
-    let named: Vec<String> = lies.iter().map(|(path, _)| path.to_string()).collect();
-    assert_eq!(
-        named,
-        if forgets_places(&version) {
-            modulo.clone()
-        } else {
-            Vec::new()
-        },
-        "{version}"
+    let known = made.known(&toplevel);
+    assert!(known.iter().all(|info| info.entry.ca.is_some()));
+    let refused = made.trusted(&toplevel, &known).unwrap_err();
+    assert!(
+        matches!(
+            &refused,
+            Refused::Address {
+                source: AddressError::Itself(_),
+                ..
+            }
+        ),
+        "{refused}"
     );
-    for (path, refused) in lies {
-        assert!(
-            matches!(&refused, Refused::Name(named) if named == path),
-            "{refused}"
-        );
-    }
 
-    made.closure.sign("one", &modulo).unwrap();
+    let of_itself = known.iter().map(|info| &info.entry);
+    let of_itself = of_itself.filter(|entry| entry.references.contains(&entry.path));
+    let of_itself: Vec<String> = of_itself.map(|entry| entry.path.to_string()).collect();
+    assert!((3..known.len()).contains(&of_itself.len()));
+    made.closure.sign("one", &of_itself).unwrap();
     let trusted = made.trusted(&toplevel, &made.known(&toplevel)).unwrap();
     assert_eq!(proofs(&trusted), ["NAR"].into());
     assert_eq!(told(&made.lies(&trusted)), "");
-}
-
-/// Whether a Nix leaves the places out: `nix (Nix) 2.26.3`.
-fn forgets_places(version: &str) -> bool {
-    let number = version.rsplit(' ').next().unwrap();
-    let mut parts = number
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or_default());
-    let minor = (parts.next() == Some(2)).then(|| parts.next()).flatten();
-    minor.is_some_and(|minor| (17..35).contains(&minor))
 }

@@ -98,7 +98,7 @@ pub enum AddressError {
         /// The hash part that it makes together with name and references.
         made: String,
     },
-    /// The path refers to itself. Nix 2.26 then hashes the NAR with zeros in the place of the path's own hash part, and nothing that would tell
+    /// The path refers to itself. Nix 2.17 to 2.34 (NixOS/nix#15837) then hash the NAR with zeros in the place of the path's own hash part, and nothing that would tell
     /// these zeros from others: content that was changed can have the same hash.
     #[error("`{}` is of a path that refers to itself, whose content its name does not settle, so that the path must be signed", shown(.0))]
     Itself(String),
