@@ -118,7 +118,7 @@ in
         default = null;
         example = "kiosk";
         description = ''
-          The class of machines that the manifest must be made for. It is signed as a whole then (`touchstone manifest sign`), so that a system
+          The class of machines that the manifest must be made for. It is signed as a whole then (`touchstone closure sign --class`), so that a system
           that was signed for other machines is not started on this one.
         '';
       };

@@ -140,10 +140,10 @@ fn short(file: &Path, length: u64) -> Result<u32, Error> {
 fn signed_line(text: &str) -> Result<&str, Error> {
     let line = text.trim_matches(|c: char| c <= ' ' || c == '\u{7f}');
     let refused = |fact: String, help| Err(Error::Request { fact, help });
-    if let Some(other) = line.chars().find(|c| c.is_control() || c.len_utf16() != 1) {
+    if let Some(other) = line.chars().find(|c| !matches!(c, ' '..='~')) {
         return refused(
             format!(
-                "the command line {line:?} has the character {other:?}, which the stub changes"
+                "the command line {line:?} has the character {other:?}, and stage 1 takes printable ASCII alone"
             ),
             "take it out of the kernel parameters",
         );
