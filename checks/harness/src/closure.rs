@@ -174,6 +174,19 @@ impl Closure {
         output(command).map(drop)
     }
 
+    /// Changes Nix' database, as whoever can write to the disk may.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn change_database(&self, inputs: &Inputs, statement: &str) -> Result<()> {
+        let script = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(sys.argv[2]); d.commit(); d.close()";
+        let visit = inputs.trixie().visit().bind(&self.folder);
+        let mut command = visit.command("python3")?;
+        command.args(["-c", script]).arg(self.database());
+        command.arg(statement);
+        output(command).map(drop)
+    }
+
     /// Asks `nix store verify` of the toplevel and all that it reaches, as the database says.
     ///
     /// # Errors

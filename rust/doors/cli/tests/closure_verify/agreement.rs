@@ -10,6 +10,7 @@ use touchstone_store::closure::{Registry, Settings, Store, Trusted, lies};
 use touchstone_store::{NarInfo, PublicKey, StorePath, Trust};
 
 use super::damage::{KINDS, damage};
+use super::page::says;
 use crate::support::Work;
 
 /// The store, and what its database says of the closure.
@@ -107,6 +108,11 @@ fn nix_and_touchstone_say_the_same_of_each_of_two_thousand_paths() {
     let with_references =
         subject.paths(|_, info| info.entry.ca.is_none() && !info.entry.references.is_empty());
     assert!(with_references.len() >= 1500, "{}", with_references.len());
+    says(&format!(
+        "{} paths made by real Nix, {} of them named by how they are built",
+        subject.infos.len(),
+        subject.built().len()
+    ));
     assert_eq!(subject.closure.paths().unwrap().len(), subject.infos.len());
 
     let key = |file: &str| {
@@ -169,6 +175,10 @@ fn nix_and_touchstone_say_the_same_of_each_of_two_thousand_paths() {
 fn damaged(subject: &Subject, key: &str) {
     let chosen = subject.paths(|number, _| number % 23 == 7);
     assert!(chosen.len() > 10 * KINDS);
+    says(&format!(
+        "{} paths that were damaged in seven ways",
+        chosen.len()
+    ));
     for (kind, path) in chosen.iter().enumerate() {
         damage(&subject.closure.on_host(path), kind);
     }
