@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_store::closure::{self, Expected, Refused, Settings, Trusted};
-use touchstone_store::manifest::{ClosureError, VerifyError};
+use touchstone_store::manifest::{Class, ClosureError, VerifyError};
 use touchstone_store::{PublicKey, StorePath, Trust};
 
 use crate::closure_known::Known;
+use crate::manifest::MANIFEST_LIMIT;
 use crate::progress::in_a_thread;
+use crate::source::read_small;
 use crate::{Context, Error};
 
 /// The request of `closure.verify`.
@@ -32,6 +34,8 @@ pub struct VerifyClosure {
     pub signatures: Option<PathBuf>,
     /// A manifest that says them.
     pub manifest: Option<PathBuf>,
+    /// The class of machines that the manifest as a whole must be signed for. Only with `manifest`.
+    pub class: Option<Class>,
 }
 
 fn one() -> usize {
@@ -77,9 +81,10 @@ impl VerifyClosure {
         context
             .progress
             .phase("reading what is known of the closure");
-        let registry = known.of(&self.toplevel)?;
-        let trusted = match Trusted::from_registry(&self.toplevel, &registry, &trust) {
-            Err(refused @ Refused::Registry(_)) => return Err(Error::refused(refused)),
+        let trusted = match self.trusted(&known, &trust)? {
+            Err(refused @ (Refused::Registry(_) | Refused::Manifest(_))) => {
+                return Err(Error::refused(refused));
+            }
             Err(refused) => return Ok(unsigned(&refused)),
             Ok(trusted) => trusted,
         };
@@ -97,6 +102,29 @@ impl VerifyClosure {
             nar_size: trusted.nar_size(),
             findings: lies,
         })
+    }
+
+    /// What is signed of the closure.
+    fn trusted(&self, known: &Known<'_>, trust: &Trust) -> Result<Result<Trusted, Refused>, Error> {
+        let Some(class) = &self.class else {
+            let registry = known.of(&self.toplevel)?;
+            return Ok(Trusted::from_registry(&self.toplevel, &registry, trust));
+        };
+        let (Some(file), None, None) = (&self.manifest, &self.nix_database, &self.signatures)
+        else {
+            return Err(Error::Request {
+                fact: "a class is asked for, and no manifest alone is named".to_owned(),
+                help: "only manifests are signed for a class of machines: name one",
+            });
+        };
+        let bytes = read_small("manifest", file, MANIFEST_LIMIT)?;
+        let class = Some(class);
+        Ok(Trusted::from_manifest(
+            &*bytes,
+            trust,
+            &self.toplevel,
+            class,
+        ))
     }
 
     fn known(&self) -> Known<'_> {

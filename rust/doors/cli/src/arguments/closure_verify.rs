@@ -39,6 +39,9 @@ pub struct VerifyClosureArguments {
     pub sigs_needed: usize,
     #[command(flatten)]
     pub known: KnownArguments,
+    /// The class of machines that the manifest as a whole must be signed for
+    #[arg(long, value_name = "TEXT", requires = "manifest")]
+    pub class: Option<Class>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -54,6 +57,7 @@ impl From<VerifyClosureArguments> for VerifyClosure {
             nix_database: words.known.nix_database,
             signatures: words.known.signatures,
             manifest: words.known.manifest,
+            class: words.class,
         }
     }
 }

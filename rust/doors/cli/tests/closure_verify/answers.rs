@@ -155,3 +155,23 @@ fn what_cannot_be_decided_is_a_failure_and_no_verdict() {
     let said = signed.failed("verify", &["--trusted-public-key", &signed.key]);
     assert!(said.contains("there are both"), "{said}");
 }
+
+#[test]
+fn a_manifest_for_other_machines_is_refused() {
+    let signed = Signed::new();
+    let words = [
+        "--key",
+        "one.secret",
+        "--class",
+        "kiosk",
+        "--output",
+        "signed",
+    ];
+    assert!(signed.run("sign", &words).status.success());
+    let verify = |class: &str| signed.verify(&["--manifest", "signed", "--class", class]);
+    assert_eq!(verify("kiosk").status.code(), Some(0));
+    let said = signed.refused(&["--manifest", "signed", "--class", "server"]);
+    assert!(said.contains("kiosk") && said.contains("server"), "{said}");
+    // A class is of a manifest.
+    assert_eq!(signed.verify(&["--class", "kiosk"]).status.code(), Some(2));
+}

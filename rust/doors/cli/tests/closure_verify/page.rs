@@ -20,7 +20,7 @@ fn the_commands_of_the_documentation_do_what_it_says() {
     let said = output(shell).unwrap();
     assert_eq!(
         said.matches("are signed, and what was signed").count(),
-        2,
+        4,
         "{said}"
     );
     assert!(said.contains("all signed by touchstone-test-one"), "{said}");

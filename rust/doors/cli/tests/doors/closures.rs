@@ -75,7 +75,8 @@ pub fn manifest(request: &Value) -> Vec<String> {
 /// What the three have in common.
 fn known(word: &str, request: &Value) -> Vec<String> {
     let mut command = words(["closure", word, "--json", text(request, "toplevel")]);
-    named(&mut command, request, &["root", "signatures", "manifest"]);
+    let fields = ["root", "signatures", "manifest", "class"];
+    named(&mut command, request, &fields);
     if let Some(file) = request["nixDatabase"].as_str() {
         command.extend(words(["--nix-database", file]));
     }
@@ -154,10 +155,10 @@ fn a_closure_is_verified_listed_and_signed_alike_through_each_door() {
     };
     let manifest = |output: &str| json!({ "operation": "closure.manifest", "toplevel": made.system, "root": THERE, "output": output });
     let sign = |output: &str| {
-        json!({ "operation": "closure.sign", "toplevel": made.system, "root": THERE, "signatures": made.valid(THERE), "key": "key",
+        json!({ "operation": "closure.sign", "toplevel": made.system, "root": THERE, "signatures": made.valid(THERE), "key": "key", "class": "kiosk",
             "output": output })
     };
-    let by_manifest = json!({ "manifest": "one.manifest" });
+    let by_manifest = json!({ "manifest": "one.signed", "class": "kiosk" });
     let requests = [
         (manifest("one.manifest"), manifest("other.manifest")),
         (sign("one.signed"), sign("other.signed")),
