@@ -39,7 +39,11 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(Some(closure)) = database.closure(&toplevel) {
         assert!(closure.iter().any(|info| info.entry.path == toplevel));
-        let known = |path| closure.iter().any(|info| info.entry.path == *path);
-        assert!(closure.iter().all(|info| info.entry.references.iter().all(known)));
+        let known = |path: &StorePath| closure.iter().any(|info| info.entry.path == *path);
+        assert!(
+            closure
+                .iter()
+                .all(|info| info.entry.references.iter().all(known))
+        );
     }
 });
