@@ -28,16 +28,18 @@ pub enum Who {
     Nix,
     Sha256sum,
     Read,
+    HashFiles,
     HashOnly,
 }
 
 impl Who {
     pub const COLD: [Who; 4] = [Who::Ours, Who::Nix, Who::Sha256sum, Who::Read];
-    pub const WARM: [Who; 5] = [
+    pub const WARM: [Who; 6] = [
         Who::Ours,
         Who::Nix,
         Who::Sha256sum,
         Who::Read,
+        Who::HashFiles,
         Who::HashOnly,
     ];
 
@@ -47,6 +49,7 @@ impl Who {
             Who::Nix => "nix store verify",
             Who::Sha256sum => "sha256sum, one a processor",
             Who::Read => "cat, one a processor",
+            Who::HashFiles => "open, read, SHA-256, nothing else",
             Who::HashOnly => "SHA-256 alone, out of the cache",
         }
     }
@@ -106,7 +109,7 @@ impl<'a> Race<'a> {
             Who::Ours => "/bin/touchstone-stage1".into(),
             Who::Nix => "nix".into(),
             Who::Sha256sum | Who::Read => "bash".into(),
-            Who::HashOnly => self.hash_only.clone(),
+            Who::HashFiles | Who::HashOnly => self.hash_only.clone(),
         };
         let visit = self.visit(who);
         let visit = if timed {
@@ -149,6 +152,11 @@ impl<'a> Race<'a> {
             ),
             Who::Sha256sum => return each("sha256sum"),
             Who::Read => return each("cat"),
+            Who::HashFiles => {
+                let lists = store.lists.iter();
+                let lists: Vec<_> = lists.map(|list| list.display().to_string()).collect();
+                lists.join(" ")
+            }
             Who::HashOnly => format!("{} {processors}", store.bytes),
         };
         words.split(' ').map(str::to_owned).collect()
