@@ -23,9 +23,9 @@ pub use progress::Progress;
 use proof::Hashes;
 
 /// Fewest and most threads, where nobody asked for a number.
-const THREADS: (usize, usize) = (8, 16);
+const THREADS: (usize, usize) = (16, 32);
 /// Threads for each processor, where nobody asked for a number.
-const THREADS_EACH: usize = 4;
+const THREADS_EACH: usize = 8;
 /// Bytes of stack of a thread: a walk has a stack of its own.
 const STACK: usize = 256 * 1024;
 /// By how much the other threads step back behind those that have a processor each.
