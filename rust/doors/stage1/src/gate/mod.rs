@@ -1,6 +1,6 @@
 //! The judgement: whether anybody but the image's signer had a say in what this initrd runs.
 //!
-//! Everything is looked at before systemd is: the command line against the signed ones ([`line`]), credentials by their names ([`credentials`]), and
+//! Everything is looked at before systemd is: the command line against the signed ones ([`mod@line`]), credentials by their names ([`credentials`]), and
 //! what the stub puts beside them ([`extra`]).
 
 pub mod credentials;
