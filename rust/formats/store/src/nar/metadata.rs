@@ -75,7 +75,7 @@ impl Guard {
 /// The names of a file's attributes, each with a zero byte behind it. Nearly no file of a store has any, so that memory for them is taken
 /// late.
 fn attributes(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
-    match fs::flistxattr(file, &mut [0_u8; 0]) {
+    match fs::flistxattr_query(file) {
         // A file system without attributes gives no rights by them.
         Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(Vec::new()),
         other => other?,
