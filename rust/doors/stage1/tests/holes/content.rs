@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use touchstone_harness::nix::output;
 use touchstone_store::Manifest;
 
 use crate::trial::{Trial, changed, fooled, recorded};
@@ -72,12 +73,12 @@ fn hole_8_what_no_nar_holds_gives_rights() {
     }
     fs::set_permissions(&program, Permissions::from_mode(0o555)).unwrap();
     assert_eq!(trial.refusal(), None);
-    // An access list, as whoever may write: version 2; owner r-x, user 1000 rw-, group r-x, mask rwx, others r-x.
+    // An access list that changes no mode: version 2; owner r-x, user 1000 r--, group r-x, mask r-x, others r-x.
     let entries: [(u16, u16, u32); 5] = [
         (1, 5, !0),
-        (2, 6, 1000),
+        (2, 4, 1000),
         (4, 5, !0),
-        (16, 7, !0),
+        (16, 5, !0),
         (32, 5, !0),
     ];
     let mut list = 2_u32.to_le_bytes().to_vec();
@@ -88,8 +89,23 @@ fn hole_8_what_no_nar_holds_gives_rights() {
     let flags = rustix::fs::XattrFlags::empty();
     rustix::fs::setxattr(&program, "system.posix_acl_access", &list, flags).unwrap();
     fooled(8, &trial.earlier());
-    trial.refused(&[&path]);
+    trial.refused(&[&path, "system.posix_acl_access"]);
     recorded(8, "capabilities");
+}
+
+#[test]
+fn hole_8_a_file_that_has_capabilities_gives_rights() {
+    let trial = Trial::new();
+    let path = trial.path("many-0-o1");
+    let program = trial.closure.on_host(&path).join("bin/program");
+    // CAP_SETUID, permitted and effective. Only root may give it, here that of a user namespace.
+    let script = "import os, struct, sys\nos.setxattr(sys.argv[1], 'security.capability', struct.pack('<5I', 0x02000001, 1 << 7, 0, 0, 0))";
+    let visit = trial.inputs.trixie().visit().bind(trial.folder.path());
+    let mut command = visit.command("python3").unwrap();
+    command.args(["-c", script]).arg(&program);
+    output(command).unwrap();
+    fooled(8, &trial.earlier());
+    trial.refused(&[&path, "security.capability"]);
 }
 
 #[test]
