@@ -166,7 +166,7 @@ in
     generation2 = sealedOf bootspecs.generation2 { inherit rescue; };
   };
   # Generations whose stage 1 is systemd's, and verifies what follows.
-  verified = import ./verified.nix ({ inherit described file lib linux osRelease probe probed system; } // verified);
+  verified = import ./verified.nix ({ inherit described file lib linux manifestKey osRelease probe probed system; } // verified);
   # Generations of one machine; the second has a specialisation.
   onDisk =
     let

@@ -5,10 +5,13 @@
 #   modules      kernel modules, in the order of their loading
 #   root         the device of the system's root
 #   etcImage     an image of a file system: what the system with nixos-init has as /etc
+#   stage1       the program touchstone-stage1, linked statically
+#   trusted      the public key that the initrds trust; its secret half is `manifestKey`
 { described
 , file
 , lib
 , linux
+, manifestKey
 , osRelease
 , probe
 , probed
@@ -17,6 +20,8 @@
 , modules
 , root
 , etcImage
+, stage1
+, trusted
 }:
 
 let
@@ -137,7 +142,7 @@ let
           "What=overlay"
           "Where=/sysroot/etc"
           "Type=overlay"
-          "Options=nodev,nosuid,relatime,ro,lowerdir=/run/nixos-etc-metadata::/etc-basedir"
+          "Options=nodev,nosuid,relatime,ro,redirect_dir=on,metacopy=on,lowerdir=/run/nixos-etc-metadata::/etc-basedir"
         ];
       };
     };
@@ -164,23 +169,40 @@ let
   } // listToAttrs (map (name: { name = "usr/bin/${name}"; value.link = "touchstone-probe"; }) standIns)
   // asFiles (loading // mountOfRun);
 
-  initrd = { nixosInit }: probed "initrd-systemd" {
+  # What `boot.initrd.verify` puts into an initrd, by the functions of the module: the same bytes.
+  verifying = { onFailure ? "reboot", carrier ? "image", measure ? null, class ? null }:
+    let
+      units = import ../nixos-modules/verify-units.nix { inherit onFailure; measure = measure != null; };
+      conf = import ../nixos-modules/verify-conf.nix {
+        inherit class measure onFailure;
+        keys = [ trusted ];
+        manifest = carrier;
+        init = "/usr/lib/systemd/systemd";
+      };
+    in
+    listToAttrs (map (name: { name = "etc/systemd/system/${name}"; value.text = units.files.${name}; }) (attrNames units.files))
+    // { "etc/touchstone/stage1.conf".text = conf; init.source = file "touchstone-stage1" stage1; };
+
+  initrd = { nixosInit, verify }: probed "initrd-systemd" {
     mode = "initrd";
     trees = [ tree ];
     modules = map (path: file (baseNameOf path) path) modules;
     files = common
       // asFiles (if nixosInit then initialized else activated)
-      // { "etc/systemd/system/initrd-switch-root.service.d/overrides.conf".text = if nixosInit then initialization else switched; };
+      // { "etc/systemd/system/initrd-switch-root.service.d/overrides.conf".text = if nixosInit then initialization else switched; }
+      // (if verify == null then { } else verifying verify);
   };
 
-  generation = { name, nixosInit ? false }: rec {
+  generation = { name, nixosInit ? false, verify ? null, isSystem ? true }: rec {
     inherit system;
     label = "Touchstone check, ${name}";
     kernel = linux;
-    kernelParams = [ "console=ttyS0" "panic=-1" "oops=panic" "no_timer_check" "root=fstab" ];
-    initrds = [ "${initrd { inherit nixosInit; }}/initrd" ];
+    kernelParams = [ "console=ttyS0" "panic=-1" "oops=panic" "no_timer_check" "root=fstab" ]
+      ++ (if verify == null then [ ] else [ "noresume" ]);
+    initrds = [ "${initrd { inherit nixosInit verify; }}/initrd" ];
     init = "${toplevel}/init";
-    toplevel = probed "touchstone-system-${name}" {
+    toplevel = if !isSystem then "${probed "touchstone-no-system" { mode = "recorders"; inherit program; }}" else
+    probed "touchstone-system-${name}" {
       mode = "toplevel";
       kernel = linux;
       initrd = builtins.head initrds;
@@ -195,9 +217,29 @@ let
     };
   };
 
-  artifacts = attributes: lib.mkBootArtifacts (described (generation attributes) // { name = "${attributes.name}-boot-artifacts"; });
+  signed = toplevel: class: lib.signManifest {
+    manifest = lib.mkManifest { inherit toplevel class; };
+    key = manifestKey;
+  };
+
+  artifacts = attributes:
+    let
+      made = generation attributes;
+      asked = attributes.verify or null;
+      manifest = signed made.toplevel (asked.class or null);
+    in
+    lib.mkBootArtifacts (described made // { name = "${attributes.name}-boot-artifacts"; } // (
+      if asked == null then { }
+      else { manifestKey = null; verify = { inherit manifest; } // (if (asked.carrier or "image") == "esp" then { carrier = "esp"; } else { }); }
+    ));
 in
 mapAttrs (name: attributes: artifacts ({ inherit name; } // attributes)) {
   unverified = { };
   unverified-nixos-init = { nixosInit = true; };
+  verified = { verify = { }; };
+  verified-nixos-init = { nixosInit = true; verify = { measure = 15; }; };
+  verified-esp = { verify = { carrier = "esp"; class = "check"; }; };
+  verified-halt = { verify = { onFailure = "halt"; }; };
+  # Signed as well as any other, and no system: of NixOS it has not even a name.
+  no-system = { isSystem = false; verify = { }; };
 }

@@ -145,6 +145,17 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// Takes a file away again that was added before.
+    #[must_use]
+    pub fn without_file(mut self, path: &str) -> Self {
+        match &mut self.disk {
+            Disk::Esp(files) | Disk::Cd(files) => files.retain(|(name, _)| name != path),
+            Disk::System(system) => system.esp.retain(|(name, _)| name != path),
+            Disk::Image(_) => {}
+        }
+        self
+    }
+
     /// Puts the files that were added so far, and those that follow, on a CD in place of the ESP.
     #[must_use]
     pub fn on_cd(mut self) -> Self {

@@ -116,7 +116,7 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Outcome {
             Part::Sealing => ("sealing", sealing::claims(inputs, all, &mut outcome)),
             Part::Counting => ("counting", counting::claims(inputs, all, &mut outcome)),
             Part::Bashless => ("bashless", bashless::claims(inputs, all, &mut outcome)),
-            Part::Verify => ("verify", verify::claims(inputs, &mut outcome)),
+            Part::Verify => ("verify", verify::claims(inputs, wish, &mut outcome)),
         };
         // What comes after it is looked at all the same.
         if let Err(error) = done {
