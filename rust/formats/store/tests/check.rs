@@ -197,6 +197,51 @@ fn a_folder_that_everybody_may_write_to_is_no_store() {
 }
 
 #[test]
+fn a_group_may_write_to_the_store_and_to_no_folder_above_it() {
+    for (name, may) in [("", false), ("nix", false), ("nix/store", true)] {
+        let root = Root::of(1);
+        let folder = root.folder.path().join(name);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o1775)).unwrap();
+        match Store::below(root.folder.path()) {
+            Ok(_) => assert!(may, "{name}"),
+            Err(refused) => {
+                assert!(
+                    !may && refused.to_string().contains("its group"),
+                    "{refused}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_access_list_on_the_way_to_the_store_is_refused() {
+    // Version 2; owner rwx, user 1000 rwx, group r-x, mask r-x (so that the mode stays 755), others r-x.
+    let entries: [(u16, u16, u32); 5] = [
+        (1, 7, !0),
+        (2, 7, 1000),
+        (4, 5, !0),
+        (16, 5, !0),
+        (32, 5, !0),
+    ];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, who) in entries {
+        list.extend([tag.to_le_bytes(), rights.to_le_bytes()].concat());
+        list.extend(who.to_le_bytes());
+    }
+    for attribute in ["system.posix_acl_access", "system.posix_acl_default"] {
+        for name in ["", "nix", "nix/store"] {
+            let root = Root::of(1);
+            let folder = root.folder.path().join(name);
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(&folder, attribute, &list, flags).unwrap();
+            let refused = Store::below(root.folder.path()).unwrap_err();
+            assert!(refused.to_string().contains(attribute), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn what_is_beside_the_closure_is_not_looked_at() {
     let root = Root::of(4);
     let trusted = root.trusted();

@@ -62,13 +62,30 @@ impl Guard {
         Ok(())
     }
 
-    /// Why a folder that store paths lie below is not trusted. A group may write to it: Nix lets its builders.
-    pub(crate) fn folder(&self, folder: BorrowedFd<'_>) -> Result<Option<String>, Errno> {
-        let stat = fs::fstat(folder)?;
-        if Mode::from_raw_mode(stat.st_mode).contains(Mode::WOTH) {
-            return Ok(Some("may be written to by everybody".to_owned()));
+    /// Why the folder that holds the store paths is not trusted. A group may write to it: Nix lets its builders.
+    pub(crate) fn store(&self, folder: BorrowedFd<'_>) -> Result<(), String> {
+        self.way(folder).map(drop)
+    }
+
+    /// Why a folder that a store lies below is not trusted. Nobody but its owner has to write to it.
+    pub(crate) fn above_store(&self, folder: BorrowedFd<'_>) -> Result<(), String> {
+        let mode = self.way(folder)?;
+        if mode.contains(Mode::WGRP) {
+            return Err("may be written to by its group".to_owned());
         }
-        Ok(self.owner(&stat).err())
+        Ok(())
+    }
+
+    /// What no folder on the way to a store path may be, and else its mode.
+    fn way(&self, folder: BorrowedFd<'_>) -> Result<Mode, String> {
+        let stat = fs::fstat(folder).map_err(|error| format!("cannot be looked at ({error})"))?;
+        let mode = Mode::from_raw_mode(stat.st_mode);
+        if mode.contains(Mode::WOTH) {
+            return Err("may be written to by everybody".to_owned());
+        }
+        self.owner(&stat)?;
+        self.attributes(folder)?;
+        Ok(mode)
     }
 }
 

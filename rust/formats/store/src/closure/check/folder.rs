@@ -13,7 +13,10 @@ const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 /// The folders below a root, each of which decides what the next one is.
-const BELOW: [&str; 2] = ["nix", "store"];
+const BELOW: [(&str, Judge); 2] = [("nix", Guard::above_store), ("store", Guard::store)];
+
+/// Says why a folder is not trusted.
+type Judge = fn(&Guard, BorrowedFd<'_>) -> Result<(), String>;
 
 /// A store on a disk: the folder that holds the paths. It is opened once, so that nothing that is done to the way there changes what is
 /// looked at.
@@ -27,26 +30,31 @@ impl Store {
     /// The store that is this folder (`/nix/store` of the running system).
     ///
     /// # Errors
-    /// [`NarError::Read`] when it is no folder that can be read, [`NarError::Metadata`] when everybody may write to it, or when it belongs to
-    /// neither root nor the one who asks.
+    /// [`NarError::Read`] when it is no folder that can be read, [`NarError::Metadata`] when everybody may write to it, when it has an access
+    /// list, or when it belongs to neither root nor the one who asks.
     pub fn open(folder: &Path) -> Result<Self, NarError> {
-        let opened = fs::openat(CWD, folder, FLAGS, Mode::empty());
-        judged(opened, folder.to_owned())
+        Self::named(folder, Guard::store)
     }
 
     /// The store of a system whose root is mounted at this folder: `nix/store` below it. Nothing on the way may be a link: it would lead
     /// somewhere else as soon as that folder is the root itself.
     ///
     /// # Errors
-    /// As of [`Store::open`], for the root, `nix` and `store`, and [`NarError::Read`] for a link.
+    /// As of [`Store::open`], for the root, `nix` and `store`, [`NarError::Metadata`] when a group may write to one of the first two, and
+    /// [`NarError::Read`] for a link.
     pub fn below(root: &Path) -> Result<Self, NarError> {
-        let mut store = Self::open(root)?;
-        for name in BELOW {
+        let mut store = Self::named(root, Guard::above_store)?;
+        for (name, judge) in BELOW {
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             let opened = fs::openat2(&store.folder, name, FLAGS, Mode::empty(), resolve);
-            store = judged(opened, store.shown.join(name))?;
+            store = judged(opened, store.shown.join(name), judge)?;
         }
         Ok(store)
+    }
+
+    fn named(folder: &Path, judge: Judge) -> Result<Self, NarError> {
+        let opened = fs::openat(CWD, folder, FLAGS, Mode::empty());
+        judged(opened, folder.to_owned(), judge)
     }
 
     /// Where a path of this name is, for messages.
@@ -59,11 +67,12 @@ impl Store {
     }
 }
 
-fn judged(opened: Result<OwnedFd, Errno>, shown: PathBuf) -> Result<Store, NarError> {
-    let verdict = opened.and_then(|folder| Ok((Guard::new().folder(folder.as_fd())?, folder)));
-    match verdict {
-        Ok((None, folder)) => Ok(Store { folder, shown }),
-        Ok((Some(fact), _)) => Err(NarError::Metadata { path: shown, fact }),
+fn judged(opened: Result<OwnedFd, Errno>, shown: PathBuf, judge: Judge) -> Result<Store, NarError> {
+    match opened {
+        Ok(folder) => match judge(&Guard::new(), folder.as_fd()) {
+            Ok(()) => Ok(Store { folder, shown }),
+            Err(fact) => Err(NarError::Metadata { path: shown, fact }),
+        },
         Err(Errno::LOOP) => Err(NarError::Read {
             path: shown,
             source: io::Error::other("it is a symbolic link, which leads somewhere else later"),
