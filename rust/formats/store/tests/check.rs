@@ -158,6 +158,20 @@ fn a_file_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
+fn a_directory_of_more_names_than_were_signed_is_refused() {
+    let root = Root::of(3);
+    let trusted = root.trusted();
+    for number in 0..2000 {
+        fs::write(root.on_disk(&root.paths[1]).join(number.to_string()), "").unwrap();
+    }
+    let refused = root.refused(&trusted);
+    assert!(
+        matches!(&refused, Refused::Longer { path, .. } if *path == root.paths[1]),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_link_on_the_way_to_the_store_is_refused() {
     let root = Root::of(2);
     let trusted = root.trusted();

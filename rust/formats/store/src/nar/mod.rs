@@ -121,7 +121,7 @@ fn walk<W: Write>(
         folder: rustix::fs::CWD,
         name: path.as_os_str().as_bytes(),
     };
-    Walk::new(path.to_owned(), out, guard, memory).nar(start)
+    Walk::new(path.to_owned(), out, guard, memory, u64::MAX).nar(start)
 }
 
 struct Hasher<'a> {

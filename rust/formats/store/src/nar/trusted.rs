@@ -23,15 +23,19 @@ impl Walker {
     }
 
     /// Writes the NAR of `name` in `folder` and returns its length in bytes; messages call it by the path `shown`.
+    ///
+    /// # Errors
+    /// [`NarError::Write`] also where a directory has so many entries that the NAR would be longer than `most` bytes.
     pub(crate) fn nar<W: Write>(
         &mut self,
         folder: BorrowedFd<'_>,
         name: &str,
         shown: PathBuf,
+        most: u64,
         out: &mut W,
     ) -> Result<u64, NarError> {
         let name = name.as_bytes();
-        let walk = Walk::new(shown, out, Some(self.guard), &mut self.memory);
+        let walk = Walk::new(shown, out, Some(self.guard), &mut self.memory, most);
         walk.nar(Start { folder, name })
     }
 }

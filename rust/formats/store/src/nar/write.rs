@@ -56,15 +56,18 @@ pub(super) struct Walk<'a, W> {
     opener: Opener,
     /// Looks at what the NAR does not hold.
     guard: Option<Guard>,
+    /// How many bytes of NAR there may be for entries that are not read yet.
+    room: u64,
 }
 
 impl<'a, W: Write> Walk<'a, W> {
-    /// A walk that calls what it begins at by the path `shown`.
+    /// A walk that calls what it begins at by the path `shown`, and that need not end once the NAR is longer than `most` bytes.
     pub(super) fn new(
         shown: PathBuf,
         out: &'a mut W,
         guard: Option<Guard>,
         memory: &'a mut Memory,
+        most: u64,
     ) -> Self {
         Self {
             out: Out::new(out, &mut memory.buffer),
@@ -72,6 +75,7 @@ impl<'a, W: Write> Walk<'a, W> {
             at: shown,
             opener: Opener::new(),
             guard,
+            room: most,
         }
     }
 
@@ -227,8 +231,10 @@ impl<'a, W: Write> Walk<'a, W> {
             let stat = self.read(fs::fstat(&directory))?;
             self.inspect(&directory, &stat)?;
         }
-        let names = Names::read(directory.as_fd(), self.listing);
-        let names = self.read(names)?;
+        let names = Names::read(directory.as_fd(), self.listing, &mut self.room);
+        let Some(names) = self.read(names)? else {
+            return Err(NarError::Write(io::ErrorKind::FileTooLarge.into()));
+        };
         self.string(b"directory")?;
         Ok(Open {
             directory,

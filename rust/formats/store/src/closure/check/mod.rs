@@ -188,7 +188,8 @@ impl<'a, 't> Job<'a, 't> {
             most: expected.nar_size,
             unsaid: 0,
         };
-        let walked = walker.nar(self.store.folder(), name, self.store.shown(name), &mut sink);
+        let (shown, most) = (self.store.shown(name), expected.nar_size);
+        let walked = walker.nar(self.store.folder(), name, shown, most, &mut sink);
         self.counter.bytes(sink.unsaid);
         match walked {
             Err(NarError::Write(_)) => {
