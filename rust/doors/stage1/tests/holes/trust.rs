@@ -21,7 +21,7 @@ fn hole_1_init_names_a_signed_path_that_is_no_system() {
 
     // Whoever can change the command line alone.
     trial.write("proc/cmdline", &line(&other));
-    trial.refused(&["init="]);
+    trial.refused(&["the command line is none of the signed ones", &other]);
     // Even where the image was signed so.
     trial.write(".touchstone/command-lines", &format!("{}\n", line(&other)));
     trial.refused(&[&other, "is no NixOS system"]);
@@ -81,7 +81,7 @@ fn hole_4_what_is_named_by_its_content_needs_no_signature() {
     );
 
     trial.write("proc/cmdline", &line(&evil));
-    trial.refused(&["init="]);
+    trial.refused(&["the command line is none of the signed ones", &evil]);
     trial.write(".touchstone/command-lines", &format!("{}\n", line(&evil)));
     let mut entry = trial.entries().remove(0);
     entry.path = evil.parse().unwrap();
