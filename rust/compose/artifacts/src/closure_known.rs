@@ -4,10 +4,12 @@ use std::path::Path;
 
 use touchstone_nix_database::{DATABASE, Database};
 use touchstone_store::closure::{Registry, Store};
-use touchstone_store::{STORE_DIR, StorePath};
+use touchstone_store::manifest::{Entry, SourceError};
+use touchstone_store::{Manifest, STORE_DIR, StorePath};
 
+use crate::Error;
 use crate::closure_import::place::Place;
-use crate::{Error, manifest};
+use crate::manifest::{self, ManifestError};
 
 /// Where hashes, references and signatures are found. Nothing of it is trusted.
 pub(crate) struct Known<'a> {
@@ -74,6 +76,56 @@ impl Known<'_> {
         };
         opened.map_err(|error| Error::refused(error.into()))
     }
+}
+
+/// Writes a manifest with the signatures, too, that the store's own machine knows of the very same paths, hashes, sizes and references: those in
+/// Nix' database, and those in the registry of a machine without Nix. `root` is the folder below which `nix/store` lies.
+///
+/// Nothing is judged, and a machine that knows nothing adds nothing.
+///
+/// # Errors
+/// [`Error::Open`] and [`Error::Manifest`] when it is no manifest; [`Error::NixDatabase`], [`Error::Refused`], [`Error::Write`].
+pub fn add_known_signatures(file: &Path, root: &Path, output: &Path) -> Result<(), Error> {
+    let manifest = manifest::read(file)?;
+    let mut entries: Vec<Entry> = manifest.entries().cloned().collect();
+    for registry in of_the_machine(root, manifest.toplevel())? {
+        for entry in &mut entries {
+            add_signatures(entry, &registry)?;
+        }
+    }
+    let invalid = |source: ManifestError| Error::Manifest {
+        file: Some(file.to_owned()),
+        source,
+    };
+    let mut signed = Manifest::new(manifest.toplevel().clone(), entries)
+        .map_err(|error| invalid(SourceError::from(error).into()))?;
+    // No signature of an entry is part of what is signed as a whole.
+    if let Some(whole) = manifest.whole() {
+        signed = signed.for_class(whole.class.clone());
+        for signature in &whole.signatures {
+            signed.add_signature(signature.clone());
+        }
+    }
+    manifest::publish(&signed, output).map(drop)
+}
+
+/// All that a machine knows of a closure: by Nix, by its registry.
+fn of_the_machine(root: &Path, toplevel: &StorePath) -> Result<Vec<Registry>, Error> {
+    let file = root.join(DATABASE.trim_start_matches('/'));
+    let by_nix = file.exists().then(|| database(&file, toplevel));
+    let registered = Registry::folder(Place::below(Some(root)).valid);
+    by_nix.into_iter().chain([Ok(registered)]).collect()
+}
+
+/// Adds the signatures that are known of the statement that an entry makes.
+fn add_signatures(entry: &mut Entry, registry: &Registry) -> Result<(), Error> {
+    let known = registry.get(&entry.path);
+    let known = known.map_err(|error| Error::refused(error.into()))?;
+    let same = known.filter(|known| known.entry.fingerprint() == entry.fingerprint());
+    entry
+        .signatures
+        .extend(same.into_iter().flat_map(|known| known.entry.signatures));
+    Ok(())
 }
 
 /// What Nix' database says.

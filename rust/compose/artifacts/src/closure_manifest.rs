@@ -8,6 +8,8 @@ use touchstone_store::closure::{self, Refused, Registry, Settings, Store, Truste
 use touchstone_store::manifest::Class;
 use touchstone_store::{Manifest, SecretKey, StorePath, Trust};
 
+pub use crate::closure_known::add_known_signatures;
+
 use crate::closure_known::Known;
 use crate::manifest::{ManifestSummary, open_key, publish};
 use crate::progress::in_a_thread;

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use touchstone_artifacts::closure_manifest::{ListClosure, SignClosure};
-use touchstone_artifacts::manifest::{ManifestSummary, SignManifest};
+use touchstone_artifacts::closure_manifest::{ListClosure, SignClosure, add_known_signatures};
+use touchstone_artifacts::manifest::SignManifest;
 use touchstone_artifacts::progress::Progress;
 use touchstone_esp::write_whole;
 use touchstone_store::StorePath;
@@ -97,8 +97,8 @@ impl Manifests {
         place.is_file().then_some(place)
     }
 
-    /// Hashes the closure, and signs it where there is a key. References, hashes and other signatures are those that the generation holds, else
-    /// those of the machine's registry, else those of Nix' database.
+    /// Hashes the closure, and signs it where there is a key. References and hashes are those that the generation holds, else those of the
+    /// machine's registry or Nix' database; other signatures are those of all of them.
     fn made(
         &mut self,
         toplevel: &StorePath,
@@ -112,6 +112,9 @@ impl Manifests {
         };
         std::fs::create_dir_all(&self.folder).map_err(unwritable)?;
         let output = self.folder.join(format!("{}.{END}", base(toplevel)));
+        let built = built.map(|built| self.with_known_signatures(built, toplevel));
+        let built = built.transpose()?;
+        let built = built.as_deref();
         let list = ListClosure {
             toplevel: toplevel.clone(),
             root: Some(self.host.root().to_owned()),
@@ -121,10 +124,27 @@ impl Manifests {
             class: verify.class.clone(),
             output: output.clone(),
         };
-        match &verify.key_file {
-            None => list.run(&context(progress))?,
-            Some(key) => self.signed(list, key, built, progress)?,
-        };
+        // What others signed of a manifest as a whole stays.
+        let whole = built.filter(|built| class_of(built).is_some_and(|of| Some(of) == list.class));
+        match (&verify.key_file, whole) {
+            (None, None) => list.run(&context(progress)).map(drop)?,
+            (None, Some(built)) => {
+                list.run(&context(progress))?;
+                std::fs::copy(built, &output).map_err(unwritable)?;
+            }
+            (Some(key), whole) => self.signed(list, key, whole, progress)?,
+        }
+        Ok(output)
+    }
+
+    /// The generation's own manifest, with the signatures of the same paths that the machine knows: a build lists, and others may sign later.
+    fn with_known_signatures(
+        &self,
+        built: &Path,
+        toplevel: &StorePath,
+    ) -> Result<PathBuf, Incomplete> {
+        let output = self.folder.join(format!("{}.known.{END}", base(toplevel)));
+        add_known_signatures(built, self.host.root(), &output)?;
         Ok(output)
     }
 
@@ -132,9 +152,9 @@ impl Manifests {
         &mut self,
         list: ListClosure,
         key: &Path,
-        built: Option<&Path>,
+        whole: Option<&Path>,
         progress: &dyn Progress,
-    ) -> Result<ManifestSummary, Incomplete> {
+    ) -> Result<(), Incomplete> {
         let key = self.host.resolve(key).unwrap_or_else(|_| self.host.at(key));
         let output = list.output.clone();
         let sign = SignClosure {
@@ -148,8 +168,6 @@ impl Manifests {
             output: list.output,
         };
         let mut summary = sign.run(&context(progress))?;
-        // What others signed of a manifest as a whole stays.
-        let whole = built.filter(|built| class_of(built).is_some_and(|of| Some(of) == list.class));
         if let Some(built) = whole {
             let again = SignManifest {
                 manifest: built.to_owned(),
@@ -163,7 +181,7 @@ impl Manifests {
             summary.paths, summary.toplevel
         );
         self.notes.push(note);
-        Ok(summary)
+        Ok(())
     }
 
     /// What a person is told.

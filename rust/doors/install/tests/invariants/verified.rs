@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use touchstone_store::closure::{REGISTRY_DIR, file_name};
+use touchstone_store::manifest::{Class, Entry};
 use touchstone_store::{Manifest, NarInfo, PublicKey, SecretKey, StorePath, Trust};
 
 use crate::world::{World, store_path};
@@ -50,7 +51,13 @@ fn add(world: &World, number: u64) -> String {
     let toplevel = world.generation(&number.to_string(), &[]);
     with_noresume(world, &toplevel);
     world.register(number, &toplevel);
-    for entry in closure(world, &toplevel).entries() {
+    import(world, &closure(world, &toplevel));
+    toplevel
+}
+
+/// Registers a closure, with its signatures.
+fn import(world: &World, closure: &Manifest) {
+    for entry in closure.entries() {
         let file = format!("{REGISTRY_DIR}/{}", file_name(&entry.path));
         let entry = entry.clone();
         let info = NarInfo {
@@ -60,7 +67,6 @@ fn add(world: &World, number: u64) -> String {
         };
         world.write(&file, info.to_string());
     }
-    toplevel
 }
 
 fn with_noresume(world: &World, toplevel: &str) {
@@ -192,6 +198,56 @@ fn what_the_build_signed_needs_no_key() {
     fs::write(stored(&world, &inner), manifest.to_json()).unwrap();
     world.install(&sealed);
     assert!(is_signed(&stored(&world, &inner), &inner, "builder"));
+}
+
+#[test]
+fn what_others_signed_is_found_where_the_build_only_listed() {
+    for class in [None, Some("lab")] {
+        let mut world = world("sealed");
+        world.settings["images"] = json!("sealed");
+        world.settings["verify"]["keyFile"] = json!(null);
+        world.settings["verify"]["class"] = json!(class);
+        let sealed = world.sealed("1", &[], false);
+        world.register(1, &sealed);
+        let inner = store_path("nixos-system-1");
+        let listed = closure(&world, &inner);
+        let mut signed = listed.clone();
+        signed.sign(&key("builder"));
+        let document = match class {
+            Some(class) => signed_as_a_whole_alone(&listed, class),
+            None => listed,
+        };
+        let built = format!("{sealed}/touchstone/manifest.json");
+        world.write(&built, document.to_json());
+        assert!(world.refused(&sealed).contains("would not start it"));
+
+        // What is said of another content is not what was signed of this one.
+        let larger = signed.entries().cloned().map(|entry| Entry {
+            nar_size: entry.nar_size + 8,
+            ..entry
+        });
+        let mut other = Manifest::new(signed.toplevel().clone(), larger).unwrap();
+        other.sign(&key("builder"));
+        import(&world, &other);
+        assert!(world.refused(&sealed).contains("would not start it"));
+
+        import(&world, &signed);
+        world.install(&sealed);
+        assert!(is_signed(&stored(&world, &inner), &inner, "builder"));
+    }
+}
+
+/// A manifest that is signed for its class, and whose entries are not.
+fn signed_as_a_whole_alone(listed: &Manifest, class: &str) -> Manifest {
+    let class: Class = class.parse().unwrap();
+    let bare = listed.clone().for_class(class);
+    let mut signed = bare.clone();
+    signed.sign(&key("builder"));
+    let mut alone = bare;
+    for signature in &signed.whole().unwrap().signatures {
+        alone.add_signature(signature.clone());
+    }
+    alone
 }
 
 #[test]
