@@ -10,7 +10,7 @@ use touchstone_store::json::JsonError;
 
 use super::{Boot, Form, Generation, Parts, Recipe, StoredFile, secrets};
 use crate::Host;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 
 /// Why a generation cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum Malformed {
     /// The secrets of its initrd break a rule.
     #[error("boot.json: {0}")]
     Secrets(#[from] touchstone_bootspec::InitrdSecretsError),
+    /// Its `install.json` is there, and says nothing that is understood: whether its initrd verifies it is not known.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
 }
 
 /// What an operation stopped at, and in which file.
@@ -140,7 +143,7 @@ fn of_v2(
     core: &V2,
     extensions: &Extensions,
 ) -> Result<Boot, Malformed> {
-    let own = own(host, core.toplevel.as_str());
+    let own = own(host, core.toplevel.as_str())?;
     let files = core.initrds.iter();
     let parts = Parts {
         kernel: core.kernel.as_str().into(),
@@ -171,7 +174,7 @@ fn of_v1(
     core: &V1,
     extensions: &Extensions,
 ) -> Result<Boot, Malformed> {
-    let own = own(host, core.toplevel.as_str());
+    let own = own(host, core.toplevel.as_str())?;
     let program = core.initrd_secrets.as_ref().map(|file| file.as_str());
     let parts = Parts {
         kernel: core.kernel.as_str().into(),
@@ -197,8 +200,11 @@ fn of_v1(
 }
 
 /// The settings of a generation itself. Those of before, and those of others, have none.
-fn own(host: &Host, toplevel: &str) -> Option<Settings> {
-    Settings::of(host, Path::new(toplevel)).ok()
+fn own(host: &Host, toplevel: &str) -> Result<Option<Settings>, Malformed> {
+    match Settings::of(host, Path::new(toplevel)) {
+        Err(SettingsError::Missing(_)) => Ok(None),
+        other => Ok(other.map(Some)?),
+    }
 }
 
 fn sort_key(extensions: &Extensions) -> Option<String> {

@@ -28,6 +28,27 @@ fn invariant_6_a_malformed_generation_is_skipped_and_collects_nothing() {
 }
 
 #[test]
+fn invariant_6_settings_that_nobody_understands_are_not_taken_for_none() {
+    let world = World::new();
+    let (first, second, third) = (world.add(1), world.add(2), world.add(3));
+    let document = |toplevel: &str| world.at(&format!("{toplevel}/touchstone/install.json"));
+    let text = fs::read_to_string(document(&first)).unwrap();
+    for torn in ["{ torn", &text.replace("sigsNeeded", "sigNeeded")] {
+        fs::write(document(&first), torn).unwrap();
+        let report = world.install(&third);
+        assert_eq!(report["skipped"][0]["generation"], 1);
+        let why = report["skipped"][0]["why"].as_str().unwrap();
+        assert!(why.contains("install.json"), "{why}");
+        assert_eq!(world.entries(), [2, 3]);
+    }
+    fs::write(document(&first), text).unwrap();
+    // One of before Touchstone has none, and is installed.
+    fs::remove_file(document(&second)).unwrap();
+    world.install(&third);
+    assert_eq!(world.entries(), [1, 2, 3]);
+}
+
+#[test]
 fn invariant_6_nothing_that_boots_is_a_refusal() {
     let world = World::new();
     let only = world.add(1);
