@@ -37,8 +37,9 @@ impl Database {
         Ok(database)
     }
 
-    /// What is said of a path and of all that it reaches, in the order of their paths; nothing when the path is not in the database. What
-    /// the path does not reach is not looked at, however damaged it is.
+    /// What is said of a path and of all that it reaches, in the order of their paths; nothing when the path is not in the database. All
+    /// rows are walked over, so that a damaged page is an error wherever it lies; of what the path does not reach, hash, size and signatures
+    /// are not looked at.
     ///
     /// # Errors
     /// [`DatabaseError`].

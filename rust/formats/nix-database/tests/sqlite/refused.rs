@@ -56,15 +56,11 @@ fn another_applications_database_is_refused() {
 }
 
 #[test]
-fn damage_behind_what_is_reached_is_not_met() {
+fn values_of_what_is_not_reached_are_not_looked_at() {
     let made = Made::new(1000).make();
     let mut bytes = fs::read(made.file()).unwrap();
     let alone = path(999).to_string();
-    // The row has its hash behind its path; the index has none.
-    let row = format!("{alone}sha256");
-    let mut windows = bytes.windows(row.len());
-    let at = windows.position(|text| text == row.as_bytes());
-    let hash = at.unwrap() + alone.len();
+    let hash = row_of(&bytes, &alone) + alone.len();
     bytes[hash..hash + 6].copy_from_slice(b"sha999");
     fs::write(made.file(), bytes).unwrap();
     assert_eq!(made.closure().unwrap(), made.expected());
@@ -72,6 +68,30 @@ fn damage_behind_what_is_reached_is_not_met() {
     let said = database.closure(&path(999)).unwrap_err().to_string();
     assert!(said.contains("its hash: "), "{said}");
     assert!(said.contains(&alone), "{said}");
+}
+
+#[test]
+fn a_damaged_page_is_met_wherever_it_lies() {
+    let made = Made::new(1000).make();
+    let mut bytes = fs::read(made.file()).unwrap();
+    let size = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let page = row_of(&bytes, path(999).as_str()) / size * size;
+    // No page is of this kind.
+    bytes[page] = 0;
+    fs::write(made.file(), bytes).unwrap();
+    let said = refused(&made);
+    assert!(
+        said.contains(&format!("page {}", page / size + 1)),
+        "{said}"
+    );
+}
+
+/// Where a path stands in its row, which has the hash behind it; the index has none.
+fn row_of(bytes: &[u8], path: &str) -> usize {
+    let row = format!("{path}sha256");
+    let mut windows = bytes.windows(row.len());
+    let at = windows.position(|text| text == row.as_bytes());
+    at.unwrap()
 }
 
 proptest! {
