@@ -3,6 +3,8 @@
 //! A small archive behind the other initrds of an image, signed and measured with them. It names the command lines of the image, and with them
 //! the toplevel that is to be verified: a toplevel cannot be named in its own initrd, which it depends on. The manifest may lie there, too.
 
+mod quotes;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -165,7 +167,7 @@ fn signed_line(text: &str) -> Result<&str, Error> {
             "put the word `--` behind all others",
         );
     }
-    if !line.split(' ').any(|word| word == NO_RESUME) {
+    if !has_no_resume(line) {
         return refused(
             format!(
                 "the command line `{line}` lacks the word `{NO_RESUME}`: stage 1 would resume a hibernated system in the place of the one that it verifies"
@@ -173,7 +175,48 @@ fn signed_line(text: &str) -> Result<&str, Error> {
             "add the kernel parameter `noresume`, as the module boot.initrd.verify does",
         );
     }
-    toplevel(line).map(|_| line)
+    toplevel(line)?;
+    alike(line).map(|()| line)
+}
+
+/// Sees that the kernel, systemd and programs that know no quotes read the same in a line, as stage 1 will.
+fn alike(line: &str) -> Result<(), Error> {
+    let refused = |fact: String, help| Err(Error::Request { fact, help });
+    if quotes::bare(line).any(|word| word.starts_with("rdinit=")) {
+        return refused(
+            format!(
+                "the command line `{line}` has `rdinit=`, by which the kernel starts another program than stage 1"
+            ),
+            "take it out of the kernel parameters",
+        );
+    }
+    let Some(outside) = quotes::outside(line) else {
+        return refused(
+            format!(
+                "the command line `{line}` has a quote that is not closed, within which the words behind it are none for some who read it"
+            ),
+            "close it, or take it out of the kernel parameters",
+        );
+    };
+    let inits = |line: &str| {
+        let words = line.split(' ').filter(|word| word.starts_with("init="));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let bare: Vec<String> = quotes::bare(line).collect();
+    let same = |seen: &String| inits(seen) == inits(line) && has_no_resume(seen);
+    if inits(&bare.join(" ")) != inits(line) || !outside.iter().all(same) {
+        return refused(
+            format!(
+                "the command line `{line}` has `init=` or `{NO_RESUME}` in quotes, which not everybody who reads it understands alike"
+            ),
+            "write these words without quotes, and none of them within the quotes of another",
+        );
+    }
+    Ok(())
+}
+
+fn has_no_resume(line: &str) -> bool {
+    line.split(' ').any(|word| word == NO_RESUME)
 }
 
 /// Kernel parameters with more of them, in front of a last [`LAST`]: behind it they would be none.
@@ -273,6 +316,39 @@ mod tests {
                 None | Some(Carried::Manifest(b"`bc" | b"acc" | b"abb"))
             ));
             assert_eq!(carried(&bytes[..place], &lines), None);
+        }
+    }
+
+    #[test]
+    fn a_line_that_stage_1_would_refuse_is_refused_at_assembly() {
+        let init = "init=/nix/store/0c5b8vw40d1178xlpddw65q9gf1h2186-system/init";
+        let quoted = format!("{init} noresume dyndbg=\"file x +p\" a='b c' --");
+        assert_eq!(signed_line(&quoted).unwrap(), quoted);
+        let cases = [
+            (
+                format!("{init} noresume rdinit=/bin/sh --"),
+                "has `rdinit=`",
+            ),
+            (
+                format!("{init} noresume \"rdinit=/bin/sh\" --"),
+                "has `rdinit=`",
+            ),
+            (
+                format!("{init} noresume rd'init=/bin/sh' --"),
+                "has `rdinit=`",
+            ),
+            (format!("{init} noresume a=\"b --"), "not closed"),
+            (format!("{init} noresume a=it's --"), "not closed"),
+            (format!("{init} noresume a='\"' --"), "not closed"),
+            (format!("{init} a=\"b noresume c\" --"), "in quotes"),
+            (format!("{init} a='b noresume c' --"), "in quotes"),
+            (format!("{init} noresume \"init=/x/init\" --"), "in quotes"),
+            (format!("noresume a=\"b {init} c\" --"), "in quotes"),
+            (format!("noresume 'a {init} c' --"), "in quotes"),
+        ];
+        for (line, fact) in cases {
+            let error = signed_line(&line).unwrap_err().to_string();
+            assert!(error.contains(fact), "{line}: {error}");
         }
     }
 
