@@ -19,6 +19,8 @@ let
   nothing = configOf { };
   inherit ((configOf ({ pkgs, ... }: { system.build = { inherit pkgs; }; })).system.build) pkgs;
   key = name: "${name}:${lib.concatStrings (lib.genList (_: "A") 43)}=";
+  # Points of the curve, as the installer wants them.
+  signers = [ "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" "nix-community.cachix.org-1:mB9FSh9qf2dCimDSUo8Zy7bkq5CX+/rkCWyvRCYg3Fs=" ];
 
   everything = {
     boot.loader = {
@@ -52,6 +54,13 @@ let
         extraSections.".fleet".text = "rack 4";
       };
       measuredBoot = { enable = true; policy = { enable = true; key = "/keys/pcr.key"; publicKey = files."pcr.pem"; }; };
+    };
+    boot.initrd.verify = {
+      enable = true;
+      trustedPublicKeys = map (signer: "${signer}\n") signers;
+      sigsNeeded = 2;
+      signing = { enable = true; keyFile = "/keys/nix"; };
+      manifest = { carrier = "esp"; class = "kiosk"; };
     };
     system.nixos.distroName = "Example OS";
   };
@@ -148,7 +157,13 @@ in
       trustedPublicKeys = [ (key "a") (key "b") ];
       sigsNeeded = 2;
       policy = { output = "loader/policy.json"; pcrs = [ 11 ]; bank = "sha384"; };
-      verify = null;
+      verify = {
+        carrier = "esp";
+        class = "kiosk";
+        keyFile = "/keys/nix";
+        trustedPublicKeys = signers;
+        sigsNeeded = 2;
+      };
       state = "/persist/esp.json";
       distro = "Example OS";
     }

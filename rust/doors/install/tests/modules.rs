@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use touchstone_harness::{inputs, modules::with_stand_in};
 use touchstone_install::Host;
-use touchstone_install::settings::{Images, Settings};
+use touchstone_install::settings::{Carrier, Images, Settings};
 
 /// What the modules write, of one claim.
 fn written(claim: &str) -> Value {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let topics = with_stand_in(&inputs(), &checkout.canonicalize().unwrap()).unwrap();
-    topics["loader"][claim].got.clone()
+    let claimed = &topics["loader"][claim];
+    assert_eq!(claimed.got, claimed.expected);
+    claimed.got.clone()
 }
 
 /// What the installer reads, where that is written into a toplevel.
@@ -50,5 +52,11 @@ fn what_the_modules_write_where_everything_is_set_is_read() {
     assert_eq!(signer.key.as_deref(), Some("/keys/pcr.key"));
     assert_eq!(settings.policy.unwrap().pcrs, [11]);
     assert_eq!(settings.trusted_public_keys.len(), 2);
+    let verify = settings.verify.unwrap();
+    assert_eq!(verify.carrier, Carrier::Esp);
+    assert_eq!(verify.class.as_ref().unwrap().to_string(), "kiosk");
+    assert_eq!(verify.key_file.as_deref(), Some(Path::new("/keys/nix")));
+    assert_eq!(verify.trusted_public_keys.len(), 2);
+    assert!(verify.trust().is_ok());
     assert_eq!(settings.distro, "Example OS");
 }
