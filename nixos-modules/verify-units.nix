@@ -39,8 +39,8 @@ let
     "initrd.target"
   ];
 
-  # What the check reads: the store, manifests, and where NixOS' systemd looks for units.
-  read = [ "/sysroot/nix/store" "/sysroot/nix/var/touchstone/manifests" "/sysroot/nix/var/nix/profiles" ];
+  # What the check reads: the store, manifests, where NixOS' systemd looks for units, and where it looks for all else beside /etc.
+  read = [ "/sysroot/nix/store" "/sysroot/nix/var/touchstone/manifests" "/sysroot/nix/var/nix/profiles" "/sysroot/usr/lib" "/sysroot/usr/local" ];
 
   dropIn = lines [
     "[Unit]"

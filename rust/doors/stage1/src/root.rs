@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2};
 use rustix::io::Errno;
 use touchstone_store::StorePath;
 
@@ -24,6 +24,12 @@ const FORBIDDEN: [(&str, &str); 3] = [
         "NixOS' systemd takes units from there, before its own",
     ),
 ];
+
+/// Folders that no NixOS has anything in, and that its systemd and udev read beside `/etc`. Source: systemd, `CONF_PATHS`, which NixOS does not change:
+/// rules of udev, settings of the kernel and temporary files, whose lines start programs, and generators.
+const EMPTY: [&str; 2] = ["usr/lib", "usr/local"];
+/// The folder of both: a link would lead to wherever something is mounted later.
+const FOLDER: &str = "usr";
 
 /// Why a root is not what a verified system may run on.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +80,7 @@ pub fn judge(sysroot: &Path, toplevel: &StorePath) -> Result<(), Error> {
             return Err(Error::Forbidden { file, why });
         }
     }
+    root.judge_usr()?;
     root.judge_system(toplevel)
 }
 
@@ -93,6 +100,50 @@ impl Root<'_> {
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(unreadable(&self.folder.join(file))(error)),
         }
+    }
+
+    /// Whether `/usr` is a folder of the root, in which nothing lies that systemd would read.
+    fn judge_usr(&self) -> Result<(), Error> {
+        if let Some(found) = self.find(FOLDER, OFlags::NOFOLLOW)?
+            && !self.is_folder(&found, FOLDER)?
+        {
+            return Err(Error::Forbidden {
+                file: FOLDER,
+                why: "it is no folder, and leads to what nobody looks at",
+            });
+        }
+        for file in EMPTY {
+            if let Some(found) = self.find(file, OFlags::NOFOLLOW)?
+                && !self.is_empty(&found, file)?
+            {
+                let why = "systemd and udev take rules and settings from there, which start programs, and an immutable /etc does not help";
+                return Err(Error::Forbidden { file, why });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is a folder with nothing in it. A link is none.
+    fn is_empty(&self, file: &OwnedFd, name: &str) -> Result<bool, Error> {
+        if !self.is_folder(file, name)? {
+            return Ok(false);
+        }
+        let wrong = unreadable(&self.folder.join(name));
+        // The descriptor only names the folder: to be read, it must be opened.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(file, ".", flags, Mode::empty()).map_err(&wrong)?;
+        for entry in Dir::new(folder).map_err(&wrong)? {
+            let entry = entry.map_err(&wrong)?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_folder(&self, file: &OwnedFd, name: &str) -> Result<bool, Error> {
+        let facts = fstat(file).map_err(unreadable(&self.folder.join(name)))?;
+        Ok(FileType::from_raw_mode(facts.st_mode).is_dir())
     }
 
     /// Whether the toplevel has what every NixOS system has: a program `init`, and its version.
@@ -121,7 +172,7 @@ impl Root<'_> {
     }
 }
 
-fn unreadable(file: &Path) -> impl Fn(Errno) -> Error {
+fn unreadable(file: &Path) -> impl Fn(Errno) -> Error + use<> {
     let file = file.to_owned();
     move |error| Error::Unreadable {
         file: file.clone(),
@@ -207,6 +258,40 @@ mod tests {
             judge(root.path(), &toplevel()),
             Err(Error::Unreadable { .. })
         ));
+    }
+
+    #[test]
+    fn what_systemd_reads_below_usr_must_be_empty() {
+        let root = system();
+        let usr = root.path().join("usr");
+        fs::create_dir_all(usr.join("bin")).unwrap();
+        fs::write(usr.join("bin/env"), "").unwrap();
+        for folder in ["lib", "local"] {
+            fs::create_dir_all(usr.join(folder)).unwrap();
+        }
+        judge(root.path(), &toplevel()).unwrap();
+        let assert_refused = |file: &str, why: &str| {
+            let error = judge(root.path(), &toplevel()).unwrap_err().to_string();
+            let says = format!("/{file} is on the root");
+            assert!(error.starts_with(&says) && error.contains(why), "{error}");
+        };
+        for (folder, file) in [
+            ("usr/lib", "udev/rules.d/99.rules"),
+            ("usr/local", "lib/systemd/system-generators/evil"),
+        ] {
+            let path = root.path().join(folder).join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+            assert_refused(folder, "which start programs");
+            fs::remove_dir_all(root.path().join(folder)).unwrap();
+            // Nor a link to wherever something is mounted later.
+            symlink("/later", root.path().join(folder)).unwrap();
+            assert_refused(folder, "which start programs");
+            fs::remove_file(root.path().join(folder)).unwrap();
+        }
+        fs::remove_dir_all(&usr).unwrap();
+        symlink("/later", &usr).unwrap();
+        assert_refused("usr", "it is no folder");
     }
 
     #[test]
