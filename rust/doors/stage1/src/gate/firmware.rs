@@ -30,6 +30,12 @@ const QEMU_FOLDER: &str = "/sys/firmware/qemu_fw_cfg";
 const ACPI_DEVICES: &str = "/sys/bus/acpi/devices";
 /// `fw_cfg` in ACPI. Source: QEMU, "docs/specs/fw_cfg".
 const QEMU_DEVICE: &str = "QEMU0002:";
+/// The devices that firmware or device tree describe.
+const PLATFORM_DEVICES: &str = "/sys/bus/platform/devices";
+/// `fw_cfg` in a device tree, in the device's alias. Source: Linux, "Documentation/devicetree/bindings/firmware/qemu,fw-cfg-mmio.yaml".
+const QEMU_COMPATIBLE: &[u8] = b"Cqemu,fw-cfg-mmio";
+/// The largest alias of a device that is read, in bytes: sysfs gives no more than a page.
+const ALIAS_LIMIT: u64 = 1 << 16;
 /// Where initrds have the kernel's own helper.
 const MODPROBE: [&str; 2] = ["/sbin/modprobe", "/bin/modprobe"];
 /// The largest index of modules that is read, in bytes.
@@ -72,6 +78,29 @@ pub fn reveal(machine: &Machine) -> Result<(), Refusal> {
 }
 
 fn has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
+    Ok(acpi_has_fw_cfg(machine)? || device_tree_has_fw_cfg(machine)?)
+}
+
+/// Whether the device tree has it, on machines without ACPI.
+fn device_tree_has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
+    let names = machine.names(PLATFORM_DEVICES);
+    let names = names.map_err(|source| Refusal::Unreadable {
+        file: PLATFORM_DEVICES.to_owned(),
+        source,
+    })?;
+    for name in names.into_iter().flatten() {
+        let file = format!("{PLATFORM_DEVICES}/{}/modalias", name.to_string_lossy());
+        let alias = machine.read(&file, ALIAS_LIMIT);
+        let alias = alias.map_err(|source| Refusal::Unreadable { file, source })?;
+        let mut windows = alias.iter().flat_map(|a| a.windows(QEMU_COMPATIBLE.len()));
+        if windows.any(|window| window == QEMU_COMPATIBLE) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn acpi_has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
     let names = machine.names(ACPI_DEVICES);
     let names = names.map_err(|source| Refusal::Unreadable {
         file: ACPI_DEVICES.to_owned(),

@@ -159,6 +159,23 @@ fn a_command_line_in_the_firmwares_variables_is_refused() {
 }
 
 #[test]
+fn a_host_is_seen_in_a_device_tree_as_well() {
+    let boot = Boot::clean();
+    let machine = Machine::at(boot.folder.path());
+    let release = rustix::system::uname();
+    let release = release.release().to_string_lossy();
+    let module = "kernel/drivers/firmware/qemu_fw_cfg.ko.xz:\n";
+    boot.put(&format!("/lib/modules/{release}/modules.dep"), module);
+    let alias = |device: &str| format!("/sys/bus/platform/devices/{device}/modalias");
+    boot.put(&alias("9000000.pl011"), "of:NuartT(null)Carm,pl011\n");
+    firmware::reveal(&machine).unwrap();
+    let device = "of:Nfw-cfgT(null)Cqemu,fw-cfg-mmio\n";
+    boot.put(&alias("9020000.fw-cfg"), device);
+    let error = firmware::reveal(&machine).unwrap_err().to_string();
+    assert!(error.contains("can hand credentials to systemd"), "{error}");
+}
+
+#[test]
 fn what_a_host_could_say_later_is_no_secret() {
     let boot = Boot::clean();
     let machine = Machine::at(boot.folder.path());
