@@ -34,7 +34,7 @@ pub fn say(severity: Severity, text: &str) {
 
 /// A line on the console.
 pub fn console(line: &str) {
-    write_to("/dev/console", &format!("{line}\r\n"));
+    write_to("/dev/console", &format!("{}\r\n", plain(line)));
 }
 
 /// A line in the kernel's log, with the facility of a daemon.
@@ -44,9 +44,18 @@ pub fn kernel_log(severity: Severity, line: &str) {
         Severity::Critical => 2,
         Severity::Info => 6,
     };
-    let mut line = format!("<{}>{line}", daemon | level);
+    let mut line = format!("<{}>{}", daemon | level, plain(line));
     line.truncate(line.floor_char_boundary(KERNEL_LINE));
     write_to("/dev/kmsg", &format!("{line}\n"));
+}
+
+/// In one line of printable ASCII: names of files are an attacker's to choose, and must neither move the cursor nor begin a line of their own.
+fn plain(text: &str) -> String {
+    let shown = |letter| match letter {
+        ' '..='~' => letter,
+        _ => '?',
+    };
+    text.chars().map(shown).collect()
 }
 
 /// In one write: the kernel's log takes one for one line.
@@ -93,7 +102,7 @@ impl Plymouth {
 
     /// One request with one argument. Source: plymouth, `ply-boot-protocol.h`.
     fn request(&self, kind: u8, text: &str) {
-        let mut text = text.replace('\0', "");
+        let mut text = plain(text);
         text.truncate(text.floor_char_boundary(PLYMOUTH_TEXT));
         let length = u8::try_from(text.len() + 1).unwrap_or(u8::MAX);
         let mut request = vec![kind, 2, length];
@@ -140,13 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_for_plymouth_is_cut_between_characters() {
+    fn what_is_too_long_for_plymouth_is_cut() {
         let told = told("long", |plymouth| {
-            plymouth.message(&format!("a\0b{}", "ü".repeat(200)));
+            plymouth.message(&format!("a\0b{}", "ü".repeat(400)));
         });
         let text = &told[3..told.len() - 1];
         assert_eq!(usize::from(told[2]), text.len() + 1);
-        assert_eq!(text, format!("ab{}", "ü".repeat(126)).as_bytes());
+        assert_eq!(text, format!("a?b{}", "?".repeat(251)).as_bytes());
+    }
+
+    #[test]
+    fn names_of_an_attacker_are_shown_without_their_tricks() {
+        assert_eq!(
+            plain("/nix/\u{1b}[2J\r\nall is well ü"),
+            "/nix/?[2J??all is well ?"
+        );
+        let long = "x".repeat(5000);
+        assert_eq!(plain(&long), long);
+        let told = told("tricks", |plymouth| plymouth.status("a\u{1b}\n~"));
+        assert_eq!(told, b"U\x02\x05a??~\0");
     }
 
     #[test]
