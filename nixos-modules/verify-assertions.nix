@@ -22,7 +22,9 @@ let
 
   fileSystems = lib.attrValues config.fileSystems;
   pathsOf = map (fileSystem: fileSystem.mountPoint);
-  keepsUnits = lib.any (path: builtins.elem path [ "/etc" "/etc/systemd" "/etc/static" ] || hasPrefix "/etc/systemd/" path) (pathsOf fileSystems);
+  # (NixOS' overlay is a unit of the initrd, and not among these.)
+  mountsEtc = builtins.elem "/etc" (pathsOf fileSystems);
+  keepsUnits = lib.any (path: builtins.elem path [ "/etc/systemd" "/etc/static" ] || hasPrefix "/etc/systemd/" path) (pathsOf fileSystems);
   rootIsNew = (config.fileSystems."/".fsType or "") == "tmpfs";
   etcIsFixed = !keepsUnits && (overlay.enable && !overlay.mutable || rootIsNew);
 
@@ -83,6 +85,12 @@ in
     message = ''
       ${named "enable"}: what is resumed from `boot.resumeDevice` is the memory of a system that nobody verifies. Write
       `boot.resumeDevice = "";`, and do not hibernate this machine.'';
+  }
+  {
+    assertion = !mountsEtc;
+    message = ''
+      ${named "enable"}: /etc is a file system of its own, which is mounted when the check is over, and nobody would see what the dynamic linker
+      loads from there. Take `fileSystems."/etc"` away, and write `system.etc.overlay = { enable = true; mutable = false; };`.'';
   }
   {
     assertion = etcIsFixed || cfg.allowMutableEtc;

@@ -88,13 +88,18 @@ in
     says = "${says}allowMutableEtc: /etc is kept on the disk";
     mended = { system.etc.overlay.mutable = lib.mkOverride 40 false; };
   };
+  "an /etc that is mounted when the check is over" = {
+    broken = with' { fileSystems."/etc" = { device = "/persist/etc"; fsType = "none"; options = [ "bind" ]; }; boot.initrd.verify.allowMutableEtc = true; };
+    says = "${says}enable: /etc is a file system of its own";
+    mended = { fileSystems."/etc".mountPoint = "/persist"; };
+  };
   "an /etc of its own below a root on tmpfs" = {
     more = true;
     broken = with' {
       system.etc.overlay.enable = mkForce false;
       fileSystems = { "/" = { device = mkForce "none"; fsType = mkForce "tmpfs"; }; "/etc" = { device = "/dev/vda3"; fsType = "ext4"; neededForBoot = true; }; };
     };
-    says = "${says}allowMutableEtc: /etc is kept on the disk";
+    says = "${says}enable: /etc is a file system of its own";
     mended = { fileSystems."/etc".mountPoint = "/persist"; };
   };
   "units that are kept beside an immutable /etc" = {
