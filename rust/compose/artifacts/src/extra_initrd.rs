@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_pe::layout::Content;
+use touchstone_store::manifest::IN_IMAGE;
 use touchstone_store::{Manifest, StorePath};
 
 use crate::Error;
@@ -21,11 +22,6 @@ use crate::manifest;
 const FOLDER: &str = ".touchstone";
 /// Where the command lines lie in the initrd.
 pub const COMMAND_LINES: &str = ".touchstone/command-lines";
-/// Likewise the manifest.
-pub const MANIFEST: &str = ".touchstone/manifest";
-
-/// The credential beside an image as which the stub hands a manifest to the initrd.
-pub const CREDENTIAL: &str = "touchstone-manifest.cred";
 
 /// The kernel keeps this many bytes of a command line (`COMMAND_LINE_SIZE` of x86 and arm64, without the NUL).
 const LINE_LIMIT: usize = 2047;
@@ -113,7 +109,7 @@ fn archive(command_lines: &str) -> Vec<u8> {
 /// What stands before and behind the manifest in an archive with one.
 fn around_manifest(command_lines: &str, length: u32) -> (Vec<u8>, Vec<u8>) {
     let mut archive = begun(command_lines);
-    archive.begin_file(MANIFEST, PERMISSIONS, length);
+    archive.begin_file(IN_IMAGE, PERMISSIONS, length);
     (archive.take(), archive.finish())
 }
 

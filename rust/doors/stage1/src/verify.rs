@@ -9,7 +9,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use touchstone_store::StorePath;
 use touchstone_store::closure::{self, Checked, Refused, Settings, Store, Trust, Trusted};
-use touchstone_store::manifest::VerifyError;
+use touchstone_store::manifest::{CREDENTIAL, IN_IMAGE, ON_ROOT, VerifyError};
 use touchstone_store::nar::NarError;
 
 use crate::configuration::{Carrier, Configuration};
@@ -19,12 +19,8 @@ use crate::messages::{self, Severity};
 use crate::progress::{Show, gib};
 use crate::{failure, measured, root};
 
-/// The manifest in the image.
-const IN_IMAGE: &str = "/.touchstone/manifest";
-/// The manifest beside the image.
-const BESIDE_IMAGE: &str = "/.extra/credentials/touchstone-manifest.cred";
-/// The folder of manifests on the root.
-const ON_ROOT: &str = "nix/var/touchstone/manifests";
+/// Where the stub puts the credentials that lie beside the image.
+const CREDENTIALS: &str = "/.extra/credentials";
 /// Bytes of the manifest that are read at once.
 const BUFFER: usize = 64 * 1024;
 
@@ -141,13 +137,14 @@ fn place(
             "the image was assembled without it: build it again",
         ),
         Carrier::Esp => (
-            machine.path(BESIDE_IMAGE),
+            machine.path(CREDENTIALS).join(CREDENTIAL),
             "it lies beside the image on the EFI system partition: install the system again",
         ),
         Carrier::Root => {
             let name = format!("{}.json", toplevel.base_name());
+            let on_root = ON_ROOT.trim_start_matches('/');
             (
-                configuration.sysroot.join(ON_ROOT).join(name),
+                configuration.sysroot.join(on_root).join(name),
                 "it lies on the root file system: install the system again",
             )
         }

@@ -8,10 +8,10 @@ use touchstone_measure::{
     Uki, UkiMeasurer, Vouching, authenticode_digests,
 };
 use touchstone_pe::layout::Written;
+use touchstone_store::manifest::CREDENTIAL;
 
 use super::maker::{LOADER, Maker};
 use crate::companions::{self, companions};
-use crate::extra_initrd::CREDENTIAL;
 use crate::firmware::Firmware;
 use crate::predict::NoPrediction;
 use crate::sign::By;

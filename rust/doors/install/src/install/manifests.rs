@@ -11,6 +11,7 @@ use touchstone_artifacts::progress::Progress;
 use touchstone_esp::write_whole;
 use touchstone_store::StorePath;
 use touchstone_store::closure::Trusted;
+use touchstone_store::manifest::ON_ROOT;
 use touchstone_store::manifest::stream::Reader;
 
 use super::candidates::Candidate;
@@ -20,8 +21,6 @@ use crate::Host;
 use crate::generation::Boot;
 use crate::settings::Verify;
 
-/// Where manifests lie on the root file system, by the names of the systems. Stage 1 looks here where they lie nowhere else.
-pub const FOLDER: &str = "/nix/var/touchstone/manifests";
 /// How their names end.
 const END: &str = "json";
 
@@ -31,7 +30,7 @@ pub struct Manifests {
     host: Host,
     /// Where those are made that are not on the machine yet.
     folder: PathBuf,
-    /// By system: where the manifest is that goes to [`FOLDER`] when everything is planned.
+    /// By system: where the manifest is that goes to [`ON_ROOT`] when everything is planned.
     new: BTreeMap<StorePath, PathBuf>,
     notes: Vec<String>,
 }
@@ -205,7 +204,7 @@ impl Manifests {
 
 /// Removes the manifests of systems that no profile has any more. The answer names what could not be removed.
 pub fn collect(host: &Host, candidates: &[Candidate]) -> Vec<String> {
-    let folder = host.at(FOLDER);
+    let folder = host.at(ON_ROOT);
     let Ok(entries) = std::fs::read_dir(&folder) else {
         return Vec::new();
     };
@@ -225,7 +224,7 @@ pub fn collect(host: &Host, candidates: &[Candidate]) -> Vec<String> {
 
 /// Where a system's manifest lies.
 fn stored(toplevel: &StorePath) -> PathBuf {
-    Path::new(FOLDER).join(format!("{}.{END}", base(toplevel)))
+    Path::new(ON_ROOT).join(format!("{}.{END}", base(toplevel)))
 }
 
 /// The last part of a store path.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use touchstone_artifacts::extra_initrd::CREDENTIAL;
 use touchstone_artifacts::policy::{CreatePolicy, Running as RunningVariant, Variant};
 use touchstone_artifacts::progress::Progress;
 use touchstone_esp::{Content, EspPath};
+use touchstone_store::manifest::CREDENTIAL;
 
 use super::candidates::Default;
 use super::decide::Decision;

@@ -6,6 +6,7 @@ mod class;
 #[cfg(feature = "json")]
 mod document;
 mod line;
+mod places;
 #[cfg(feature = "json")]
 mod sources;
 pub mod stream;
@@ -18,6 +19,7 @@ pub use class::{Class, ClassError, Whole, whole_text};
 #[cfg(feature = "json")]
 pub use document::ReadError;
 pub use line::Flaw;
+pub use places::{CREDENTIAL, IN_IMAGE, ON_ROOT};
 #[cfg(feature = "json")]
 pub use sources::SourceError;
 pub use verify::{Trust, VerifyError};

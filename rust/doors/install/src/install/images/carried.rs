@@ -4,10 +4,10 @@ use std::fs::File as OpenFile;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use touchstone_artifacts::extra_initrd::CREDENTIAL;
 use touchstone_esp::{Content, EspPath, File};
 use touchstone_pe::Image;
 use touchstone_pe::uki::stub_version;
+use touchstone_store::manifest::CREDENTIAL;
 
 use super::{Identity, Incomplete, Maker, Wanted};
 use crate::generation::{Boot, Form};
