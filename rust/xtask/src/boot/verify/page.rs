@@ -43,3 +43,20 @@ fn page(rows: &[(&Attack, Option<String>)]) -> String {
 fn shortened(said: &str) -> &str {
     said.split("; ").next().unwrap_or(said)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::attacks::attacks;
+
+    #[test]
+    fn the_page_has_every_attack_and_each_stopped() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/stage1-attacks.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        for attack in attacks() {
+            let row = format!("| {} | ", attack.name);
+            let says = page.lines().find_map(|line| line.strip_prefix(&row));
+            let says = says.unwrap_or_else(|| panic!("no row for {}", attack.name));
+            assert!(says.contains(attack.says), "{}: {says}", attack.name);
+        }
+    }
+}

@@ -48,11 +48,13 @@ pub const ATTACKS: &[Attack] = &[
         },
     ),
     on_root("a link that leads elsewhere", NOT_SIGNED, |tree| {
-        let link = tree.store_path("touchstone-system-verified")?.join("init");
+        let link = tree
+            .store_path("touchstone-system-verified")?
+            .join("kernel");
         let target = fs::read_link(&link)?;
         fs::remove_file(&link)?;
         // As long as before: it is the content that tells.
-        let other: String = target.to_string_lossy().replace("/bin/", "/BIN/");
+        let other: String = target.to_string_lossy().replace("linux", "other");
         Ok(symlink(other, link)?)
     }),
     on_root(

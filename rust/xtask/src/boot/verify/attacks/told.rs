@@ -9,7 +9,7 @@ use super::{Attack, BESIDE, HALTING, PLAIN, told};
 /// In the order of the page.
 pub const ATTACKS: &[Attack] = &[
     told(
-        "init= of a validly signed store path, through SMBIOS",
+        "init= of another store path, through SMBIOS",
         "the command line has more than one init=",
         |_, machine| {
             Ok(machine
