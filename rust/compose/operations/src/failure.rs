@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use touchstone_artifacts::Error;
 
+use crate::REQUEST_LIMIT;
+
 /// Why an operation was refused, for a person and for a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Failure {
@@ -29,6 +31,16 @@ impl Failure {
             what: what.into(),
             file: None,
             help: "compare the request with `touchstone schema OPERATION`".to_owned(),
+        }
+    }
+
+    /// A request that is larger than [`REQUEST_LIMIT`].
+    pub fn too_large() -> Self {
+        Self {
+            code: "request.too-large".to_owned(),
+            what: format!("the request has more than {} MiB", REQUEST_LIMIT >> 20),
+            file: None,
+            help: "name files instead of writing what they hold into the request".to_owned(),
         }
     }
 }

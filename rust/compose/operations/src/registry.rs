@@ -49,7 +49,7 @@ use touchstone_artifacts::unsign::{UnsignPe, UnsignedPe};
 use touchstone_artifacts::verify::{PeVerdict, VerifyPe};
 use touchstone_artifacts::{Context, Error};
 
-use crate::Failure;
+use crate::{Effect, Failure, typed};
 
 /// A request type: what it is called, what it answers, and who performs it.
 pub trait Operation: DeserializeOwned + JsonSchema {
@@ -57,6 +57,8 @@ pub trait Operation: DeserializeOwned + JsonSchema {
     const NAME: &'static str;
     /// What the operation does, in a line.
     const ABOUT: &'static str;
+    /// What it does to the world.
+    const EFFECT: Effect;
     /// The answer.
     type Answer: Serialize + JsonSchema;
     /// JSON Schema of the document that the operation writes, where it has a form of Touchstone's own beside the answer's.
@@ -71,10 +73,11 @@ pub trait Operation: DeserializeOwned + JsonSchema {
 }
 
 macro_rules! operation {
-    ($name:literal, $request:ty => $answer:ty, $about:literal $(, $document:ty)?) => {
+    ($name:literal, $request:ty => $answer:ty, $effect:ident, $about:literal $(, $document:ty)?) => {
         impl Operation for $request {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about;
+            const EFFECT: Effect = Effect::$effect;
             type Answer = $answer;
             $(fn document() -> Option<Schema> {
                 Some(schema_for!($document))
@@ -86,97 +89,97 @@ macro_rules! operation {
     };
 }
 
-operation!("bootspec.emit", EmitBootspec => EmittedBootspec,
+operation!("bootspec.emit", EmitBootspec => EmittedBootspec, Value,
     "the Bootspec document of a generation, v2 beside v1");
-operation!("bootspec.validate", ValidateBootspec => ValidatedBootspecs,
+operation!("bootspec.validate", ValidateBootspec => ValidatedBootspecs, Value,
     "whether files are Bootspec documents");
-operation!("bootspec.upgrade", UpgradeBootspec => UpgradedBootspec,
+operation!("bootspec.upgrade", UpgradeBootspec => UpgradedBootspec, Value,
     "a Bootspec document with v2 beside its v1");
-operation!("bootspec.synthesize", SynthesizeBootspec => SynthesizedBootspec,
+operation!("bootspec.synthesize", SynthesizeBootspec => SynthesizedBootspec, Value,
     "the Bootspec document of a generation that was built without one");
-operation!("bootspec.show", ShowBootspec => ShownBootspec,
+operation!("bootspec.show", ShowBootspec => ShownBootspec, Value,
     "what a Bootspec document says");
-operation!("uki.assemble", AssembleUki => MeasuredAssembly,
+operation!("uki.assemble", AssembleUki => MeasuredAssembly, Files,
     "a unified kernel image from a stub and its parts, signed if asked");
-operation!("uki.inspect", InspectUki => InspectedImage,
+operation!("uki.inspect", InspectUki => InspectedImage, Value,
     "what a PE image consists of, and what each profile of a UKI gives PCR 11");
-operation!("uki.diff", DiffUki => ImageDifferences,
+operation!("uki.diff", DiffUki => ImageDifferences, Value,
     "what differs between two PE images");
-operation!("pe.sign", SignPe => SignedPe,
+operation!("pe.sign", SignPe => SignedPe, Files,
     "an Authenticode signature on a PE image");
-operation!("pe.prepare", PreparePe => PreparedPe,
+operation!("pe.prepare", PreparePe => PreparedPe, Files,
     "what is to be signed elsewhere for a PE image");
-operation!("pe.unsign", UnsignPe => UnsignedPe,
+operation!("pe.unsign", UnsignPe => UnsignedPe, Files,
     "a PE image without its signatures, or without one of them");
-operation!("pe.verify", VerifyPe => PeVerdict,
+operation!("pe.verify", VerifyPe => PeVerdict, Value,
     "whether firmware would start a PE image, and why");
-operation!("pe.digest", DigestPe => PeDigest,
+operation!("pe.digest", DigestPe => PeDigest, Value,
     "the Authenticode digest of a PE image");
-operation!("measure.uki", MeasureUki => UkiPcrs,
+operation!("measure.uki", MeasureUki => UkiPcrs, Value,
     "the PCR 11 values of a unified kernel image, by phase");
-operation!("measure.parts", MeasureParts => MeasuredParts,
+operation!("measure.parts", MeasureParts => MeasuredParts, Value,
     "the PCR 11 values of unified kernel images that are not built, from their parts");
-operation!("measure.predict", PredictPcrs => Prediction,
+operation!("measure.predict", PredictPcrs => Prediction, Value,
     "the PCR values that a machine will have when it boots the given files");
-operation!("measure.compare", ComparePredictions => Changes,
+operation!("measure.compare", ComparePredictions => Changes, Value,
     "whether a prediction is the pinned one, and which component moved which PCR");
-operation!("reference.create", CreateReference => CreatedReference,
+operation!("reference.create", CreateReference => CreatedReference, Files,
     "what all kept generations will measure, as one document for verifiers", Reference);
-operation!("reference.check", CheckReference => Verdict,
+operation!("reference.check", CheckReference => Verdict, Value,
     "whether a machine is in a state that a reference document admits");
-operation!("pcrlock.create", CreatePcrlock => CreatedPcrlock,
+operation!("pcrlock.create", CreatePcrlock => CreatedPcrlock, Files,
     "component files of systemd-pcrlock from predictions");
-operation!("eventlog.show", ShowEventLog => ShownEventLog,
+operation!("eventlog.show", ShowEventLog => ShownEventLog, Value,
     "the events of a firmware's log, and what they say");
-operation!("eventlog.replay", ReplayEventLog => ReplayedPcrs,
+operation!("eventlog.replay", ReplayEventLog => ReplayedPcrs, Value,
     "the PCR values that a firmware's log adds up to");
-operation!("eventlog.compare", CompareEventLog => Comparison,
+operation!("eventlog.compare", CompareEventLog => Comparison, Value,
     "which prediction a firmware's log is, or what is otherwise");
-operation!("policy.create", CreatePolicy => PcrPolicy,
+operation!("policy.create", CreatePolicy => PcrPolicy, Value,
     "one TPM policy that admits exactly the given predictions");
-operation!("policy.sign", SignPolicy => SignedPolicy,
+operation!("policy.sign", SignPolicy => SignedPolicy, Files,
     "signatures by which a TPM policy is renewed: .pcrsig");
-operation!("policy.show", ShowPolicy => ShownPolicy,
+operation!("policy.show", ShowPolicy => ShownPolicy, Value,
     "what a TPM policy or a set of signatures admits");
-operation!("manifest.create", CreateManifest => ManifestSummary,
+operation!("manifest.create", CreateManifest => ManifestSummary, Files,
     "the list of a closure's store paths and their NAR hashes");
-operation!("manifest.sign", SignManifest => ManifestSummary,
+operation!("manifest.sign", SignManifest => ManifestSummary, Files,
     "Nix signatures on each path of a manifest");
-operation!("boot.verify", VerifyArtifacts => ArtifactsVerdict,
+operation!("boot.verify", VerifyArtifacts => ArtifactsVerdict, Value,
     "whether a folder of boot artifacts is what its documents say");
-operation!("boot.space", MeasureSpace => SpaceVerdict,
+operation!("boot.space", MeasureSpace => SpaceVerdict, Value,
     "whether so many generations fit on an EFI system partition");
-operation!("closure.verify", VerifyClosure => ClosureVerdict,
+operation!("closure.verify", VerifyClosure => ClosureVerdict, World,
     "whether a closure is signed, and in the store as it was signed");
-operation!("closure.sign", SignClosure => ManifestSummary,
+operation!("closure.sign", SignClosure => ManifestSummary, World,
     "a manifest of a closure in a store, hashed and signed");
-operation!("closure.manifest", ListClosure => ManifestSummary,
+operation!("closure.manifest", ListClosure => ManifestSummary, World,
     "a manifest of a closure in a store, hashed, with the signatures that are known");
-operation!("closure.secrets", FindSecrets => SecretsVerdict,
+operation!("closure.secrets", FindSecrets => SecretsVerdict, Value,
     "whether private keys lie in store paths");
-operation!("closure.interpreters", FindInterpreters => InterpretersVerdict,
+operation!("closure.interpreters", FindInterpreters => InterpretersVerdict, World,
     "whether interpreters lie in store paths, or files that need one");
-operation!("closure.export", ExportClosure => ExportedClosure,
+operation!("closure.export", ExportClosure => ExportedClosure, World,
     "a signed closure as one stream or as a binary cache, for machines without Nix");
-operation!("closure.import", ImportClosure => ImportedClosure,
+operation!("closure.import", ImportClosure => ImportedClosure, World,
     "signed paths into the store of a machine without Nix");
-operation!("closure.registration", ListRegistered => RegisteredPaths,
+operation!("closure.registration", ListRegistered => RegisteredPaths, World,
     "what is registered on a machine without Nix, as the list that Nix reads");
-operation!("keys.generate", GenerateKeys => GeneratedKeys,
+operation!("keys.generate", GenerateKeys => GeneratedKeys, World,
     "keys for Secure Boot, with signed updates that enrol them");
-operation!("keys.esl", MakeEsl => MadeEsl,
+operation!("keys.esl", MakeEsl => MadeEsl, Files,
     "signature lists of certificates, images and digests, for db or dbx");
-operation!("keys.prepare", PrepareUpdate => PreparedUpdate,
+operation!("keys.prepare", PrepareUpdate => PreparedUpdate, Files,
     "what is to be signed elsewhere for an update of PK, KEK, db or dbx");
-operation!("keys.auth", SignUpdate => SignedUpdate,
+operation!("keys.auth", SignUpdate => SignedUpdate, Files,
     "a signed update of PK, KEK, db or dbx");
-operation!("keys.inspect", InspectKeys => InspectedKeys,
+operation!("keys.inspect", InspectKeys => InspectedKeys, Value,
     "what certificates, signature lists and signed updates hold");
-operation!("boot.artifacts", BootArtifacts => MadeBootArtifacts,
+operation!("boot.artifacts", BootArtifacts => MadeBootArtifacts, Files,
     "all boot artifacts of one generation and its specialisations");
-operation!("boot.requests", RequestSignatures => RequestedSignatures,
+operation!("boot.requests", RequestSignatures => RequestedSignatures, Files,
     "what is to be signed elsewhere for a folder of boot artifacts");
-operation!("boot.sign", SignRequests => SignedRequests,
+operation!("boot.sign", SignRequests => SignedRequests, Files,
     "the signatures of everything that a folder of requests asks for");
 
 /// What is known of an operation without running it.
@@ -185,6 +188,8 @@ pub struct Description {
     pub name: &'static str,
     /// What the operation does, in a line.
     pub about: &'static str,
+    /// What it does to the world.
+    pub effect: Effect,
     request: fn() -> Schema,
     answer: fn() -> Schema,
     document: fn() -> Option<Schema>,
@@ -196,13 +201,12 @@ impl Description {
         Self {
             name: T::NAME,
             about: T::ABOUT,
+            effect: T::EFFECT,
             request: || named_request(T::NAME, T::ABOUT, schema_for!(T)),
             answer: || schema_for!(T::Answer),
             document: T::document,
             run: |value, context| {
-                let request: T = serde_json::from_value(value)
-                    .map_err(|error| Failure::malformed(format!("{}: {error}", T::NAME)))?;
-                let answer = request.run(context)?;
+                let answer = typed::request::<T>(T::NAME, value)?.run(context)?;
                 serde_json::to_value(answer).map_err(|error| Failure::malformed(error.to_string()))
             },
         }

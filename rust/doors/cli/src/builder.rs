@@ -16,7 +16,7 @@ pub const ATTRIBUTES: &str = "NIX_ATTRS_JSON_FILE";
 ///
 /// # Errors
 /// [`Failure`] when the program does not run as the builder of a derivation with structured attributes, or a reference is wrong.
-pub fn request() -> Result<Value, Failure> {
+pub fn request() -> Result<Vec<u8>, Failure> {
     let Some(path) = std::env::var_os(ATTRIBUTES) else {
         return Err(refused(
             format!("the variable {ATTRIBUTES} is not set"),
@@ -34,7 +34,8 @@ pub fn request() -> Result<Value, Failure> {
     let request = attributes
         .get("request")
         .ok_or_else(|| refused("the derivation has no attribute `request`".to_owned(), HELP))?;
-    resolve(request, &attributes)
+    let resolved = resolve(request, &attributes)?;
+    serde_json::to_vec(&resolved).map_err(|error| Failure::malformed(error.to_string()))
 }
 
 const HELP: &str =

@@ -8,7 +8,7 @@ use touchstone_artifacts::firmware::Measure;
 use touchstone_artifacts::space::MeasureSpace;
 use touchstone_operations::{Failure, perform};
 
-use super::{Verdict, print, read_request};
+use super::{Verdict, print, request};
 use crate::arguments::{SpaceArguments, VerifyArtifactsArguments};
 
 /// Compares a folder of boot artifacts with its documents.
@@ -40,7 +40,7 @@ pub fn verify(words: VerifyArtifactsArguments, context: &Context<'_>) -> Result<
 }
 
 fn measure(path: &Path) -> Result<Measure, Failure> {
-    serde_json::from_value(read_request(path)?).map_err(|error| Failure {
+    serde_json::from_value(request::document(path)?).map_err(|error| Failure {
         file: Some(path.to_owned()),
         ..Failure::malformed(format!("the file of --measure: {error}"))
     })

@@ -11,7 +11,7 @@ use touchstone_artifacts::predict::Prediction;
 use touchstone_artifacts::reference::ComparePredictions;
 use touchstone_operations::{Failure, dispatch, perform};
 
-use super::{Verdict, print, read_request};
+use super::{Verdict, print, request};
 use crate::arguments::Measure;
 
 /// Prints PCR values.
@@ -101,11 +101,11 @@ fn answer_of<A: DeserializeOwned>(
     file: &Path,
     context: &Context<'_>,
 ) -> Result<A, Failure> {
-    let mut request = read_request(file)?;
-    if let Value::Object(fields) = &mut request {
+    let mut asked = request::document(file)?;
+    if let Value::Object(fields) = &mut asked {
         fields.entry("operation").or_insert(operation.into());
     }
-    serde_json::from_value(dispatch(request, context)?)
+    serde_json::from_value(dispatch(asked, context)?)
         .map_err(|error| Failure::malformed(format!("{operation}: {error}")))
 }
 

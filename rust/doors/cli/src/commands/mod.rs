@@ -13,16 +13,16 @@ mod pe;
 mod policy;
 mod print;
 mod reference;
+mod request;
 mod uki;
 mod verify;
 
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use touchstone_artifacts::signing_key::KeyPolicy;
 use touchstone_artifacts::{Context, Progress};
-use touchstone_operations::{Failure, dispatch, operations};
+use touchstone_operations::{Description, Failure, answer, operations};
 
 use crate::arguments::{Arguments, Command};
 use crate::{builder, console};
@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     };
     match arguments.command {
         Command::Builder => build()?,
-        Command::Run { request } => print::json(&dispatch(read_request(&request)?, &context)?)?,
+        Command::Run { request } => print::bytes(&request::answered(&request, &context)?)?,
         Command::Schema { operation } => schema(operation.as_deref())?,
         Command::Uki(uki) => return uki::run(uki, &context),
         Command::Pe(pe) => return pe::run(pe, &context),
@@ -82,38 +82,37 @@ fn build() -> Result<(), Failure> {
         keys: KeyPolicy::TestKeysOnly,
         now: None,
     };
-    dispatch(builder::request()?, &context).map(drop)
+    answer(&builder::request()?, &context).map(drop)
+}
+
+/// What the list says of an operation.
+fn line(known: &Description) -> String {
+    let Description {
+        name,
+        effect,
+        about,
+        ..
+    } = known;
+    format!("{name:<21} {:<5} {about}", effect.name())
 }
 
 fn schema(operation: Option<&str>) -> Result<(), Failure> {
     let known = operations();
     let Some(wanted) = operation else {
-        return known
-            .iter()
-            .try_for_each(|known| print::line(&format!("{:<18} {}", known.name, known.about)));
+        return known.iter().try_for_each(|known| print::line(&line(known)));
     };
     let Some(found) = known.iter().find(|known| known.name == wanted) else {
         return Err(Failure::malformed(format!(
             "there is no operation `{wanted}`"
         )));
     };
-    let mut schemas = json!({ "request": found.request_schema(), "answer": found.answer_schema() });
+    let mut schemas = json!({
+        "effect": found.effect,
+        "request": found.request_schema(),
+        "answer": found.answer_schema(),
+    });
     if let (Some(schema), Some(schemas)) = (found.document_schema(), schemas.as_object_mut()) {
         schemas.insert("document".to_owned(), schema.into());
     }
     print::json(&schemas)
-}
-
-fn read_request(path: &Path) -> Result<Value, Failure> {
-    let failed = |what: String| Failure {
-        file: Some(path.to_owned()),
-        ..Failure::malformed(what)
-    };
-    let text = if path == Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let text = text.map_err(|error| failed(format!("the request cannot be read: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| failed(format!("the request is no JSON: {error}")))
 }

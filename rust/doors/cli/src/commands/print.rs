@@ -4,13 +4,16 @@ use std::io::Write;
 
 use serde::Serialize;
 use touchstone_artifacts::pcr11::UkiPcrs;
-use touchstone_operations::Failure;
+use touchstone_operations::{Failure, to_bytes};
 
 /// One JSON document.
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::malformed(error.to_string()))?;
-    line(&text)
+    bytes(&to_bytes(value)?)
+}
+
+/// Bytes as they are.
+pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    std::io::stdout().write_all(bytes).map_err(failed)
 }
 
 /// A line, or several.

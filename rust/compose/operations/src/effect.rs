@@ -1,0 +1,28 @@
+//! What performing an operation does to the world, and what its answer depends on.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What an operation reads and writes: what a door may offer of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// The answer depends on nothing but the request and the files that it names, and nothing is written unless the request has an
+    /// `output`. No private key is opened.
+    Value,
+    /// Files are made, or signatures: of nothing but the request, and the files and keys that it names.
+    Files,
+    /// More of the machine is read or changed: randomness, a store, a root.
+    World,
+}
+
+impl Effect {
+    /// The name: as in `touchstone schema`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Files => "files",
+            Self::World => "world",
+        }
+    }
+}
