@@ -1,5 +1,5 @@
 # What cannot be verified in the initrd, or would be worth nothing: no module, but the assertions of ./verify.nix.
-{ config, lib, generation }:
+{ config, lib, utils, generation }:
 
 let
   inherit (lib) attrNames concatMapStringsSep filter hasPrefix unique;
@@ -28,9 +28,12 @@ let
   rootIsNew = (config.fileSystems."/".fsType or "") == "tmpfs";
   etcIsFixed = !keepsUnits && (overlay.enable && !overlay.mutable || rootIsNew);
 
-  # NixOS' systemd looks for units in /nix/var/nix/profiles/default. (NixOS itself mounts none of these in the initrd.)
-  late = filter (path: builtins.elem path [ "/nix/var" "/nix/var/nix" "/nix/var/nix/profiles" "/nix/var/nix/profiles/default" ])
-    (pathsOf (filter (fileSystem: !fileSystem.neededForBoot) fileSystems));
+  # Where the check looks, and code is taken from afterwards: a file system that comes later would hide what it saw there. It waits for those
+  # that these folders lie on (./verify-units.nix), and for none inside of them.
+  looked = [ "/nix/store" "/nix/var/nix/profiles/default" "/usr/lib" "/usr/local" ];
+  inside = filter (path: lib.any (folder: hasPrefix "${folder}/" path) looked) (pathsOf fileSystems);
+  late = filter (path: lib.any (hasPrefix "${path}/") (map (folder: "${folder}/") looked))
+    (pathsOf (filter (fileSystem: !utils.fsNeededForBoot fileSystem) fileSystems));
 
   hasAccess = systemd.emergencyAccess != null && systemd.emergencyAccess != false;
   unverified = filter (name: !(config.specialisation.${name}.configuration.boot.initrd.verify.enable or false)) (attrNames config.specialisation);
@@ -102,8 +105,14 @@ in
   {
     assertion = late == [ ];
     message = ''
-      ${named "enable"}: ${quoted late} is mounted when the check is over, and systemd looks for units below it. Write
-      `fileSystems.${quoted late}.neededForBoot = true;`.'';
+      ${named "enable"}: ${quoted late} is mounted when the check is over, and systemd takes units, rules or settings from below it. Write
+      ${concatMapStringsSep " " (path: "`fileSystems.\"${path}\".neededForBoot = true;`") late}.'';
+  }
+  {
+    assertion = inside == [ ];
+    message = ''
+      ${named "enable"}: ${quoted inside} is mounted inside of a folder that the check looks at, and the check does not wait for it. Take
+      ${concatMapStringsSep " " (path: "`fileSystems.\"${path}\"`") inside} away.'';
   }
   {
     assertion = cfg.onFailure != "shell" || builtins.elem touchstone.signing.method [ "none" "test" ];

@@ -40,7 +40,7 @@ let
   ];
 
   # What the check reads: the store, manifests, where NixOS' systemd looks for units, and where it looks for all else beside /etc.
-  read = [ "/sysroot/nix/store" "/sysroot/nix/var/touchstone/manifests" "/sysroot/nix/var/nix/profiles" "/sysroot/usr/lib" "/sysroot/usr/local" ];
+  read = [ "/sysroot/nix/store" "/sysroot/nix/var/touchstone/manifests" "/sysroot/nix/var/nix/profiles/default" "/sysroot/usr/lib" "/sysroot/usr/local" ];
 
   dropIn = lines [
     "[Unit]"

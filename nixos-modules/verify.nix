@@ -1,6 +1,6 @@
 # Between stage 1 and stage 2, every path of the system must be what trusted keys have signed: the initrd verifies it before anything of the
 # root file system runs.
-{ config, lib, pkgs, ... }:
+{ config, lib, pkgs, utils, ... }:
 
 let
   inherit (lib) attrValues concatMap literalExpression mapAttrsToList mkForce mkIf mkOption optional types unique;
@@ -155,7 +155,7 @@ in
   };
 
   config = mkIf cfg.enable {
-    assertions = import ./verify-assertions.nix { inherit config lib generation; };
+    assertions = import ./verify-assertions.nix { inherit config lib utils generation; };
 
     warnings = optional (touchstone.signing.method == "none") ''
       boot.initrd.verify.enable is true, and nobody signs the images (boot.touchstone.signing.method is "none"): who can write to the disk puts

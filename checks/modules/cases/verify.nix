@@ -107,7 +107,12 @@ in
       (name: !lib.all (line: lib.hasInfix "${line}=touchstone-verify.service\n" (units.dropIns.${name} or "")) [ "Requires" "After" ])
       [ "initrd-find-nixos-closure.service" "initrd-find-etc.service" "initrd-nixos-activation.service" "initrd-parse-etc.service" "initrd-switch-root.service" "sysroot-etc.mount" ]);
   "it sees what is mounted where systemd reads" = is true
-    (lib.hasInfix "\nRequiresMountsFor=/sysroot/nix/store /sysroot/nix/var/touchstone/manifests /sysroot/nix/var/nix/profiles /sysroot/usr/lib /sysroot/usr/local\n" (unitOf plain));
+    (lib.hasInfix "\nRequiresMountsFor=/sysroot/nix/store /sysroot/nix/var/touchstone/manifests /sysroot/nix/var/nix/profiles/default /sysroot/usr/lib /sysroot/usr/local\n" (unitOf plain));
+  "a /usr of its own is mounted by the initrd, and what lies beside these folders does not matter" = is [ ]
+    (failing (with' {
+      fileSystems = lib.genAttrs [ "/usr" "/usr/lib64" "/usr/share" "/nix/var/log" "/nix/var/nix/profiles/per-user" "/home" ]
+        (_: { device = "/dev/vda3"; fsType = "ext4"; });
+    }));
   "no condition may skip it, for then everything would go on without" = is false (lib.hasInfix "Condition" (unitOf plain));
   "a program that dies ends the machine" = is [ "halt-force" "reboot-force" "halt-force" ]
     (map (action: lib.removePrefix "FailureAction=" (lib.findFirst (lib.hasPrefix "FailureAction=") "" (lib.splitString "\n" (unitOf (verify { onFailure = action; })))))

@@ -11,6 +11,10 @@ let
   with' = module: { imports = [ verified module ]; };
   verify = settings: { boot.initrd.verify = settings; };
   both = settings: with' (verify settings);
+
+  # File systems that are mounted at these places when the system runs, and the same at other places.
+  mounts = paths: { fileSystems = lib.genAttrs paths (_: { device = "/dev/vda3"; fsType = "ext4"; }); };
+  elsewhere = paths: lib.genAttrs paths (path: { mountPoint = "/persist${path}"; });
 in
 {
   "verification without an image that says of what" = {
@@ -112,6 +116,29 @@ in
     broken = with' { fileSystems."/nix/var" = { device = "/dev/vda3"; fsType = "ext4"; }; };
     says = "${says}enable: \"/nix/var\" is mounted when the check is over";
     mended = { fileSystems."/nix/var".neededForBoot = true; };
+  };
+  "a profile of its own, and folders of udev, that are mounted when the check is over" = {
+    more = true;
+    broken = with' (mounts [ "/nix/var/nix/profiles/default" "/usr/lib" "/usr/local" ]);
+    says = "${says}enable: \"/nix/var/nix/profiles/default\", \"/usr/lib\", \"/usr/local\" is mounted when the check is over";
+    mended.fileSystems = lib.genAttrs [ "/nix/var/nix/profiles/default" "/usr/lib" "/usr/local" ] (_: { neededForBoot = true; });
+  };
+  "units and rules that are mounted beside what the check sees" = {
+    broken = with' (mounts [ "/nix/var/nix/profiles/default/lib/systemd/system" "/usr/lib/udev/rules.d" ]);
+    says = "${says}enable: \"/nix/var/nix/profiles/default/lib/systemd/system\", \"/usr/lib/udev/rules.d\" is mounted inside of a folder";
+    mended.fileSystems = elsewhere [ "/nix/var/nix/profiles/default/lib/systemd/system" "/usr/lib/udev/rules.d" ];
+  };
+  "the same when the initrd mounts them, maybe too late" = {
+    more = true;
+    broken = with' { fileSystems."/usr/local/lib" = { device = "/dev/vda3"; fsType = "ext4"; neededForBoot = true; }; };
+    says = "${says}enable: \"/usr/local/lib\" is mounted inside of a folder";
+    mended.fileSystems = elsewhere [ "/usr/local/lib" ];
+  };
+  "a file system in the store" = {
+    more = true;
+    broken = with' (mounts [ "/nix/store/00000000000000000000000000000000-cache" ]);
+    says = "${says}enable: \"/nix/store/00000000000000000000000000000000-cache\" is mounted inside of a folder";
+    mended.fileSystems = elsewhere [ "/nix/store/00000000000000000000000000000000-cache" ];
   };
   "a shell in production" = {
     broken = with' { boot.touchstone.signing = { method = "install"; key = "/keys/db.key"; inherit certificate; }; boot.initrd.verify.onFailure = "shell"; };

@@ -53,5 +53,11 @@ in
     };
   };
 
-  config.system.name = lib.mkDefault config.networking.hostName;
+  config = {
+    system.name = lib.mkDefault config.networking.hostName;
+
+    # Of nixos/lib/utils.nix at 0229f9ed9a89: what the initrd mounts.
+    _module.args.utils.fsNeededForBoot = fileSystem: fileSystem.neededForBoot
+      || builtins.elem fileSystem.mountPoint [ "/" "/nix" "/nix/store" "/var" "/var/log" "/var/lib" "/var/lib/nixos" "/etc" "/usr" ];
+  };
 }
