@@ -11,16 +11,17 @@
     in
     {
       # The static binary: the command line, and the builder of everything below. `touchstone-full` is the command line for people
-      # whose keys are in a PKCS#11 token or a TPM: dynamically linked, as what it loads must be.
+      # whose keys are in a PKCS#11 token or a TPM: dynamically linked, as what it loads must be. `touchstone-nix` is the plugin for this
+      # nixpkgs' Nix (docs/plugin.md), `libtouchstone` the C library (docs/c-abi.md).
       packages = forEachSystem (system: rec {
-        inherit (package system) touchstone touchstone-full touchstone-stage1 probe;
+        inherit (package system) touchstone touchstone-full touchstone-stage1 touchstone-nix libtouchstone probe;
         default = touchstone;
       });
 
       # Touchstone's Nix functions, by system: mkBootspec, mkUki, signPe, preparePe, unsignPe, predictPcrs,
       # referenceDocument, pcrlockFiles, mkManifest, signManifest,
       # mkEsl, signUpdate, prepareUpdate, mkBootArtifacts, mkSealedGeneration, mkSigningRequests, signRequests, and for NixOS
-      # configurations bootspecOf and bootArtifactsOf.
+      # configurations bootspecOf and bootArtifactsOf. `values` are computed while Nix evaluates, `answers` are the same as files (docs/plugin.md).
       # `checks` has checks for your own flake (docs/checks.md): by system, and as lib.checks with `system` as one more argument.
       lib = forEachSystem
         (system:
@@ -33,15 +34,18 @@
       };
 
       # What makes a NixOS configuration's boot artifacts (`boot.touchstone.…`: docs/nixos.md), with this flake's program.
-      nixosModules.default = { lib, pkgs, ... }: {
+      nixosModules.default = { config, lib, pkgs, ... }: {
         _class = "nixos";
         imports = [ ./nixos-modules ];
         boot.touchstone.package = lib.mkDefault self.packages.${pkgs.stdenv.buildPlatform.system}.touchstone;
         boot.loader.touchstone.packages = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system};
+        # A plugin is a part of the Nix that loads it: compiled for that one, by the nixpkgs that it comes from.
+        boot.touchstone.plugin.package = lib.mkDefault
+          ((import ./nix-plugin/package.nix { inherit pkgs; }).touchstone-nix.override { nix = config.nix.package; });
       };
 
       overlays.default = final: prev: {
-        inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone touchstone-full touchstone-stage1;
+        inherit (import ./nix-plugin/package.nix { pkgs = final; }) touchstone touchstone-full touchstone-stage1 touchstone-nix libtouchstone;
       };
 
       # Boot artifacts of real generations, made from nixpkgs' kernel and systemd; `cargo xtask test` makes the same from Debian's.

@@ -1,13 +1,14 @@
 # What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs, beside the launcher of sealed generations and the installer;
-# `touchstone-full`, dynamic, with them, beside the installer; `touchstone-stage1`, static, what verified initrds begin with; and `probe`, static,
-# the guest and builder of the boot checks.
+# `touchstone-full`, dynamic, with them, beside the installer; `touchstone-stage1`, static, what verified initrds begin with; `touchstone-nix`, the
+# plugin, for one Nix; `libtouchstone`, the C library; and `probe`, static, the guest and builder of the boot checks.
 { pkgs }:
 
 let
   inherit (builtins.fromTOML (builtins.readFile ../Cargo.toml)) workspace;
 
   # `rustPlatform` decides how it is linked, `program` is cargo's name of it; `others` are built into the same package.
-  build = { rustPlatform, pname, program ? pname, others ? [ ], description, ... }@arguments: rustPlatform.buildRustPackage ({
+  build = { pname, program ? pname, ... }@arguments: package (arguments // { inherit program; meta.mainProgram = program; });
+  package = { rustPlatform, pname, program, others ? [ ], description, meta ? { }, ... }@arguments: rustPlatform.buildRustPackage ({
     inherit pname;
     inherit (workspace.package) version;
     src = builtins.path {
@@ -24,10 +25,22 @@ let
     meta = {
       inherit description;
       license = [ pkgs.lib.licenses.mit pkgs.lib.licenses.asl20 ];
-      mainProgram = program;
       platforms = [ "x86_64-linux" "aarch64-linux" ];
-    };
-  } // removeAttrs arguments [ "rustPlatform" "program" "others" "description" ]);
+    } // meta;
+  } // removeAttrs arguments [ "rustPlatform" "program" "others" "description" "meta" ]);
+
+  # A library, which is loaded into programs of others: it unwinds.
+  library = { rustPlatform, ... }@arguments: package ({ buildType = "release"; } // arguments);
+
+  pkgConfigFile = pkgs.writeText "touchstone.pc" ''
+    Name: touchstone
+    Description: Boot trust for NixOS: every operation of Touchstone, as bytes in and bytes out
+    URL: ${workspace.package.repository}
+    Version: ${workspace.package.version}
+    Cflags: -I@out@/include
+    Libs: -L@out@/lib -ltouchstone
+    Libs.private: -lgcc_s -lpthread -lm -ldl
+  '';
 
   static = { inherit (pkgs.pkgsStatic) rustPlatform; buildType = "static"; };
 in
@@ -56,6 +69,40 @@ in
     pname = "touchstone-stage1";
     description = "Gate of a verified initrd, and verifier of the system's closure";
   });
+  # It fits the Nix for which it is compiled: `touchstone-nix.override { nix = config.nix.package; }`.
+  touchstone-nix = pkgs.lib.makeOverridable
+    ({ nix }: library {
+      inherit (pkgs) rustPlatform;
+      pname = "touchstone-nix";
+      program = "touchstone-nix";
+      others = [ "touchstone-nix-front" ];
+      description = "Boot trust for NixOS: plugin by which Nix computes values while it evaluates";
+      nativeBuildInputs = [ pkgs.pkg-config ];
+      buildInputs = [ nix pkgs.boost pkgs.nlohmann_json ];
+      # Nix may be told the folder of a plugin, of which it loads whatever lies there.
+      postInstall = ''
+        mkdir --parents $out/lib/nix/plugins $out/lib/touchstone-nix
+        mv $out/lib/libtouchstone_nix.so $out/lib/nix/plugins/libtouchstone-nix.so
+        mv $out/lib/libtouchstone_nix_inner.so $out/lib/touchstone-nix/libtouchstone-nix-inner.so
+      '';
+      passthru = { inherit nix; nixVersion = pkgs.lib.getVersion nix; };
+    })
+    { inherit (pkgs) nix; };
+
+  libtouchstone = library {
+    inherit (pkgs) rustPlatform;
+    pname = "libtouchstone";
+    program = "touchstone-capi";
+    description = "Boot trust for NixOS: C library";
+    postInstall = ''
+      mv $out/lib/libtouchstone.so $out/lib/libtouchstone.so.1
+      ln --symbolic libtouchstone.so.1 $out/lib/libtouchstone.so
+      install -D --mode=644 rust/doors/capi/include/touchstone.h $out/include/touchstone.h
+      install -D --mode=644 ${pkgConfigFile} $out/lib/pkgconfig/touchstone.pc
+      substituteInPlace $out/lib/pkgconfig/touchstone.pc --replace-fail @out@ $out
+    '';
+  };
+
   probe = build (static // {
     pname = "touchstone-probe";
     description = "Guest and builder of Touchstone's boot checks";

@@ -1,5 +1,5 @@
 # Touchstone's NixOS modules: import this file, or `nixosModules.default` of the flake, which sets `boot.touchstone.package` as well.
-# Nothing changes until `boot.touchstone.enable = true`.
+# Nothing changes until `boot.touchstone.enable = true` (or, for the plugin, `boot.touchstone.plugin.enable = true`).
 {
   imports = [
     ./touchstone.nix
@@ -13,5 +13,6 @@
     ./boot-counting.nix
     ./interpreterless.nix
     ./verify.nix
+    ./nix-plugin.nix
   ];
 }

@@ -14,6 +14,10 @@ let
   package = derivation { name = "touchstone"; system = "x86_64-linux"; builder = "/not-a-real-builder"; };
   installers = lib.genAttrs [ "touchstone" "touchstone-full" "touchstone-stage1" ] (name: derivation { name = "${name}-installer"; system = "x86_64-linux"; builder = "/not-a-real-builder"; });
 
+  # Nobody builds this either.
+  pluginFor = nix: derivation { name = "touchstone-nix"; system = "x86_64-linux"; builder = "/not-a-real-builder"; inherit nix; }
+    // { nixVersion = lib.getVersion nix; };
+
   base = {
     boot.touchstone.enable = lib.mkDefault true;
     boot.loader.grub.enable = lib.mkDefault false;
@@ -26,7 +30,10 @@ let
     system = "x86_64-linux";
     modules = [ ../../nixos-modules base machine module ];
   }).config;
-  packaged = { boot.touchstone = { inherit package; }; boot.loader.touchstone.packages = installers; };
+  packaged = { config, ... }: {
+    boot.touchstone = { inherit package; plugin.package = lib.mkDefault (pluginFor config.nix.package); };
+    boot.loader.touchstone.packages = installers;
+  };
   configOf = module: bareOf { imports = [ module packaged ]; };
 
   # The same with the files of a newer nixpkgs, or of one that has none of them.
@@ -41,7 +48,7 @@ let
   };
 
   tools = {
-    inherit lib minimal package installers bareOf configOf newerOf olderOf crossPkgs;
+    inherit lib minimal package installers pluginFor bareOf configOf newerOf olderOf crossPkgs;
 
     # A specialisation that inherits nothing.
     orphan = { inheritParentConfig = false; configuration = { imports = [ machine ]; boot.loader.grub.enable = false; }; };
@@ -80,4 +87,5 @@ in
   bootCounting = topic ./cases/boot-counting.nix;
   interpreterless = topic ./cases/interpreterless.nix;
   verify = topic ./cases/verify.nix;
+  nixPlugin = topic ./cases/nix-plugin.nix;
 }

@@ -14,7 +14,7 @@ let
       inputs = (arguments.nativeBuildInputs or [ ]) ++ (arguments.buildInputs or [ ]);
       name = "${arguments.pname}-${arguments.version}";
     in
-    derivation { inherit name system inputs; builder = "/not-a-real-package"; } // arguments;
+    derivation { inherit name system inputs; builder = "/not-a-real-package"; } // arguments // (arguments.passthru or { });
 
   packages = {
     inherit lib system placeholder rustPlatform;
@@ -24,6 +24,7 @@ let
       inherit (packages) stdenv;
     };
     systemd = placeholder "systemd" { version = "258.2"; };
+    nix = placeholder "nix-2.31.2" { pname = "nix"; version = "2.31.2"; };
     pkgsStatic = { inherit rustPlatform; };
     buildPackages = packages;
     writeText = placeholder: text: derivation { name = placeholder; inherit system text; builder = "/not-a-real-package"; };
@@ -32,6 +33,6 @@ let
     OVMF = { fd = placeholder "OVMF" { }; override = _: packages.OVMF; };
     testers.runNixOSTest = import ./nixos/lib/testing.nix { inherit lib; pkgs = packages; };
     writeShellApplication = { name, runtimeInputs, text }: placeholder name { };
-  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" "qemu_test" "caddy" "bashInteractive" ] (name: placeholder name { });
+  } // lib.genAttrs [ "rustup" "apt" "dpkg" "gnupg" "util-linux" "pkg-config" "tpm2-tss" "p11-kit" "boost" "nlohmann_json" "qemu_test" "caddy" "bashInteractive" ] (name: placeholder name { });
 in
 packages

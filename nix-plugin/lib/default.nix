@@ -19,18 +19,29 @@ let
   output = { "$output" = "out"; };
   closure = { "$attribute" = "closure"; };
 
-  # A derivation that performs `operation`. With `closureOf`, the whole closure of that path (or of several), with its NAR hashes,
-  # reaches the request as the attribute `closure`.
+  built = attributes: derivation (attributes // {
+    inherit system;
+    builder = "${touchstone}/bin/touchstone";
+    args = [ "builder" ];
+    __structuredAttrs = true;
+  });
+
+  # A derivation that performs `operation`, which writes a file or a folder. With `closureOf`, the whole closure of that path (or of
+  # several), with its NAR hashes, reaches the request as the attribute `closure`.
   perform = { operation, name, request, closureOf ? null }:
-    derivation ({
-      inherit name system;
-      builder = "${touchstone}/bin/touchstone";
-      args = [ "builder" ];
-      __structuredAttrs = true;
+    built ({
+      inherit name;
       request = withoutNulls request // { inherit operation output; };
     } // (if closureOf == null then { } else {
       exportReferencesGraph.closure = if builtins.isList closureOf then closureOf else [ closureOf ];
     }));
+
+  # A derivation whose output is what `operation` answers.
+  answer = { operation, request }: built {
+    name = "${operation}.json";
+    request = withoutNulls request // { inherit operation; };
+    answer = output;
+  };
 
   keyString = what: key:
     if isPath key then
@@ -68,6 +79,14 @@ let
   nameOf = path:
     let base = baseNameOf (unsafeDiscardStringContext "${path}");
     in path.name or (substring 33 (stringLength base) base);
+
+  # What `measure.predict` is asked for.
+  predicted = { artifacts ? null, specialisations ? [ ], ... }@request:
+    (if artifacts == null then { } else {
+      loader = "${artifacts}/loader.efi";
+      entries = [{ name = "the generation"; uki = "${artifacts}/uki.efi"; }]
+      ++ map (inner: { name = "specialisation ${inner}"; uki = "${artifacts}/specialisation/${inner}/uki.efi"; }) specialisations;
+    }) // removeAttrs request [ "artifacts" "specialisations" ];
 
   # Generations by name, as requests list them.
   named = generations: map (name: { inherit name; prediction = "${generations.${name}}"; }) (attrNames generations);
@@ -130,15 +149,11 @@ in
   # Of one UKI, `uki`, or of all that the boot menu offers: `entries = [ { name; uki; extra = { "NAME on the ESP" = file; }; } ]`, and
   # `{ name; linux = { kernel; initrds = [ { path; file; } ]; options; }; }`. `shared` are files below loader/ on the ESP.
   # Of a whole generation: `artifacts` (made by mkBootArtifacts) and the names of its `specialisations`, which become the entries.
-  predictPcrs = { name ? "pcrs.json", artifacts ? null, specialisations ? [ ], ... }@request:
+  predictPcrs = { name ? "pcrs.json", ... }@request:
     perform {
       inherit name;
       operation = "measure.predict";
-      request = (if artifacts == null then { } else {
-        loader = "${artifacts}/loader.efi";
-        entries = [{ name = "the generation"; uki = "${artifacts}/uki.efi"; }]
-          ++ map (inner: { name = "specialisation ${inner}"; uki = "${artifacts}/specialisation/${inner}/uki.efi"; }) specialisations;
-      }) // removeAttrs request [ "name" "artifacts" "specialisations" ];
+      request = predicted (removeAttrs request [ "name" ]);
     };
 
   # referenceDocument { generations, pcrs ? …, banks ? …, format ? "touchstone", measurements ? false, mixtures ? false, split ? false }
@@ -159,6 +174,12 @@ in
       operation = "pcrlock.create";
       request = { generations = named generations; };
     };
+
+  # Values while Nix evaluates, by the plugin or by builds, and derivations of the same answers: `values` and `answers` (./values.nix).
+  inherit (import ./values.nix {
+    inherit answer predicted system;
+    inherit ((builtins.fromTOML (builtins.readFile ../../Cargo.toml)).workspace.package) version;
+  }) answers values;
 
   # Checks for a flake's own `checks` (./checks.nix).
   checks = import ./checks.nix { inherit perform named; };

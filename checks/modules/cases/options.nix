@@ -1,5 +1,5 @@
 # Defaults, and values of a wrong type.
-{ lib, is, configOf, evaluates, files, ... }:
+{ lib, is, configOf, evaluates, files, pluginFor, ... }:
 
 let
   plain = configOf { };
@@ -21,6 +21,7 @@ let
     "Secure Boot variables without KEK" = { measuredBoot.secureBootVariables = { PK = files."PK.esl"; db = files."db.esl"; }; };
     "an unknown Secure Boot variable" = { measuredBoot.secureBootVariables = { PK = files."PK.esl"; KEK = files."KEK.esl"; db = files."db.esl"; MokList = files."db.esl"; }; };
     "an unknown step of the boot" = { measuredBoot.bootPath.grub = files."shim.efi"; };
+    "a plugin that is a path" = { plugin = { enable = true; package = "/run/plugin.so"; }; };
     "an option that does not exist" = { agent.enable = true; };
   };
 
@@ -52,6 +53,7 @@ in
       sealed = { enable = false; inside = false; };
       interpreterless = { enable = false; allow = [ ]; };
       bootspec.v2.enable = true;
+      plugin = { enable = false; package = pluginFor plain.nix.package; };
     }
     (settingsOf plain);
   "the menu's editor is NixOS' matter where nothing is measured" = is true plain.boot.loader.systemd-boot.editor;

@@ -10,6 +10,7 @@ let
     ../modules/interpreters.nix
     ../modules/loaders.nix
     ../modules/machine.nix
+    ../modules/nix.nix
     ../modules/services.nix
     ../modules/units.nix
     { nixpkgs = lib.mkIf (system != null) { hostPlatform = lib.mkDefault system; }; }

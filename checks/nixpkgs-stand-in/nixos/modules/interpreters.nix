@@ -3,7 +3,6 @@
 #   system/activation/nixos-init.nix       036e02bd13be
 #   services/system/userborn.nix           2673362ab77e
 #   system/boot/systemd/sysusers.nix       02d79c9c8bcb
-#   services/system/nix-daemon.nix         025640dcb727
 #   system/activation/top-level.nix        01502f439c6a (forbiddenDependenciesRegexes)
 #   environment.shell.enable, programs.bash.enable, security.enableWrappers as profiles/bashless.nix (30f6c6982ed6) sets them
 { lib, ... }:
@@ -20,7 +19,6 @@ in
     system.nixos-init.enable = off;
     services.userborn.enable = off;
     systemd.sysusers.enable = off;
-    nix.enable = on;
     environment.shell.enable = on;
     programs.bash.enable = on;
     security.enableWrappers = on;

@@ -66,9 +66,11 @@ fn the_flake_passes_its_check_and_shows_what_it_has() {
                 "packages",
                 vec![
                     "default",
+                    "libtouchstone",
                     "probe",
                     "touchstone",
                     "touchstone-full",
+                    "touchstone-nix",
                     "touchstone-stage1",
                 ],
             ),

@@ -15,7 +15,7 @@ use touchstone_harness::nix::output;
 use crate::support::Work;
 
 /// The topics, and how many claims each has at least: so that none is lost unseen.
-const TOPICS: [(&str, usize); 10] = [
+const TOPICS: [(&str, usize); 11] = [
     ("artifacts", 30),
     ("assertions", 150),
     ("bootCounting", 24),
@@ -23,6 +23,7 @@ const TOPICS: [(&str, usize); 10] = [
     ("generation", 15),
     ("interpreterless", 18),
     ("loader", 38),
+    ("nixPlugin", 13),
     ("options", 20),
     ("sealed", 24),
     ("verify", 30),
@@ -137,4 +138,9 @@ fn a_system_without_interpreters_is_one_option() {
 #[test]
 fn the_initrd_verifies_by_what_the_options_say_before_anything_of_the_root() {
     assert_topic("verify");
+}
+
+#[test]
+fn nix_is_told_of_a_plugin_that_is_compiled_for_it() {
+    assert_topic("nixPlugin");
 }

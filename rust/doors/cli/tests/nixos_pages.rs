@@ -118,7 +118,7 @@ fn the_nix_of_the_page_about_nixos_evaluates() {
             "{artifacts}"
         );
     }
-    assert_eq!(parts.len(), 10, "{parts:?}");
+    assert_eq!(parts.len(), 11, "{parts:?}");
     let sealed = |part: &&Value| part["toplevel"].as_str().unwrap().ends_with("-sealed.drv");
     assert_eq!(parts.iter().filter(sealed).count(), 2);
     let without = parts.iter().filter(|part| part["artifacts"].is_null());

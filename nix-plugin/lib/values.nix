@@ -1,0 +1,89 @@
+# Values, computed while Nix evaluates: by the plugin where Nix has loaded it (`builtins.touchstone`), else by a build whose answer is read
+# back (import-from-derivation). Values and their contexts are the same through both doors, and so is all that is derived from them.
+# docs/plugin.md.
+#
+#   answer      { operation, request } → the derivation that writes the operation's answer, as JSON
+#   predicted   the arguments of predictPcrs → the request of measure.predict
+#   system      where the builds run
+#   version     of this library
+{ answer, predicted, system, version }:
+
+let
+  inherit (builtins) foldl' fromJSON isAttrs isList isString map mapAttrs readFile substring toJSON unsafeDiscardStringContext;
+
+  # Every function: what it is called in `builtins.touchstone`, which operation it is, what it makes of its argument, and whether the
+  # operation reads the files that the request names.
+  each = make:
+    let
+      function = path: operation: make { inherit path operation; requestOf = request: request; reads = true; };
+    in
+    {
+      # bootspec { toplevel, init, initrds, kernel, kernelParams, label, … }: the fields of mkBootspec → { document; v1LeftOut ? }.
+      bootspec = make {
+        path = [ "bootspec" ];
+        operation = "bootspec.emit";
+        requestOf = generation: { inherit system; } // generation;
+        reads = false;
+      };
+      # predictPcrs { loader ? null, uki ? null, …, measure }: as the function that makes a file → { leaves; assumptions }.
+      predictPcrs = make { path = [ "predictPcrs" ]; operation = "measure.predict"; requestOf = predicted; reads = true; };
+      # verify { file, db, dbx ? null, … } → whether firmware would start the image, and why.
+      verify = function [ "verify" ] "pe.verify";
+      parse = {
+        # { file } → what a boot.json says.
+        bootspec = function [ "parse" "bootspec" ] "bootspec.show";
+        # { file, … } → what a PE image consists of.
+        pe = function [ "parse" "pe" ] "uki.inspect";
+        # { file } → the events of a firmware's log.
+        eventLog = function [ "parse" "eventLog" ] "eventlog.show";
+        # { path } → the parts of a store path's name. The file need not be there.
+        storePath = make { path = [ "parse" "storePath" ]; operation = "store.path"; requestOf = request: request; reads = false; };
+        # { file } → what a TPM policy, or a set of signatures, admits.
+        pcrPolicy = function [ "parse" "pcrPolicy" ] "policy.show";
+      };
+    };
+
+  withoutOutput = request:
+    if (request.output or null) != null then
+      throw "touchstone: a value has no output: use the library's function of that name that makes a file, or leave out `output`"
+    else request;
+
+  # Every string in `value` with the context of the string `carrier`; names of attributes have none.
+  carrying = carrier:
+    let
+      context = substring 0 0 carrier;
+      carried = value:
+        if isString value then context + value
+        else if isList value then map carried value
+        else if isAttrs value then mapAttrs (_: carried) value
+        else value;
+    in
+    carried;
+
+  byPlugin = { path, requestOf, ... }: request:
+    foldl' (set: name: set.${name}) builtins.touchstone path (withoutOutput (requestOf request));
+
+  byBuilder = { operation, requestOf, reads, ... }: request:
+    let
+      asked = withoutOutput (requestOf request);
+      text = toJSON asked;
+      # What is not read need not be built for the answer.
+      enough = if reads then asked else fromJSON (unsafeDiscardStringContext text);
+      answered = readFile (answer { inherit operation; request = enough; });
+    in
+    carrying text (fromJSON (unsafeDiscardStringContext answered));
+
+  door =
+    if !(builtins ? touchstone) then "builder"
+    else if builtins.touchstone.version == version then "plugin"
+    else
+      (builtins.warn or builtins.trace) ''
+        touchstone: the plugin that Nix has loaded is of Touchstone ${builtins.touchstone.version}, and this library is ${version}: values are built
+        instead. Load the plugin of the same flake (docs/plugin.md).'' "builder";
+in
+{
+  values = { inherit door; } // each (if door == "plugin" then byPlugin else byBuilder);
+
+  # The same functions, whose results are derivations: of each the output is the answer, as JSON. Nothing is built while Nix evaluates.
+  answers = each ({ operation, requestOf, ... }: request: answer { inherit operation; request = withoutOutput (requestOf request); });
+}
