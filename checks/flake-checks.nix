@@ -39,6 +39,9 @@ in
   esp-fits = checks.espFits { artifacts = [ generation1 generation2 ]; size = "512M"; };
   no-secrets-in-store = checks.noSecretsInStore { inherit (generations.bootspecs.generation2) toplevel; };
 
+  # Values while Nix evaluates, beside what is built.
+  evaluation = import ./evaluated.nix { inherit (generations) lib; inherit (self.packages.${system}) probe; inherit system; };
+
   # What boots, and our own programs that install it, with all that they need.
   no-interpreters = checks.noInterpreters {
     toplevel = generations.sealed.generation2;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{initrd, many, parts, switch, toplevel};
+use crate::{initrd, many, parts, same, switch, toplevel};
 
 /// What is common to all modes.
 #[derive(Deserialize)]
@@ -27,6 +27,7 @@ enum Work {
     Recorders(switch::Attributes),
     Many(many::Attributes),
     Parts(parts::Attributes),
+    Same(same::Attributes),
 }
 
 /// Builds what the attribute file asks for.
@@ -51,6 +52,7 @@ fn build(attributes: &Path) -> Result<()> {
     match attributes.work {
         Work::Many(work) => many::build(&work, &attributes.outputs),
         Work::Parts(work) => parts::build(&work, &attributes.outputs),
+        Work::Same(work) => same::build(&work, out),
         Work::Initrd(work) => initrd::build(&work, out),
         Work::Toplevel(work) => toplevel::build(&work, out),
         Work::Recorders(work) => switch::build(&work, out),
@@ -59,7 +61,7 @@ fn build(attributes: &Path) -> Result<()> {
 
 fn parse(text: &[u8]) -> Result<Attributes> {
     serde_json::from_slice(text)
-        .context("the attributes are not as the README says (mode = \"initrd\", \"toplevel\", \"recorders\", \"many\" or \"parts\", each with its own)")
+        .context("the attributes are not as the README says (mode = \"initrd\", \"toplevel\", \"recorders\", \"many\", \"parts\" or \"same\", each with its own)")
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod parts;
 mod peers;
 mod programs;
 mod report;
+mod same;
 mod smbios;
 mod stages;
 mod switch;

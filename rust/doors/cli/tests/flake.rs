@@ -90,6 +90,7 @@ fn checks_of(system: &str) -> Vec<&'static str> {
         "artifacts-verify-sealed",
         "bootspec-valid",
         "esp-fits",
+        "evaluation",
         "generation1",
         "generation2",
         "generation2-sealed",
