@@ -50,6 +50,37 @@ let
 
   units = import ../../../nixos-modules/verify-units.nix { };
   dropIns = package: lib.removePrefix "etc/systemd/system/" package.path;
+  linesWith = prefix: config: map (lib.removePrefix "Before=") (filter (lib.hasPrefix prefix) (lib.splitString "\n" (unitOf config)));
+
+  # In docs/stage1-units.md.
+  rootUnits = [
+    "initrd-cleanup.service"
+    "initrd-find-etc.service"
+    "initrd-find-nixos-closure.service"
+    "initrd-fs.target"
+    "initrd-nixos-activation.service"
+    "initrd-parse-etc.service"
+    "initrd-switch-root.service"
+    "initrd.target"
+    "run-etc\\x2dmetadata.mount"
+    "run-nixos\\x2detc\\x2dmetadata.mount"
+    "rw-etc.service"
+    "sysroot-etc.mount"
+    "systemd-tmpfiles-setup-sysroot.service"
+  ];
+
+  nixosInit = with' { system.nixos-init.enable = true; services.userborn.enable = true; };
+  mutable = with' { system.etc.overlay.mutable = mkForce true; boot.initrd.verify.allowMutableEtc = true; };
+  # The services of the initrd that NixOS has a name of its own for.
+  servicesOf = config: map (name: "${name}.service")
+    (filter (name: lib.hasPrefix "initrd-" name || name == "rw-etc") (attrNames config.boot.initrd.systemd.services));
+  addedTo = config: {
+    unit = unitOf config;
+    conf = conf config;
+    init = config.boot.initrd.systemd.contents."/init".source;
+    additions = map (package: package.name) config.boot.initrd.systemd.packages;
+    failing = failing config;
+  };
 in
 {
   "off by default, and then the initrd is NixOS' own" = is [ false false false ]
@@ -102,10 +133,11 @@ in
     }));
 
   "the unit is the one of the pure function" = is units.units."touchstone-verify.service" (unitOf plain);
-  "everything that runs something of the root waits for it, and needs it" = is [ ]
-    (filter
-      (name: !lib.all (line: lib.hasInfix "${line}=touchstone-verify.service\n" (units.dropIns.${name} or "")) [ "Requires" "After" ])
-      [ "initrd-find-nixos-closure.service" "initrd-find-etc.service" "initrd-nixos-activation.service" "initrd-parse-etc.service" "initrd-switch-root.service" "sysroot-etc.mount" ]);
+  "everything that runs, mounts or reads something of the root waits for it, and needs it" = is rootUnits
+    (filter (name: lib.all (line: lib.hasInfix "${line}=touchstone-verify.service\n" units.dropIns.${name}) [ "Requires" "After" ]) (attrNames units.dropIns));
+  "and it says so itself" = is rootUnits (lib.naturalSort (lib.splitString " " (lib.head (linesWith "Before=initrd" plain))));
+  "what NixOS' own initrd has for the root is among these, with nixos-init and without" = is [ [ ] [ ] [ ] ]
+    (map (config: lib.subtractLists rootUnits (servicesOf config)) [ plain nixosInit mutable ]);
   "it sees what is mounted where systemd reads" = is true
     (lib.hasInfix "\nRequiresMountsFor=/sysroot/nix/store /sysroot/nix/var/touchstone/manifests /sysroot/nix/var/nix/profiles/default /sysroot/usr/lib /sysroot/usr/local\n" (unitOf plain));
   "a /usr of its own is mounted by the initrd, and what lies beside these folders does not matter" = is [ ]
@@ -140,9 +172,16 @@ in
   "secrets of the initrd are refused, as in any image that is signed" = is true
     (lib.any (lib.hasInfix "boot.initrd.secrets would be appended") (failing (with' { boot.initrd.secrets."/etc/key" = "/etc/key"; })));
   "a sealed generation is verified as well" = is [ ] (failing sealed);
-  "with nixos-init, the units are the same" = is (unitOf plain) (unitOf (with' { system.nixos-init.enable = true; services.userborn.enable = true; }));
+  "with nixos-init, the initrd is given the same, and nothing is in the way" = is (addedTo plain) (addedTo nixosInit);
 } // lib.optionalAttrs minimal {
   "the additions to the units of others are those of the pure function" = is
     (lib.mapAttrs' (name: lib.nameValuePair "${name}.d/touchstone-verify.conf") units.dropIns)
     (lib.listToAttrs (map (package: lib.nameValuePair (dropIns package) package.text) plain.boot.initrd.systemd.packages));
+  "nixos-init has other units in the initrd, and an /etc on the disk one more" = is
+    [
+      [ "initrd-find-etc.service" "initrd-find-nixos-closure.service" "initrd-nixos-activation.service" "initrd-switch-root.service" ]
+      [ "initrd-find-etc.service" "initrd-switch-root.service" ]
+      [ "initrd-find-etc.service" "initrd-find-nixos-closure.service" "initrd-nixos-activation.service" "initrd-switch-root.service" "rw-etc.service" ]
+    ]
+    (map servicesOf [ plain nixosInit mutable ]);
 } // lib.mapAttrs' (what: settings: lib.nameValuePair "refused: ${what}" (is false (evaluates (valuesOf settings)))) refused

@@ -1,5 +1,6 @@
 # Systemd in the initrd: options with the types and defaults of nixpkgs. From nixos:
-#   modules/system/boot/systemd/initrd.nix   00e6b22b508f; of its services, two options
+#   modules/system/boot/systemd/initrd.nix   00e6b22b508f; of its services, two options, and the names of those that touch the root
+#   modules/system/etc/etc-activation.nix    0a1ac06e40e7; of its services the names; which there are with nixos-init is of later releases
 #   modules/system/boot/systemd/tpm2.nix     517dd30cf792
 #   modules/tasks/filesystems.nix            0148e16d1446 (managerEnvironment.SYSTEMD_SYSROOT_FSTAB)
 #   lib/systemd-types.nix                    of the same releases (contents, units)
@@ -10,6 +11,15 @@ let
   option = type: default: mkOption { inherit type default; };
   sets = submodule: option (types.attrsOf (types.submodule submodule)) { };
   cfg = config.boot.initrd.systemd;
+
+  inherit (config.system) nixos-init;
+  inherit (config.system.etc) overlay;
+  oneshot = lib.genAttrs (
+    [ "initrd-switch-root" ]
+    ++ lib.optionals (!nixos-init.enable) [ "initrd-find-nixos-closure" "initrd-nixos-activation" ]
+    ++ lib.optional overlay.enable "initrd-find-etc"
+    ++ lib.optional (overlay.enable && overlay.mutable) "rw-etc"
+  );
 in
 {
   options.boot.initrd.systemd = {
@@ -46,6 +56,7 @@ in
     boot.kernelParams = [ "root=fstab" ];
     boot.initrd.systemd = {
       contents."/init".source = "${cfg.package}/lib/systemd/systemd";
+      services = oneshot (_: { serviceConfig.Type = "oneshot"; });
       managerEnvironment.SYSTEMD_SYSROOT_FSTAB = pkgs.writeText "initrd-fstab" "";
     };
   };
