@@ -87,14 +87,14 @@ pub struct Wish {
     /// One part alone
     #[arg(long)]
     pub only: Option<Part>,
-    /// Of the matrix, only machines whose names contain this
+    /// Of the matrix and of the attacks on stage 1, only machines whose names contain this
     #[arg(long, value_name = "WORDS")]
     pub like: Option<String>,
     /// An index of inputs that is taken as it is: nothing is fetched or built
     #[arg(long, value_name = "FILE")]
     pub inputs: Option<PathBuf>,
-    /// Write the matrix' table into docs/
-    #[arg(long, requires = "all", conflicts_with = "like")]
+    /// Write the tables of the matrix, which must be whole, and of the attacks into docs/
+    #[arg(long, requires = "all")]
     pub write: bool,
 }
 

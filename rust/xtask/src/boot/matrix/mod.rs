@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use touchstone_harness::Inputs;
 use touchstone_harness::progress::Stage;
 
@@ -28,6 +28,10 @@ use workshop::Workshop;
 /// # Errors
 /// When what they boot cannot be made.
 pub fn claims(inputs: &Inputs, wish: &Wish, outcome: &mut Outcome) -> Result<()> {
+    ensure!(
+        !wish.write || wish.like.is_none(),
+        "the table is of the whole matrix: write it without --like, or attacks alone by --only verify"
+    );
     let folder = tempfile::tempdir_in("/tmp")?;
     let workshop = Workshop::open(inputs, folder.path())?;
     let root = inputs.trixie();

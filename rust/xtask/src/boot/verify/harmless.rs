@@ -8,7 +8,7 @@ use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
 
 use super::workshop::{Generation, Image, Tree, Verified};
-use super::{Outcome, SIGNED, behind, ran};
+use super::{Outcome, verdict};
 
 /// Store paths that nothing refers to.
 const JUNK: u32 = 200_000;
@@ -57,9 +57,8 @@ fn boot(verified: &Verified, generation: &Generation, root: &Image) -> Result<Du
     for _ in 0..2 {
         let boot = verified.machine(generation, root)?.boot()?;
         boot.reached()?;
-        ran(&boot, &["prepare-root", "init"])?;
-        let said = boot.serial.lines().find_map(|line| behind(line, SIGNED));
-        said.context("it was not verified")?;
+        verdict::ran(&boot, &["prepare-root", "init"])?;
+        verdict::signed_first(&boot, generation.paths()?)?;
         taken.push(boot.report.uptime);
     }
     let taken = taken.into_iter().min().context("no boot")?;

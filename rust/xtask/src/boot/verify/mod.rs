@@ -16,17 +16,14 @@ mod attacks;
 mod harmful;
 mod harmless;
 mod page;
+mod verdict;
 mod workshop;
 
 use attacks::{Attack, BESIDE, HALTING, NIXOS_INIT, NO_SYSTEM, PLAIN, Scene, attacks};
 use workshop::{Generation, Tree, Verified};
 
-/// What code of the root writes on the console, with its name behind it.
-const RUNS: &str = "touchstone-root: code of the root runs: ";
-/// With what every message of the program begins.
-const PROGRAM: &str = "touchstone-stage1: ";
-/// What it says of a system that is what was signed.
-const SIGNED: &str = "touchstone-stage1: every path of the system is what was signed: ";
+/// The generation whose initrd verifies nothing.
+const UNVERIFIED: &str = "unverified";
 
 /// Boots what is as it was signed, and what is not; with `all` every attack, else one of each kind.
 pub fn claims(inputs: &Inputs, wish: &Wish, outcome: &mut Outcome) -> Result<()> {
@@ -36,9 +33,10 @@ pub fn claims(inputs: &Inputs, wish: &Wish, outcome: &mut Outcome) -> Result<()>
     let tree = verified.tree(&toplevels.collect::<Vec<_>>())?;
     let wanted = |name: &str| {
         wish.like
-            .as_ref()
-            .is_none_or(|words| name.contains(words.as_str()))
+            .as_deref()
+            .is_none_or(|words| name.contains(words))
     };
+    let before = outcome.passed + outcome.failed.len();
     for (name, runs) in clean(wish.all) {
         if wanted(name) {
             let verdict = starts(&verified, generation(&generations, name)?, &tree, runs);
@@ -55,10 +53,14 @@ pub fn claims(inputs: &Inputs, wish: &Wish, outcome: &mut Outcome) -> Result<()>
             continue;
         }
         let said = stopped(&verified, &generations, &tree, attack);
-        rows.push((attack, said.as_ref().ok().cloned()));
+        rows.push((attack.name, said.as_ref().ok().cloned()));
         let claim = format!("{}: nothing of the root runs", attack.name);
         outcome.add(&claim, said.map(drop));
     }
+    ensure!(
+        wish.only.is_none() || before < outcome.passed + outcome.failed.len(),
+        "no machine is called so, or it is one of those that boot with --all alone"
+    );
     if wish.write {
         page::write(&toolchain::checkout()?, &rows)?;
     }
@@ -70,7 +72,7 @@ fn clean(all: bool) -> Vec<(&'static str, &'static [&'static str])> {
     let scripts: &[&str] = &["prepare-root", "init"];
     let mut clean = vec![(PLAIN, scripts)];
     if all {
-        clean.push(("unverified", scripts));
+        clean.push((UNVERIFIED, scripts));
         clean.push((BESIDE, scripts));
         clean.push((NIXOS_INIT, &["init"]));
     }
@@ -78,7 +80,7 @@ fn clean(all: bool) -> Vec<(&'static str, &'static [&'static str])> {
 }
 
 fn built(verified: &Verified) -> Result<BTreeMap<&'static str, Generation>> {
-    let names = ["unverified", PLAIN, NIXOS_INIT, BESIDE, HALTING, NO_SYSTEM];
+    let names = [UNVERIFIED, PLAIN, NIXOS_INIT, BESIDE, HALTING, NO_SYSTEM];
     let generations = names.into_iter().zip(verified.build(&names)?);
     Ok(generations.collect())
 }
@@ -98,14 +100,13 @@ fn starts(verified: &Verified, generation: &Generation, tree: &Tree, runs: &[&st
     let root = verified.root(tree, |_| Ok(()))?;
     let boot = verified.machine(generation, &root)?.boot()?;
     boot.reached()?;
-    let said = boot.serial.lines().find_map(|line| behind(line, SIGNED));
+    let said = verdict::signed(&boot);
     stage.done(said.unwrap_or("not verified"));
-    ran(&boot, runs)?;
-    let is_verified = name != "unverified";
-    ensure!(
-        said.is_some() == is_verified,
-        "of the check it says {said:?}"
-    );
+    verdict::ran(&boot, runs)?;
+    match name {
+        UNVERIFIED => ensure!(said.is_none(), "of a check it says {said:?}"),
+        _ => verdict::signed_first(&boot, generation.paths()?)?,
+    }
     let comparison = Comparison::of(name, &generation.bootable.pcrs, &boot)?;
     if comparison.differences() > 0 {
         comparison.print();
@@ -151,29 +152,7 @@ fn stopped(
     };
     let machine = (attack.machine)(&scene, verified.machine(generation, &root)?)?;
     let boot = machine.refusal_expected().boot()?;
-    ran(&boot, &[])?;
-    let mut lines = boot.serial.lines().filter_map(|line| behind(line, PROGRAM));
-    let said = lines.find(|line| line.contains(attack.says));
-    let Some(said) = said else {
-        let tail: Vec<&str> = boot.serial.lines().rev().take(12).collect();
-        bail!(
-            "it does not say `{}`; last on its console: {tail:#?}",
-            attack.says
-        );
-    };
+    let said = verdict::stopped(&boot, attack.says)?;
     stage.done(said);
     Ok(said.to_owned())
-}
-
-/// What stands behind these words on a line, which the kernel may have begun.
-fn behind<'l>(line: &'l str, words: &str) -> Option<&'l str> {
-    line.split_once(words).map(|(_, behind)| behind.trim())
-}
-
-/// Whether of the root these ran, in this order.
-fn ran(boot: &Boot, expected: &[&str]) -> Result<()> {
-    let lines = boot.serial.lines();
-    let names: Vec<&str> = lines.filter_map(|line| line.strip_prefix(RUNS)).collect();
-    ensure!(names == expected, "of the root ran {names:?}");
-    Ok(())
 }

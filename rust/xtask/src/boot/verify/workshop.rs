@@ -334,6 +334,16 @@ pub struct Generation {
     pub manifest: PathBuf,
 }
 
+impl Generation {
+    /// How many paths the system has, by its manifest: one a line, which begins with it.
+    pub fn paths(&self) -> Result<usize> {
+        let file = &self.manifest;
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let lines = text.lines();
+        Ok(lines.filter(|line| line.starts_with("{\"path\":")).count())
+    }
+}
+
 /// An image of what a system has as `/etc`, with a file that says so.
 fn etc_image(programs: &Root, folder: &Path) -> Result<PathBuf> {
     let (tree, image) = (folder.join("etc"), folder.join("etc.img"));

@@ -16,11 +16,13 @@ const PROGRAM: &str = "usr/bin/systemctl";
 /// The store path with both.
 const SOFTWARE: &str = "debian-systemd";
 
-const NOT_SIGNED: &str = "is not what was signed: its NAR has";
+/// Of the store path with both; the names say which path it is, so that nothing else that is wrong with a root passes for an attack.
+const CHANGED: &str = "-debian-systemd is not what was signed: its NAR has";
+const LONGER: &str = "-debian-systemd is not what was signed: its NAR has more than";
 
 /// In the order of the page.
 pub const ATTACKS: &[Attack] = &[
-    on_root("a flipped byte in a library", NOT_SIGNED, |tree| {
+    on_root("a flipped byte in a library", CHANGED, |tree| {
         let file = fs::canonicalize(tree.store_path(SOFTWARE)?.join(LIBRARY))?;
         let mut bytes = fs::read(&file)?;
         let middle = bytes.len() / 2;
@@ -30,36 +32,36 @@ pub const ATTACKS: &[Attack] = &[
     .always(),
     on_root(
         "the same where nixos-init starts the system",
-        NOT_SIGNED,
+        LONGER,
         |tree| {
             let file = fs::canonicalize(tree.store_path(SOFTWARE)?.join(LIBRARY))?;
             harmful::append(&file, b"\0")
         },
     )
     .of(NIXOS_INIT),
-    on_root(
-        "a new file in a store path",
-        "is not what was signed: its NAR has more than",
-        |tree| {
-            Ok(fs::write(
-                tree.store_path(SOFTWARE)?.join("usr/bin/new"),
-                "new",
-            )?)
-        },
-    ),
-    on_root("a link that leads elsewhere", NOT_SIGNED, |tree| {
-        let link = tree
-            .store_path("touchstone-system-verified")?
-            .join("kernel");
-        let target = fs::read_link(&link)?;
-        fs::remove_file(&link)?;
-        // As long as before: it is the content that tells.
-        let other: String = target.to_string_lossy().replace("linux", "other");
-        Ok(symlink(other, link)?)
+    on_root("a new file in a store path", LONGER, |tree| {
+        Ok(fs::write(
+            tree.store_path(SOFTWARE)?.join("usr/bin/new"),
+            "new",
+        )?)
     }),
     on_root(
+        "a link that leads elsewhere",
+        "-touchstone-system-verified is not what was signed: its NAR has",
+        |tree| {
+            let link = tree
+                .store_path("touchstone-system-verified")?
+                .join("kernel");
+            let target = fs::read_link(&link)?;
+            fs::remove_file(&link)?;
+            // As long as before: it is the content that tells.
+            let other: String = target.to_string_lossy().replace("linux", "other");
+            Ok(symlink(other, link)?)
+        },
+    ),
+    on_root(
         "an added set-user-ID bit",
-        "has a set-user-ID or set-group-ID bit",
+        "-debian-systemd/usr/bin/systemctl has a set-user-ID or set-group-ID bit",
         |tree| {
             let program = tree.store_path(SOFTWARE)?.join(PROGRAM);
             Ok(fs::set_permissions(
@@ -70,7 +72,7 @@ pub const ATTACKS: &[Attack] = &[
     ),
     on_root(
         "a file capability",
-        "has the extended attribute security.capability",
+        "-debian-systemd/usr/bin/systemctl has the extended attribute security.capability",
         |tree| {
             // CAP_SYS_ADMIN, effective and permitted (version 2 of the format).
             let mut value = [0; 20];
@@ -88,7 +90,7 @@ pub const ATTACKS: &[Attack] = &[
     ),
     on_root(
         "a program that everybody may write to",
-        "may be written to by others than its owner",
+        "-debian-systemd/usr/bin/systemctl may be written to by others than its owner",
         |tree| {
             let program = tree.store_path(SOFTWARE)?.join(PROGRAM);
             Ok(fs::set_permissions(
@@ -99,7 +101,7 @@ pub const ATTACKS: &[Attack] = &[
     ),
     on_root(
         "a program that belongs to a user",
-        "belongs to user 1000, not to root",
+        "-debian-systemd/usr/bin/systemctl belongs to user 1000, not to root",
         |tree| {
             Ok(chown(
                 tree.store_path(SOFTWARE)?.join(PROGRAM),
@@ -110,7 +112,8 @@ pub const ATTACKS: &[Attack] = &[
     ),
     on_root(
         "two store paths in each other's place",
-        NOT_SIGNED,
+        // Which of the two is looked at first is chance.
+        "is not what was signed: its NAR has",
         |tree| {
             let (one, other) = (
                 tree.store_path(SOFTWARE)?,
@@ -124,7 +127,7 @@ pub const ATTACKS: &[Attack] = &[
     ),
     on_root(
         "a missing store path",
-        "linux.efi cannot be read: No such file or directory",
+        "-linux.efi cannot be read: No such file or directory",
         |tree| Ok(fs::remove_file(tree.store_path("linux.efi")?)?),
     ),
     on_root(
@@ -148,7 +151,7 @@ pub const ATTACKS: &[Attack] = &[
     ),
     on_root(
         "a validly signed store path that is no system, in init=",
-        "is no NixOS system, however well it is signed",
+        "-touchstone-no-system is no NixOS system, however well it is signed",
         |_| Ok(()),
     )
     .of(NO_SYSTEM),
