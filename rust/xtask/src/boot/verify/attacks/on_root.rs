@@ -150,6 +150,28 @@ pub const ATTACKS: &[Attack] = &[
         },
     ),
     on_root(
+        "a profile that leads to a folder of users",
+        "/nix/var/nix/profiles/default is a link on the root file system, which lies or leads out of the store",
+        |tree| {
+            fs::create_dir_all(tree.at("home/user"))?;
+            fs::create_dir_all(tree.at("nix/var/nix/profiles"))?;
+            Ok(symlink(
+                "/home/user",
+                tree.at("nix/var/nix/profiles/default"),
+            )?)
+        },
+    ),
+    on_root(
+        "a rule of udev in /usr/lib",
+        "/usr/lib is on the root file system: systemd and udev take rules and settings from there",
+        |tree| {
+            let rules = tree.at("usr/lib/udev/rules.d");
+            fs::create_dir_all(&rules)?;
+            let rule = "ACTION==\"add\", RUN+=\"/home/user/evil\"\n";
+            Ok(fs::write(rules.join("99-evil.rules"), rule)?)
+        },
+    ),
+    on_root(
         "a validly signed store path that is no system, in init=",
         "-touchstone-no-system is no NixOS system, however well it is signed",
         |_| Ok(()),
