@@ -100,12 +100,7 @@ fn refused(name: &str, place: &'static str) -> Refusal {
 
 /// The names in a folder. One that is no text is refused by the list of those that are allowed.
 fn names(machine: &Machine, folder: &str) -> Result<Vec<String>, Refusal> {
-    let names = machine.names(folder);
-    let names = names.map_err(|source| Refusal::Unreadable {
-        file: folder.to_owned(),
-        source,
-    })?;
-    let names = names.into_iter().flatten();
+    let names = super::names(machine, folder)?.into_iter();
     Ok(names
         .map(|name| name.to_string_lossy().into_owned())
         .collect())

@@ -1,6 +1,6 @@
 //! What systemd-stub puts into the initrd's `/.extra`, beside credentials.
 
-use super::Refusal;
+use super::{Refusal, names};
 use crate::machine::Machine;
 use crate::text::printable;
 
@@ -20,12 +20,7 @@ pub(super) const HARMLESS: [&str; 7] = [
 
 /// Refuses extensions, and whatever is not known.
 pub(super) fn judge(machine: &Machine) -> Result<(), Refusal> {
-    let names = machine.names(FOLDER);
-    let names = names.map_err(|source| Refusal::Unreadable {
-        file: FOLDER.to_owned(),
-        source,
-    })?;
-    for name in names.into_iter().flatten() {
+    for name in names(machine, FOLDER)? {
         let shown = printable(name.as_encoded_bytes());
         match name.to_str() {
             Some(name) if HARMLESS.contains(&name) => (),

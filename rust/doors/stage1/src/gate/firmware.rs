@@ -4,7 +4,7 @@ use std::process::Command;
 
 use rustix::system::uname;
 
-use super::refusal::Refusal;
+use super::{Refusal, names, read};
 use crate::machine::Machine;
 
 /// Where the kernel shows QEMU's `fw_cfg`, and systemd looks for credentials in it.
@@ -43,12 +43,8 @@ const MODULES_LIMIT: u64 = 1 << 26;
 
 /// Refuses a command line in the firmware's variables.
 pub(super) fn judge_variables(machine: &Machine) -> Result<(), Refusal> {
-    let names = machine.names(VARIABLES);
-    let names = names.map_err(|source| Refusal::Unreadable {
-        file: VARIABLES.to_owned(),
-        source,
-    })?;
-    match names.into_iter().flatten().any(|n| n == SYSTEMD_OPTIONS) {
+    let mut names = names(machine, VARIABLES)?.into_iter();
+    match names.any(|name| name == SYSTEMD_OPTIONS) {
         true => Err(Refusal::FirmwareOptions),
         false => Ok(()),
     }
@@ -83,15 +79,9 @@ fn has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
 
 /// Whether the device tree has it, on machines without ACPI.
 fn device_tree_has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
-    let names = machine.names(PLATFORM_DEVICES);
-    let names = names.map_err(|source| Refusal::Unreadable {
-        file: PLATFORM_DEVICES.to_owned(),
-        source,
-    })?;
-    for name in names.into_iter().flatten() {
+    for name in names(machine, PLATFORM_DEVICES)? {
         let file = format!("{PLATFORM_DEVICES}/{}/modalias", name.to_string_lossy());
-        let alias = machine.read(&file, ALIAS_LIMIT);
-        let alias = alias.map_err(|source| Refusal::Unreadable { file, source })?;
+        let alias = read(machine, &file, ALIAS_LIMIT)?;
         let mut windows = alias.iter().flat_map(|a| a.windows(QEMU_COMPATIBLE.len()));
         if windows.any(|window| window == QEMU_COMPATIBLE) {
             return Ok(true);
@@ -101,24 +91,18 @@ fn device_tree_has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
 }
 
 fn acpi_has_fw_cfg(machine: &Machine) -> Result<bool, Refusal> {
-    let names = machine.names(ACPI_DEVICES);
-    let names = names.map_err(|source| Refusal::Unreadable {
-        file: ACPI_DEVICES.to_owned(),
-        source,
-    })?;
-    let is_qemu = |name: &std::ffi::OsString| {
+    let mut names = names(machine, ACPI_DEVICES)?.into_iter();
+    Ok(names.any(|name| {
         let name = name.as_encoded_bytes();
         name.starts_with(QEMU_DEVICE.as_bytes())
-    };
-    Ok(names.iter().flatten().any(is_qemu))
+    }))
 }
 
 /// Whether the initrd's index of modules, which systemd's library asks, has the driver's file.
 fn has_module(machine: &Machine, release: &str) -> Result<bool, Refusal> {
     for index in ["modules.dep.bin", "modules.dep"] {
         let file = format!("/lib/modules/{release}/{index}");
-        let bytes = machine.read(&file, MODULES_LIMIT);
-        let bytes = bytes.map_err(|source| Refusal::Unreadable { file, source })?;
+        let bytes = read(machine, &file, MODULES_LIMIT)?;
         let name = format!("{QEMU_MODULE}.ko");
         let mut windows = bytes.iter().flat_map(|bytes| bytes.windows(name.len()));
         if windows.any(|window| window == name.as_bytes()) {
@@ -133,11 +117,7 @@ fn has_module(machine: &Machine, release: &str) -> Result<bool, Refusal> {
 /// # Errors
 /// [`Refusal::Unreadable`].
 pub fn smbios_credentials(machine: &Machine) -> Result<Vec<String>, Refusal> {
-    let table = machine.read(TABLE, LIMIT);
-    let table = table.map_err(|source| Refusal::Unreadable {
-        file: TABLE.to_owned(),
-        source,
-    })?;
+    let table = read(machine, TABLE, LIMIT)?;
     let strings = oem_strings(&table.unwrap_or_default());
     let names = strings.iter().filter_map(|string| {
         let string = String::from_utf8_lossy(string);

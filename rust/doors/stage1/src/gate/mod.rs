@@ -9,6 +9,9 @@ pub mod firmware;
 pub mod line;
 pub mod refusal;
 
+use std::ffi::OsString;
+use std::io;
+
 use touchstone_store::StorePath;
 
 use crate::configuration::{self, Configuration};
@@ -55,13 +58,20 @@ pub fn judge(machine: &Machine, configuration: &Configuration) -> Result<Judged,
     })
 }
 
-fn read(machine: &Machine, file: &'static str, limit: u64) -> Result<Option<Vec<u8>>, Refusal> {
-    machine
-        .read(file, limit)
-        .map_err(|source| Refusal::Unreadable {
-            file: file.to_owned(),
-            source,
-        })
+/// What a file of the initrd holds; none where there is no such file.
+fn read(machine: &Machine, file: &str, limit: u64) -> Result<Option<Vec<u8>>, Refusal> {
+    machine.read(file, limit).map_err(unreadable(file))
+}
+
+/// The names in a folder of the initrd; none where there is no such folder.
+fn names(machine: &Machine, folder: &str) -> Result<Vec<OsString>, Refusal> {
+    let names = machine.names(folder).map_err(unreadable(folder))?;
+    Ok(names.unwrap_or_default())
+}
+
+fn unreadable(file: &str) -> impl FnOnce(io::Error) -> Refusal + use<> {
+    let file = file.to_owned();
+    move |source| Refusal::Unreadable { file, source }
 }
 
 #[cfg(test)]

@@ -197,3 +197,26 @@ fn what_a_host_could_say_later_is_no_secret() {
     boot.put("/sys/firmware/qemu_fw_cfg/rev", "1");
     firmware::reveal(&machine).unwrap();
 }
+
+#[test]
+fn what_cannot_be_read_is_refused_by_its_name() {
+    for folder in [
+        "/.extra",
+        "/.extra/credentials",
+        "/run/credentials/@system",
+        "/sys/firmware/efi/efivars",
+        firmware::QEMU,
+    ] {
+        let boot = Boot::clean();
+        boot.put(folder, "a file");
+        let says = format!("{folder} cannot be read: Not a directory");
+        assert!(boot.refusal().starts_with(&says), "{}", boot.refusal());
+    }
+    for file in [COMMAND_LINES, "/sys/firmware/dmi/tables/DMI"] {
+        let boot = Boot::clean();
+        let _ = fs::remove_file(boot.folder.path().join(&file[1..]));
+        boot.put(&format!("{file}/in a folder"), "");
+        let says = format!("{file} cannot be read: Is a directory");
+        assert!(boot.refusal().starts_with(&says), "{}", boot.refusal());
+    }
+}
