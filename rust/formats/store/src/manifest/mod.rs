@@ -24,6 +24,7 @@ pub use places::{CREDENTIAL, IN_IMAGE, ON_ROOT};
 pub use sources::SourceError;
 pub use verify::{Trust, VerifyError};
 
+use crate::closure::walk;
 use crate::{ContentAddress, NarHash, SecretKey, Signature, StorePath, fingerprint};
 
 /// The versions of the format: without a class of machines, and with one.
@@ -145,7 +146,7 @@ impl Manifest {
             toplevel,
             whole: None,
         };
-        let reached: BTreeSet<StorePath> = manifest.reach()?.into_iter().cloned().collect();
+        let reached = manifest.reach()?;
         manifest.entries.retain(|path, _| reached.contains(path));
         Ok(manifest)
     }
@@ -214,22 +215,20 @@ impl Manifest {
     }
 
     /// The paths that the toplevel reaches, all of which must be present.
-    fn reach(&self) -> Result<BTreeSet<&StorePath>, ClosureError> {
-        let toplevel = || ClosureError::ToplevelMissing(self.toplevel.clone());
-        let mut waiting = vec![self.entries.get(&self.toplevel).ok_or_else(toplevel)?];
-        let mut reached = BTreeSet::from([&self.toplevel]);
-        while let Some(entry) = waiting.pop() {
-            for reference in &entry.references {
-                if reached.insert(reference) {
-                    waiting.push(self.entries.get(reference).ok_or_else(|| {
-                        ClosureError::Incomplete {
-                            path: entry.path.clone(),
-                            missing: reference.clone(),
-                        }
-                    })?);
-                }
-            }
-        }
+    fn reach(&self) -> Result<BTreeSet<StorePath>, ClosureError> {
+        let mut reached = BTreeSet::new();
+        walk([self.toplevel.clone()], |path, referrer| {
+            let absent = || match referrer {
+                None => ClosureError::ToplevelMissing(path.clone()),
+                Some(referrer) => ClosureError::Incomplete {
+                    path: referrer.clone(),
+                    missing: path.clone(),
+                },
+            };
+            let entry = self.entries.get(path).ok_or_else(absent)?;
+            reached.insert(path.clone());
+            Ok(entry.references.clone())
+        })?;
         Ok(reached)
     }
 }

@@ -163,20 +163,3 @@ impl Manifest {
         }
     }
 }
-
-impl Entry {
-    /// The contents of the trusted keys that signed this entry.
-    pub fn signers<'k>(&self, trusted: &'k [PublicKey]) -> BTreeSet<&'k [u8; 32]> {
-        let fingerprint = self.fingerprint();
-        let signed = |key: &&PublicKey| {
-            self.signatures
-                .iter()
-                .any(|signature| key.verifies(&fingerprint, signature))
-        };
-        trusted
-            .iter()
-            .filter(signed)
-            .map(PublicKey::contents)
-            .collect()
-    }
-}
