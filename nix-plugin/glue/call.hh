@@ -1,0 +1,63 @@
+// One call of a function of builtins.touchstone.
+#pragma once
+
+#include "nix.hh"
+#include "rust/cxx.h"
+
+#include <exception>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace touchstone {
+
+struct Located;
+struct Request;
+
+// What a call keeps while Rust performs its request. Rust sees nothing of it but `locate`.
+//
+// Nothing in it is a Nix value: it may lie where the garbage collector does not look.
+class Call
+{
+public:
+    Call(nix::EvalState & state, nix::PosIdx pos, std::string name);
+
+    // A string of the request, whose context is now that of the answer, too.
+    void said(std::string_view text, const nix::NixStringContext & context);
+
+    // Where the evaluator lets the file at this path of the request be read. What it throws is kept for `settle`.
+    Located locate(rust::Slice<const uint8_t> path) const noexcept;
+
+    // Throws what was thrown while Rust performed the request, or that the user has interrupted it.
+    void settle() const;
+
+    // Throws an EvalError of these words at this position.
+    [[noreturn]] void refuse(std::string_view what, nix::PosIdx where) const;
+    [[noreturn]] void refuse(std::string_view what) const;
+
+    nix::EvalState & state;
+    const nix::PosIdx pos;
+    const std::string name;
+
+    // The union of the contexts of all strings of the request.
+    nix::NixStringContext context;
+
+private:
+    std::string find(const std::string & path) const;
+    const nix::NixStringContext & contextOf(std::string_view path) const;
+
+    // The strings of the request that may be a path, or the beginning of one, each with its own context.
+    std::map<std::string, nix::NixStringContext, std::less<>> paths;
+    mutable std::exception_ptr thrown;
+};
+
+// Adds `touchstone` to the builtins of every evaluation that begins later.
+void register_builtins();
+
+// Writes the set that a function was called with.
+void writeRequest(Call & call, Request & request, nix::Value & argument);
+
+// The answer as a value, each string of it with the call's context.
+void readAnswer(const Call & call, std::string_view json, nix::Value & result);
+
+}

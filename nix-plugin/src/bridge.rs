@@ -1,0 +1,146 @@
+//! What the two halves call of each other.
+
+use touchstone_operations::operations;
+
+use crate::files::EvaluatorFiles;
+use crate::functions::{self, Function};
+use crate::perform::{self, Ended};
+use crate::request::Request;
+
+pub use ffi::Call;
+
+#[cxx::bridge(namespace = "touchstone")]
+mod ffi {
+    /// How a request ended.
+    enum Ending {
+        /// `text` is the answer.
+        Answered,
+        /// `text` says why not.
+        Refused,
+        /// `text` says what is wrong with Touchstone.
+        Panicked,
+    }
+
+    /// What became of a request.
+    struct Outcome {
+        ending: Ending,
+        text: String,
+    }
+
+    /// Where a file lies.
+    struct Located {
+        /// Whether the evaluator lets it be read; if not, the call keeps why.
+        allowed: bool,
+        /// Its place on the disk.
+        place: Vec<u8>,
+    }
+
+    extern "Rust" {
+        type Request;
+        type Function;
+
+        fn version() -> &'static str;
+        fn nix_version() -> &'static str;
+        fn operations_by_effect(effect: &str) -> Vec<String>;
+        fn functions() -> &'static [Function];
+        fn name(self: &Function) -> &'static str;
+        fn documentation(self: &'static Function) -> &'static [u8];
+
+        fn begin(function: &'static Function) -> Box<Request>;
+        fn admit(self: &Request, name: &[u8]) -> Result<()>;
+        fn attribute(self: &mut Request, name: &[u8]);
+        fn item(self: &mut Request);
+        fn open_attributes(self: &mut Request) -> Result<()>;
+        fn open_list(self: &mut Request) -> Result<()>;
+        fn close(self: &mut Request) -> Result<()>;
+        fn null(self: &mut Request) -> Result<()>;
+        fn boolean(self: &mut Request, value: bool) -> Result<()>;
+        fn integer(self: &mut Request, value: i64) -> Result<()>;
+        #[cxx_name = "number"]
+        fn float(self: &mut Request, value: f64) -> Result<()>;
+        fn text(self: &mut Request, value: &[u8]) -> Result<()>;
+        fn refuse(self: &Request, kind: &str) -> Result<()>;
+        fn place(self: &Request) -> String;
+
+        fn perform_request(request: &Request, call: &Call) -> Outcome;
+        fn perform_text(text: &[u8], call: &Call) -> Outcome;
+        fn perform_fault(kind: &str, call: &Call) -> Outcome;
+        fn has_faults() -> bool;
+    }
+
+    unsafe extern "C++" {
+        include!("touchstone-nix/glue/call.hh");
+
+        type Call;
+
+        fn locate(self: &Call, path: &[u8]) -> Located;
+        fn register_builtins() -> Result<()>;
+    }
+}
+
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+fn nix_version() -> &'static str {
+    env!("TOUCHSTONE_NIX_VERSION")
+}
+
+fn functions() -> &'static [Function] {
+    functions::functions()
+}
+
+impl Function {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// With the NUL that ends it.
+    fn documentation(&'static self) -> &'static [u8] {
+        self.documentation.as_bytes_with_nul()
+    }
+}
+
+fn begin(function: &'static Function) -> Box<Request> {
+    Box::new(Request::new(function))
+}
+
+fn perform_request(request: &Request, call: &Call) -> ffi::Outcome {
+    outcome(perform::perform(
+        request.bytes(),
+        &EvaluatorFiles::new(call),
+    ))
+}
+
+fn perform_text(text: &[u8], call: &Call) -> ffi::Outcome {
+    outcome(perform::perform_text(text, &EvaluatorFiles::new(call)))
+}
+
+fn perform_fault(_kind: &str, _call: &Call) -> ffi::Outcome {
+    outcome(Ended::Refused("there are no faults".to_owned()))
+}
+
+fn has_faults() -> bool {
+    cfg!(feature = "faults")
+}
+
+fn operations_by_effect(effect: &str) -> Vec<String> {
+    let operations = operations().into_iter();
+    let those = operations.filter(|operation| operation.effect.name() == effect);
+    those.map(|operation| operation.name.to_owned()).collect()
+}
+
+fn outcome(ended: Ended) -> ffi::Outcome {
+    let (ending, text) = match ended {
+        Ended::Answered(text) => (ffi::Ending::Answered, text),
+        Ended::Refused(text) => (ffi::Ending::Refused, text),
+        Ended::Panicked(text) => (ffi::Ending::Panicked, text),
+    };
+    ffi::Outcome { ending, text }
+}
+
+/// What the front object calls, once: `builtins.touchstone` is there for every evaluation that begins later. True if it is.
+#[unsafe(no_mangle)]
+pub extern "C" fn touchstone_nix_register() -> bool {
+    ffi::register_builtins().is_ok()
+}
