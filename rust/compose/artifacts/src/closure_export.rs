@@ -16,7 +16,7 @@ use crate::closure_import::place::{Place, signed};
 use crate::closure_import::{ImportError, failed, refused};
 use crate::manifest::MANIFEST_LIMIT;
 use crate::source::read_small;
-use crate::{Context, Error, Progress, output};
+use crate::{Context, Error, Files, Progress, output};
 
 /// The request of `closure.export`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,12 +68,12 @@ impl ExportClosure {
     /// # Errors
     /// [`Error::Closure`] when a path is unknown, unsigned or not what was signed; [`Error::Write`], [`Error::Exists`].
     pub fn run(&self, context: &Context<'_>) -> Result<ExportedClosure, Error> {
-        let paths = self.paths()?;
+        let paths = self.paths(context.files)?;
         match self.form {
-            ExportForm::Stream => output::file(&self.output, |out| {
+            ExportForm::Stream => output::file(context.files, &self.output, |out| {
                 self.stream(&paths, out, context.progress).map_err(refused)
             })?,
-            ExportForm::Cache => output::folder(&self.output, |folder| {
+            ExportForm::Cache => output::folder(context.files, &self.output, |folder| {
                 self.cache(&paths, folder, context.progress)
                     .map_err(refused)
             })?,
@@ -88,16 +88,17 @@ impl ExportClosure {
     pub fn write_to(
         &self,
         out: &mut dyn Write,
-        progress: &dyn Progress,
+        context: &Context<'_>,
     ) -> Result<ExportedClosure, Error> {
-        let paths = self.paths()?;
-        self.stream(&paths, out, progress).map_err(refused)?;
+        let paths = self.paths(context.files)?;
+        self.stream(&paths, out, context.progress)
+            .map_err(refused)?;
         Ok(summary(&paths))
     }
 
     /// The paths that are exported, references before referrers.
-    fn paths(&self) -> Result<Vec<NarInfo>, Error> {
-        let registry = self.registry()?;
+    fn paths(&self, files: &dyn Files) -> Result<Vec<NarInfo>, Error> {
+        let registry = self.registry(files)?;
         let chosen = || {
             let mut chosen = closure(&registry, &self.toplevels)?;
             for path in closure(&registry, &self.without)?.keys() {
@@ -114,7 +115,7 @@ impl ExportClosure {
         chosen().map_err(refused)
     }
 
-    fn registry(&self) -> Result<Registry, Error> {
+    fn registry(&self, files: &dyn Files) -> Result<Registry, Error> {
         match (&self.manifest, &self.signatures) {
             (Some(_), Some(_)) => Err(Error::Request {
                 fact: "both a manifest and a folder of signatures are named".to_owned(),
@@ -123,7 +124,7 @@ impl ExportClosure {
             (None, Some(folder)) => Ok(Registry::folder(folder)),
             (None, None) => Ok(Place::below(self.root.as_deref()).registry()),
             (Some(file), None) => {
-                let bytes = read_small("manifest", file, MANIFEST_LIMIT)?;
+                let bytes = read_small(files, "manifest", file, MANIFEST_LIMIT)?;
                 let manifest = Manifest::read(&bytes).map_err(|source| Error::Manifest {
                     file: Some(file.clone()),
                     source: source.into(),

@@ -7,9 +7,9 @@ use touchstone_store::closure::{Registry, Store};
 use touchstone_store::manifest::{Entry, SourceError};
 use touchstone_store::{Manifest, STORE_DIR, StorePath};
 
-use crate::Error;
 use crate::closure_import::place::Place;
 use crate::manifest::{self, ManifestError};
+use crate::{Error, Files};
 
 /// Where hashes, references and signatures are found. Nothing of it is trusted.
 pub(crate) struct Known<'a> {
@@ -28,12 +28,12 @@ impl Known<'_> {
     ///
     /// # Errors
     /// [`Error::Request`] when it is not said where, or twice; [`Error::NixDatabase`], [`Error::Open`], [`Error::Manifest`].
-    pub(crate) fn of(&self, toplevel: &StorePath) -> Result<Registry, Error> {
+    pub(crate) fn of(&self, files: &dyn Files, toplevel: &StorePath) -> Result<Registry, Error> {
         match (self.nix_database, self.signatures, self.manifest) {
             (None, None, None) => self.of_the_store(toplevel),
             (Some(file), None, None) => database(file, toplevel),
             (None, Some(folder), None) => Ok(Registry::folder(folder)),
-            (None, None, Some(file)) => Ok(Registry::manifest(&manifest::read(file)?)),
+            (None, None, Some(file)) => Ok(Registry::manifest(&manifest::read(files, file)?)),
             _ => Err(Error::Request {
                 fact:
                     "more than one of Nix' database, a folder of signatures and a manifest is named"
@@ -85,8 +85,13 @@ impl Known<'_> {
 ///
 /// # Errors
 /// [`Error::Open`] and [`Error::Manifest`] when it is no manifest; [`Error::NixDatabase`], [`Error::Refused`], [`Error::Write`].
-pub fn add_known_signatures(file: &Path, root: &Path, output: &Path) -> Result<(), Error> {
-    let manifest = manifest::read(file)?;
+pub fn add_known_signatures(
+    files: &dyn Files,
+    file: &Path,
+    root: &Path,
+    output: &Path,
+) -> Result<(), Error> {
+    let manifest = manifest::read(files, file)?;
     let mut entries: Vec<Entry> = manifest.entries().cloned().collect();
     for registry in of_the_machine(root, manifest.toplevel())? {
         for entry in &mut entries {
@@ -106,7 +111,7 @@ pub fn add_known_signatures(file: &Path, root: &Path, output: &Path) -> Result<(
             signed.add_signature(signature.clone());
         }
     }
-    manifest::publish(&signed, output).map(drop)
+    manifest::publish(files, &signed, output).map(drop)
 }
 
 /// All that a machine knows of a closure: by Nix, by its registry.

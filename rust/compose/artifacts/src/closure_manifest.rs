@@ -13,7 +13,7 @@ pub use crate::closure_known::add_known_signatures;
 use crate::closure_known::Known;
 use crate::manifest::{ManifestSummary, open_key, publish};
 use crate::progress::in_a_thread;
-use crate::{Context, Error, Progress};
+use crate::{Context, Error, Files, Progress};
 
 /// The request of `closure.manifest`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +73,7 @@ impl ListClosure {
             manifest: self.manifest.as_deref(),
         };
         let manifest = listed(
+            context.files,
             &known,
             &self.toplevel,
             self.class.as_ref(),
@@ -88,7 +89,7 @@ impl ListClosure {
         let mut compared = manifest.clone();
         compared.sign(&nobody);
         compare(&known.store()?, &compared, &nobody, context.progress)?;
-        publish(&manifest, &self.output)
+        publish(context.files, &manifest, &self.output)
     }
 }
 
@@ -98,7 +99,7 @@ impl SignClosure {
     /// # Errors
     /// Those of [`ListClosure::run`], and [`Error::Key`].
     pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
-        let key = open_key(&self.key, context.keys)?;
+        let key = open_key(context.files, &self.key, context.keys)?;
         let known = Known {
             root: self.root.as_deref(),
             nix_database: self.nix_database.as_deref(),
@@ -106,6 +107,7 @@ impl SignClosure {
             manifest: self.manifest.as_deref(),
         };
         let mut manifest = listed(
+            context.files,
             &known,
             &self.toplevel,
             self.class.as_ref(),
@@ -113,19 +115,20 @@ impl SignClosure {
         )?;
         manifest.sign(&key);
         compare(&known.store()?, &manifest, &key, context.progress)?;
-        publish(&manifest, &self.output)
+        publish(context.files, &manifest, &self.output)
     }
 }
 
 /// What is known of a closure, as a manifest.
 fn listed(
+    files: &dyn Files,
     known: &Known<'_>,
     toplevel: &StorePath,
     class: Option<&Class>,
     progress: &dyn Progress,
 ) -> Result<Manifest, Error> {
     progress.phase("reading what is known of the closure");
-    let registry = known.of(toplevel)?;
+    let registry = known.of(files, toplevel)?;
     let manifest = reached(toplevel, &registry).map_err(Error::refused)?;
     Ok(match class {
         Some(class) => manifest.for_class(class.clone()),

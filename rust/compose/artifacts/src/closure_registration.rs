@@ -41,7 +41,7 @@ impl ListRegistered {
         let infos = registry.all().map_err(ImportError::from).map_err(refused)?;
         let text = registration(&infos);
         if let Some(file) = &self.output {
-            output::bytes(file, text.as_bytes())?;
+            output::bytes(context.files, file, text.as_bytes())?;
         }
         Ok(RegisteredPaths {
             paths: infos.len(),

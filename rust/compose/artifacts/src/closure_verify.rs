@@ -12,7 +12,7 @@ use crate::closure_known::Known;
 use crate::manifest::MANIFEST_LIMIT;
 use crate::progress::in_a_thread;
 use crate::source::read_small;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// The request of `closure.verify`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -81,7 +81,7 @@ impl VerifyClosure {
         context
             .progress
             .phase("reading what is known of the closure");
-        let trusted = match self.trusted(&known, &trust)? {
+        let trusted = match self.trusted(context.files, &known, &trust)? {
             Err(refused @ (Refused::Registry(_) | Refused::Manifest(_))) => {
                 return Err(Error::refused(refused));
             }
@@ -105,9 +105,14 @@ impl VerifyClosure {
     }
 
     /// What is signed of the closure.
-    fn trusted(&self, known: &Known<'_>, trust: &Trust) -> Result<Result<Trusted, Refused>, Error> {
+    fn trusted(
+        &self,
+        files: &dyn Files,
+        known: &Known<'_>,
+        trust: &Trust,
+    ) -> Result<Result<Trusted, Refused>, Error> {
         let Some(class) = &self.class else {
-            let registry = known.of(&self.toplevel)?;
+            let registry = known.of(files, &self.toplevel)?;
             return Ok(Trusted::from_registry(&self.toplevel, &registry, trust));
         };
         let (Some(file), None, None) = (&self.manifest, &self.nix_database, &self.signatures)
@@ -117,7 +122,7 @@ impl VerifyClosure {
                 help: "only manifests are signed for a class of machines: name one",
             });
         };
-        let bytes = read_small("manifest", file, MANIFEST_LIMIT)?;
+        let bytes = read_small(files, "manifest", file, MANIFEST_LIMIT)?;
         let class = Some(class);
         Ok(Trusted::from_manifest(
             &*bytes,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use touchstone_measure::{Addon, Companion, Companions, Content};
 
-use crate::Error;
 use crate::firmware::Firmware;
 use crate::predict::image;
 use crate::source::FileContent;
+use crate::{Error, Files};
 
 /// What a file on the ESP is to a stub.
 #[derive(Clone, Copy)]
@@ -46,21 +46,23 @@ pub(crate) fn of_loader_folder(path: &str) -> Option<Kind> {
 
 /// Sorts files beside a UKI into what they are.
 pub(crate) fn companions(
+    files: &dyn Files,
     firmware: &Firmware,
-    files: &BTreeMap<String, PathBuf>,
+    esp: &BTreeMap<String, PathBuf>,
     kind: fn(&str) -> Option<Kind>,
 ) -> Result<Companions, Error> {
     let mut companions = Companions::default();
-    for (path, file) in files {
+    for (path, file) in esp {
         let kind = kind(path).ok_or_else(|| Error::Request {
             fact: format!("{path:?} is no name by which a stub finds an addon, a credential or an extension"),
             help: "give the file its name on the ESP: NAME.addon.efi, NAME.cred, NAME.sysext.raw or NAME.confext.raw; below `loader/` in addons/, credentials/ or extensions/",
         })?;
         let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-        let content: Arc<dyn Content> = Arc::new(FileContent::new("file beside the UKI", file)?);
+        let content: Arc<dyn Content> =
+            Arc::new(FileContent::new(files, "file beside the UKI", file)?);
         match kind {
             Kind::Addon => companions.addons.push(Addon {
-                image: image(firmware, "addon", &name, file)?,
+                image: image(files, firmware, "addon", &name, file)?,
                 name,
                 content,
             }),

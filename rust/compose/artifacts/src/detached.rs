@@ -15,7 +15,7 @@ use touchstone_sign::{Certificate, Hash};
 use crate::input::{Input, read_failed};
 use crate::signing_key::{SignatureDigest, check_validity, read_certificates};
 use crate::source::read_small;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The request of `pe.prepare`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,12 +55,12 @@ impl PreparePe {
     pub fn run(&self, context: &Context<'_>) -> Result<PreparedPe, Error> {
         let signer = checked_signer(&self.certificate, self.allow_expired, context)?;
         context.progress.phase("preparing");
-        let digest = read_digest(self.digest.into(), &self.file)?;
+        let digest = read_digest(context.files, self.digest.into(), &self.file)?;
         let prepared = detached::prepare(&digest).map_err(|source| Error::Sign {
             file: self.file.clone(),
             source,
         })?;
-        output::bytes(&self.output, &prepared)?;
+        output::bytes(context.files, &self.output, &prepared)?;
         Ok(PreparedPe {
             digest: self.digest,
             authenticode: digest.to_string(),
@@ -82,7 +82,7 @@ pub(crate) fn checked_signer(
         key: file.display().to_string(),
         source,
     };
-    let certificates = read_certificates(file)?;
+    let certificates = read_certificates(context.files, file)?;
     let Some(certificate) = certificates.first() else {
         return Ok(String::new());
     };
@@ -125,7 +125,7 @@ impl DetachedSignature {
     /// [`Error::Open`], [`Error::SignatureData`] of the certificate, [`Error::Detached`] where the signed data are none, and
     /// [`Error::Signer`] where the certificate is not valid now.
     pub(crate) fn open(&self, context: &Context<'_>) -> Result<OpenSignature, Error> {
-        let certificates = read_certificates(&self.certificate)?;
+        let certificates = read_certificates(context.files, &self.certificate)?;
         if let Some(certificate) = certificates.first() {
             check_validity(certificate, self.allow_expired, context).map_err(|source| {
                 Error::Signer {
@@ -134,20 +134,24 @@ impl DetachedSignature {
                 }
             })?;
         }
-        self.read(certificates)
+        self.read(context.files, certificates)
     }
 
     /// Reads the files, whose certificates have been read and checked.
     ///
     /// # Errors
     /// [`Error::Open`], and [`Error::Detached`] where the signed data are none.
-    pub(crate) fn read(&self, certificates: Vec<Certificate>) -> Result<OpenSignature, Error> {
-        let prepared = read_small("signed data", &self.signed_data, LIMIT)?;
+    pub(crate) fn read(
+        &self,
+        files: &dyn Files,
+        certificates: Vec<Certificate>,
+    ) -> Result<OpenSignature, Error> {
+        let prepared = read_small(files, "signed data", &self.signed_data, LIMIT)?;
         Ok(OpenSignature {
             request: self.clone(),
             prepared: Prepared::read(&prepared).map_err(|error| self.failed(error))?,
             certificates,
-            signature: read_small("detached signature", &self.signature, LIMIT)?,
+            signature: read_small(files, "detached signature", &self.signature, LIMIT)?,
         })
     }
 
@@ -199,9 +203,13 @@ pub(crate) fn subject(certificate: &Certificate) -> String {
 ///
 /// # Errors
 /// [`Error::Open`] and [`Error::Pe`].
-pub(crate) fn read_digest(hash: Hash, path: &Path) -> Result<ImageDigest, Error> {
+pub(crate) fn read_digest(
+    files: &dyn Files,
+    hash: Hash,
+    path: &Path,
+) -> Result<ImageDigest, Error> {
     let role = "image";
-    let mut input = Input::open(role, path)?;
+    let mut input = Input::open(files, role, path)?;
     let failed = |error| read_failed(error, role, path);
     let image = Image::read(&mut input).map_err(failed)?;
     image_digest(hash, &image, &mut input).map_err(failed)

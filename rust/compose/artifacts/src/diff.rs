@@ -10,7 +10,7 @@ use touchstone_measure::Bank;
 
 use crate::inspect_uki::{InspectUki, InspectedImage, InspectedSection, SbatLine};
 use crate::source::open;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 mod bytes;
 
@@ -106,11 +106,11 @@ impl DiffUki {
         let (a, b) = (inspect(&self.a)?, inspect(&self.b)?);
         context.progress.phase("comparing");
         let whole = |size| Part::stored(0, size);
-        let first = self.compare(whole(a.size), whole(b.size))?;
+        let first = self.compare(context.files, whole(a.size), whole(b.size))?;
         let mut differences = Vec::new();
         if let Some(place) = first {
             differences.extend(header(&a, &b));
-            differences.extend(self.sections(&a, &b)?);
+            differences.extend(self.sections(context.files, &a, &b)?);
             differences.extend(places(&a, &b));
             differences.extend(sbat(&a, &b));
             differences.extend(signatures(&a, &b));
@@ -128,7 +128,12 @@ impl DiffUki {
         })
     }
 
-    fn sections(&self, a: &InspectedImage, b: &InspectedImage) -> Result<Vec<Difference>, Error> {
+    fn sections(
+        &self,
+        files: &dyn Files,
+        a: &InspectedImage,
+        b: &InspectedImage,
+    ) -> Result<Vec<Difference>, Error> {
         let (of_a, of_b) = (by_key(a), by_key(b));
         let mut differences = Vec::new();
         for (key, section) in keys(&of_a, &of_b) {
@@ -143,7 +148,7 @@ impl DiffUki {
                 let difference =
                     Difference::of("section", &name, Some(shown(old)), Some(shown(new)));
                 differences.push(Difference {
-                    first_difference: self.compare(Part::of(old), Part::of(new))?,
+                    first_difference: self.compare(files, Part::of(old), Part::of(new))?,
                     ..difference
                 });
             }
@@ -156,13 +161,16 @@ impl DiffUki {
         Ok(differences)
     }
 
-    fn compare(&self, a: Part, b: Part) -> Result<Option<u64>, Error> {
+    fn compare(&self, files: &dyn Files, a: Part, b: Part) -> Result<Option<u64>, Error> {
         let failed = |source| Error::Open {
             role: "image",
             file: self.b.clone(),
             source,
         };
-        let (mut of_a, mut of_b) = (open("image", &self.a)?, open("image", &self.b)?);
+        let (mut of_a, mut of_b) = (
+            open(files, "image", &self.a)?,
+            open(files, "image", &self.b)?,
+        );
         first_difference(&mut of_a, a, &mut of_b, b).map_err(failed)
     }
 }

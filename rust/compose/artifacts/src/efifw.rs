@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_pe::uki::Firmware;
 
-use crate::Error;
-use crate::source::content;
+use crate::source::{content, entries};
+use crate::{Error, Files};
 
 /// A firmware image and its ID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,14 +33,14 @@ const ROLE: &str = "firmware";
 
 impl FirmwareImage {
     /// The image with its file open.
-    pub(crate) fn opened(&self) -> Result<Firmware<'static>, Error> {
+    pub(crate) fn opened(&self, files: &dyn Files) -> Result<Firmware<'static>, Error> {
         let (id, file) = match self {
-            Self::Folder(folder) => (name_of(folder)?, only_file(folder)?),
+            Self::Folder(folder) => (name_of(folder)?, only_file(files, folder)?),
             Self::Named(named) => (named.id.clone(), named.file.clone()),
         };
         Ok(Firmware {
             id,
-            image: content(ROLE, &file)?,
+            image: content(files, ROLE, &file)?,
         })
     }
 }
@@ -54,20 +54,14 @@ fn name_of(folder: &Path) -> Result<String, Error> {
     })
 }
 
-fn only_file(folder: &Path) -> Result<PathBuf, Error> {
+fn only_file(files: &dyn Files, folder: &Path) -> Result<PathBuf, Error> {
     let failed = |source| Error::Open {
         role: ROLE,
         file: folder.to_owned(),
         source,
     };
-    let found: Vec<_> = std::fs::read_dir(folder)
-        .map_err(failed)?
-        // More than two say no more than two.
-        .take(2)
-        .collect::<Result<_, _>>()
-        .map_err(failed)?;
-    match found.as_slice() {
-        [only] => Ok(only.path()),
+    match entries(files, folder).map_err(failed)?.as_slice() {
+        [only] => Ok(folder.join(&only.name)),
         _ => Err(Error::Text {
             role: ROLE,
             file: folder.to_owned(),

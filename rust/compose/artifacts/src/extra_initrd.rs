@@ -13,10 +13,10 @@ use touchstone_pe::layout::Content;
 use touchstone_store::manifest::IN_IMAGE;
 use touchstone_store::{Manifest, StorePath};
 
-use crate::Error;
 use crate::cpio::Archive;
 use crate::input::Input;
 use crate::manifest;
+use crate::{Error, Files};
 
 /// The folder of both files.
 const FOLDER: &str = ".touchstone";
@@ -45,17 +45,21 @@ impl Verification {
     ///
     /// # Errors
     /// [`Error::Request`] when a command line names no toplevel, or not the manifest's; [`Error::Open`] and [`Error::Manifest`].
-    pub(crate) fn initrd(&self, command_lines: &[String]) -> Result<Vec<Content<'static>>, Error> {
+    pub(crate) fn initrd(
+        &self,
+        files: &dyn Files,
+        command_lines: &[String],
+    ) -> Result<Vec<Content<'static>>, Error> {
         let lines = command_lines.iter().map(|line| signed_line(line));
         let lines = lines.collect::<Result<Vec<_>, Error>>()?;
         let Some(file) = &self.manifest else {
             return Ok(vec![Content::bytes(archive(&text(&lines)))]);
         };
-        let listed = manifest::read(file)?;
+        let listed = manifest::read(files, file)?;
         for line in &lines {
             is_of(file, &listed, &toplevel(line)?)?;
         }
-        let input = Input::open(ROLE, file)?;
+        let input = Input::open(files, ROLE, file)?;
         let (before, behind) = around_manifest(&text(&lines), short(file, input.len())?);
         let content = Content::reader(input.len(), Box::new(input));
         Ok(vec![

@@ -13,11 +13,11 @@ use touchstone_pe::authenticode;
 use touchstone_sign::{Certificate, certificate, esl};
 use uuid::Uuid;
 
-use crate::Error;
 use crate::host_options::HostOptions;
 use crate::machine::{self, BootMedium, MachineLog};
 pub use crate::secure_boot::{SecureBoot, VariableUpdate};
 use crate::source::{open, open_image, read_small};
+use crate::{Error, Files};
 
 /// What is to be predicted, and for which firmware settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +80,7 @@ impl Measure {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::SignatureData`], [`Error::Request`].
-    pub(crate) fn open(&self) -> Result<Firmware, Error> {
+    pub(crate) fn open(&self, files: &dyn Files) -> Result<Firmware, Error> {
         let ask = Ask::default();
         let ask = Ask {
             pcrs: self.pcrs.clone().unwrap_or(ask.pcrs),
@@ -105,12 +105,16 @@ impl Measure {
             ask,
             variables: None,
             branches: vec![Branch::only(Variables::default())],
-            medium: self.medium.as_ref().map(BootMedium::open).transpose()?,
-            configuration: machine::loader_conf(self.loader_conf.as_deref())?,
+            medium: self
+                .medium
+                .as_ref()
+                .map(|medium| medium.open(files))
+                .transpose()?,
+            configuration: machine::loader_conf(files, self.loader_conf.as_deref())?,
             log: self
                 .firmware_log
                 .as_ref()
-                .map(MachineLog::open)
+                .map(|log| log.open(files))
                 .transpose()?,
             failed_exits: self.failed_exits,
             identity: self.identity.clone(),
@@ -122,9 +126,9 @@ impl Measure {
         match &self.secure_boot {
             None => Ok(firmware),
             Some(secure_boot) => Ok(Firmware {
-                variables: Some(secure_boot.read()?),
-                branches: secure_boot.branches()?,
-                certificate: secure_boot.read_certificate()?,
+                variables: Some(secure_boot.read(files)?),
+                branches: secure_boot.branches(files)?,
+                certificate: secure_boot.read_certificate(files)?,
                 db: Some(secure_boot.db.clone()),
                 ..firmware
             }),
@@ -133,29 +137,29 @@ impl Measure {
 }
 
 impl SecureBoot {
-    fn read(&self) -> Result<Variables, Error> {
+    fn read(&self, files: &dyn Files) -> Result<Variables, Error> {
         Ok(Variables {
-            pk: variable("variable PK", &self.pk)?,
-            kek: variable("variable KEK", &self.kek)?,
-            db: variable("variable db", &self.db)?,
+            pk: variable(files, "variable PK", &self.pk)?,
+            kek: variable(files, "variable KEK", &self.kek)?,
+            db: variable(files, "variable db", &self.db)?,
             dbx: self
                 .dbx
                 .as_deref()
-                .map_or(Ok(Vec::new()), |path| variable("variable dbx", path))?,
+                .map_or(Ok(Vec::new()), |path| variable(files, "variable dbx", path))?,
             dbt: self
                 .dbt
                 .as_deref()
-                .map_or(Ok(Vec::new()), |path| variable("variable dbt", path))?,
+                .map_or(Ok(Vec::new()), |path| variable(files, "variable dbt", path))?,
             secure_boot: self.enabled,
         })
     }
 
     /// The variables as they are, and after each pending update.
-    fn branches(&self) -> Result<Vec<Branch<Variables>>, Error> {
+    fn branches(&self, files: &dyn Files) -> Result<Vec<Branch<Variables>>, Error> {
         if self.updates.is_empty() {
-            return Ok(vec![Branch::only(self.read()?)]);
+            return Ok(vec![Branch::only(self.read(files)?)]);
         }
-        let mut branches = vec![Branch::named("before any update", self.read()?)];
+        let mut branches = vec![Branch::named("before any update", self.read(files)?)];
         for (name, update) in &self.updates {
             let updated = SecureBoot {
                 pk: update.pk.clone().unwrap_or_else(|| self.pk.clone()),
@@ -166,18 +170,18 @@ impl SecureBoot {
             };
             branches.push(Branch::named(
                 format!("after the update {name}"),
-                updated.read()?,
+                updated.read(files)?,
             ));
         }
         Ok(branches)
     }
 
-    fn read_certificate(&self) -> Result<Option<Certificate>, Error> {
+    fn read_certificate(&self, files: &dyn Files) -> Result<Option<Certificate>, Error> {
         let Some(path) = &self.certificate else {
             return Ok(None);
         };
         let role = "signing certificate";
-        let bytes = read_small(role, path, VARIABLE_LIMIT)?;
+        let bytes = read_small(files, role, path, VARIABLE_LIMIT)?;
         certificate::read(&bytes)
             .map(Some)
             .map_err(|error| signature_data(role, path, error))
@@ -185,8 +189,12 @@ impl SecureBoot {
 }
 
 /// The content of a variable: signature lists.
-pub(crate) fn variable(role: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = read_small(role, path, VARIABLE_LIMIT)?;
+pub(crate) fn variable(
+    files: &dyn Files,
+    role: &'static str,
+    path: &Path,
+) -> Result<Vec<u8>, Error> {
+    let bytes = read_small(files, role, path, VARIABLE_LIMIT)?;
     esl::parse(&bytes).map_err(|error| signature_data(role, path, error))?;
     Ok(bytes)
 }
@@ -206,13 +214,15 @@ impl Firmware {
     /// [`Error::Open`], [`Error::Pe`], and [`Error::Predict`] when its version is not known.
     pub(crate) fn loader(
         &self,
+        files: &dyn Files,
         file: &Path,
         named: &Path,
         authority: Option<Authority>,
     ) -> Result<Loader, Error> {
         let role = "boot loader";
-        let mut loader = Loader::from_file(&mut open(role, file)?, &self.ask.banks, authority)
-            .map_err(|source| boot_path(role, named, source))?;
+        let mut loader =
+            Loader::from_file(&mut open(files, role, file)?, &self.ask.banks, authority)
+                .map_err(|source| boot_path(role, named, source))?;
         loader.configuration = self.configuration.clone();
         Ok(loader)
     }
@@ -293,11 +303,15 @@ impl Firmware {
     ///
     /// # Errors
     /// [`Error::Pe`].
-    pub(crate) fn kernel_digests(&self, kernel: &Path) -> Result<Option<Digests>, Error> {
+    pub(crate) fn kernel_digests(
+        &self,
+        files: &dyn Files,
+        kernel: &Path,
+    ) -> Result<Option<Digests>, Error> {
         if self.variables.is_none() || self.enforcing().is_some() {
             return Ok(None);
         }
-        let (mut file, image) = open_image("kernel", kernel)?;
+        let (mut file, image) = open_image(files, "kernel", kernel)?;
         if authenticode::is_padded(&image) {
             return Ok(None);
         }

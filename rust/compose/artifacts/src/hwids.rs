@@ -8,9 +8,9 @@ use serde::Deserialize;
 use touchstone_pe::uki::{Device, Target};
 use uuid::Uuid;
 
-use crate::Error;
 use crate::parts::Ukify;
-use crate::source::read_small;
+use crate::source::{entries, read_small};
+use crate::{Error, Files};
 
 const ROLE: &str = "device description";
 /// Those that systemd ships have about one KiB.
@@ -31,14 +31,21 @@ struct Description {
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::Text`] for a description that the rules of that release do not allow.
-pub(crate) fn devices(folder: &Path, compat: Ukify) -> Result<Vec<Device>, Error> {
-    let mut files = json_files(folder)?;
-    files.sort();
-    files.iter().map(|file| device(file, compat)).collect()
+pub(crate) fn devices(
+    files: &dyn Files,
+    folder: &Path,
+    compat: Ukify,
+) -> Result<Vec<Device>, Error> {
+    let mut found = json_files(files, folder)?;
+    found.sort();
+    found
+        .iter()
+        .map(|file| device(files, file, compat))
+        .collect()
 }
 
 /// Symbolic links are followed to files, and not to folders, which may contain one another.
-fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+fn json_files(files: &dyn Files, folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -47,10 +54,9 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             file: folder.clone(),
             source,
         };
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            if entry.file_type().map_err(failed)?.is_dir() {
+        for entry in entries(files, &folder).map_err(failed)? {
+            let path = folder.join(&entry.name);
+            if entry.kind.is_dir() {
                 folders.push(path);
             } else if path.as_os_str().as_encoded_bytes().ends_with(b".json") {
                 found.push(path);
@@ -60,13 +66,13 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-fn device(file: &Path, compat: Ukify) -> Result<Device, Error> {
+fn device(files: &dyn Files, file: &Path, compat: Ukify) -> Result<Device, Error> {
     let wrong = |fact: String| Error::Text {
         role: ROLE,
         file: file.to_owned(),
         fact,
     };
-    let bytes = read_small(ROLE, file, LIMIT)?;
+    let bytes = read_small(files, ROLE, file, LIMIT)?;
     let described: Description =
         serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let target = described.target(compat).map_err(wrong)?;

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use touchstone_pe::{ReadError, WriteError};
 
-use crate::Error;
 use crate::source::open;
+use crate::{Error, Files};
 
 /// A file whose length was looked up once. Reading fails as soon as it turns out shorter or longer, or written to.
 ///
@@ -46,8 +46,8 @@ impl Input {
     ///
     /// # Errors
     /// [`Error::Open`].
-    pub fn open(role: &'static str, path: &Path) -> Result<Input, Error> {
-        let file = open(role, path)?;
+    pub fn open(files: &dyn Files, role: &'static str, path: &Path) -> Result<Input, Error> {
+        let file = open(files, role, path)?;
         let metadata = file.metadata().map_err(|source| Error::Open {
             role,
             file: path.to_owned(),
@@ -210,13 +210,14 @@ impl Seek for Input {
 #[allow(clippy::unwrap_used, reason = "a failed step of a test fails the test")]
 mod tests {
     use super::*;
+    use crate::HostFiles;
 
     /// Reads ten bytes to their end, of which `change` changes the file after four.
     fn read_while(change: impl Fn(&File)) -> Result<(), Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("input");
         std::fs::write(&path, "0123456789").unwrap();
-        let mut input = Input::open("initrd", &path).unwrap();
+        let mut input = Input::open(&HostFiles, "initrd", &path).unwrap();
         assert_eq!(input.len(), 10);
         input.read_exact(&mut [0; 4]).unwrap();
         change(&File::options().write(true).open(&path).unwrap());
@@ -264,7 +265,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("input");
         std::fs::write(&path, "0123456789").unwrap();
-        let mut input = Input::open("stub", &path).unwrap();
+        let mut input = Input::open(&HostFiles, "stub", &path).unwrap();
         assert_eq!(input.seek(SeekFrom::End(-3)).unwrap(), 7);
         assert!(input.seek(SeekFrom::End(-11)).is_err());
     }

@@ -35,7 +35,7 @@ impl MeasureUki {
     /// [`Error::Pe`], and [`Error::Predict`] when the stub's version is not known.
     pub fn run(&self, context: &Context<'_>) -> Result<UkiPcrs, Error> {
         context.progress.phase("measuring");
-        let (mut file, image) = open_image("UKI", &self.file)?;
+        let (mut file, image) = open_image(context.files, "UKI", &self.file)?;
         let ask = AskPcr11 {
             phases: self.phases.clone(),
             banks: self.banks.clone(),
@@ -67,8 +67,8 @@ impl DigestPe {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::Pe`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<PeDigest, Error> {
-        let (mut file, image) = open_image("image", &self.file)?;
+    pub fn run(&self, context: &Context<'_>) -> Result<PeDigest, Error> {
+        let (mut file, image) = open_image(context.files, "image", &self.file)?;
         let digest = authenticode::sha256(&image, &mut file).map_err(|source| Error::Pe {
             role: "image",
             file: self.file.clone(),

@@ -57,7 +57,7 @@ impl InspectUki {
     /// [`Error::Open`]; [`Error::Pe`] when the file is no PE image. What is wrong with parts of it is told in the answer.
     pub fn run(&self, context: &Context<'_>) -> Result<InspectedImage, Error> {
         context.progress.phase("inspecting");
-        let (mut file, image) = open_image("image", &self.file)?;
+        let (mut file, image) = open_image(context.files, "image", &self.file)?;
         let banks = match self.banks.as_slice() {
             [] => Ask::default().banks,
             given => given.to_vec(),

@@ -1,8 +1,8 @@
 //! One generation's boot artifacts: assemble, sign, predict, list, bind together.
 //!
 //! Each module holds one operation: its request (as it stands in a request file), its answer, and the function that performs it.
-//! The functions act on the world only through the paths of the request and the [`Context`] of the caller, and write every output
-//! whole or not at all ([`output`]).
+//! The functions act on the world only through the [`Context`] of the caller: the files that a request names are those that its
+//! [`Files`] lead to. Every output is written whole or not at all ([`output`]).
 #![forbid(unsafe_code)]
 
 pub mod boot_signatures;
@@ -24,6 +24,7 @@ mod efifw;
 pub mod error;
 pub mod eventlog;
 pub mod extra_initrd;
+pub mod files;
 pub mod firmware;
 pub mod generation;
 pub mod host_options;
@@ -56,14 +57,17 @@ pub mod unsign;
 pub mod verify;
 
 pub use error::Error;
+pub use files::{Files, HostFiles};
 pub use progress::Progress;
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
-/// What a door lends to an operation: where progress goes, and which keys may be used where and when it runs.
+/// What a door lends to an operation: its files, where progress goes, and which keys may be used where and when it runs.
 pub struct Context<'a> {
+    /// Where the files lie that the request names.
+    pub files: &'a dyn Files,
     /// Where phases and byte counts are reported.
     pub progress: &'a dyn Progress,
     /// Which private keys may be opened.

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_measure::{FirmwareLog, Medium, Registers, Shim, ShimVariables};
 
-use crate::Error;
 use crate::eventlog;
 use crate::firmware::{Firmware, boot_path, variable};
 use crate::predict::NoPrediction;
 use crate::source::{open, read_small};
+use crate::{Error, Files};
 
 /// What the firmware boots from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,10 +55,10 @@ impl BootMedium {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::Predict`] when there is none that can be predicted.
-    pub(crate) fn open(&self) -> Result<Medium, Error> {
+    pub(crate) fn open(&self, files: &dyn Files) -> Result<Medium, Error> {
         match self {
             BootMedium::Cd => Ok(Medium::Cd),
-            BootMedium::Disk(path) => Medium::of_disk(&mut open("disk", path)?)
+            BootMedium::Disk(path) => Medium::of_disk(&mut open(files, "disk", path)?)
                 .map_err(|source| no_prediction(path, source)),
         }
     }
@@ -69,8 +69,8 @@ impl MachineLog {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::EventLog`] when it is none, [`Error::Predict`] when it does not lead to the registers.
-    pub(crate) fn open(&self) -> Result<FirmwareLog, Error> {
-        let log = eventlog::read(&self.log)?;
+    pub(crate) fn open(&self, files: &dyn Files) -> Result<FirmwareLog, Error> {
+        let log = eventlog::read(files, &self.log)?;
         FirmwareLog::new(&log, &self.registers).map_err(|source| no_prediction(&self.log, source))
     }
 }
@@ -80,24 +80,29 @@ impl ShimFiles {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::Pe`], [`Error::SignatureData`], and [`Error::Predict`] when it is no shim that is known.
-    pub(crate) fn open(&self, firmware: &Firmware) -> Result<Shim, Error> {
+    pub(crate) fn open(&self, files: &dyn Files, firmware: &Firmware) -> Result<Shim, Error> {
         let role = "shim";
         let list = |role, path: &Option<PathBuf>| {
             path.as_deref()
-                .map_or(Ok(Vec::new()), |path| variable(role, path))
+                .map_or(Ok(Vec::new()), |path| variable(files, role, path))
         };
         let level = self
             .sbat_level
             .as_deref()
-            .map(|path| read_small("variable SbatLevel", path, FILE_LIMIT));
+            .map(|path| read_small(files, "variable SbatLevel", path, FILE_LIMIT));
         let variables = ShimVariables {
             mok_list: list("variable MokList", &self.mok_list)?,
             mok_list_x: list("variable MokListX", &self.mok_list_x)?,
             sbat_level: level.transpose()?.unwrap_or_default(),
         };
         let (banks, promised) = (&firmware.ask.banks, firmware.promised()?);
-        Shim::from_file(&mut open(role, &self.image)?, banks, promised, variables)
-            .map_err(|source| boot_path(role, &self.image, source))
+        Shim::from_file(
+            &mut open(files, role, &self.image)?,
+            banks,
+            promised,
+            variables,
+        )
+        .map_err(|source| boot_path(role, &self.image, source))
     }
 }
 
@@ -105,8 +110,11 @@ impl ShimFiles {
 ///
 /// # Errors
 /// [`Error::Open`].
-pub(crate) fn loader_conf(path: Option<&Path>) -> Result<Option<Vec<u8>>, Error> {
-    path.map(|path| read_small("loader.conf", path, FILE_LIMIT))
+pub(crate) fn loader_conf(
+    files: &dyn Files,
+    path: Option<&Path>,
+) -> Result<Option<Vec<u8>>, Error> {
+    path.map(|path| read_small(files, "loader.conf", path, FILE_LIMIT))
         .transpose()
 }
 

@@ -11,7 +11,7 @@ use touchstone_store::{Manifest, SecretKey, StorePath};
 
 use crate::signing_key::{KeyPolicy, refuse_store_path};
 use crate::source::read_small;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The request of `manifest.create`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,7 +64,7 @@ impl CreateManifest {
         if let Some(class) = &self.class {
             manifest = manifest.for_class(class.clone());
         }
-        publish(&manifest, &self.output)
+        publish(context.files, &manifest, &self.output)
     }
 }
 
@@ -74,11 +74,11 @@ impl SignManifest {
     /// # Errors
     /// [`Error::Manifest`] when the file is no manifest, [`Error::Key`], [`Error::Write`].
     pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
-        let mut manifest = read(&self.manifest)?;
-        let key = open_key(&self.key, context.keys)?;
+        let mut manifest = read(context.files, &self.manifest)?;
+        let key = open_key(context.files, &self.key, context.keys)?;
         context.progress.phase("signing the closure");
         manifest.sign(&key);
-        publish(&manifest, &self.output)
+        publish(context.files, &manifest, &self.output)
     }
 }
 
@@ -117,8 +117,8 @@ pub(crate) fn of_closure(toplevel: &str, closure: &Value) -> Result<Manifest, Er
 ///
 /// # Errors
 /// [`Error::Open`] and [`Error::Text`]; [`Error::Manifest`] when it is none.
-pub(crate) fn read(file: &Path) -> Result<Manifest, Error> {
-    let bytes = read_small("manifest", file, MANIFEST_LIMIT)?;
+pub(crate) fn read(files: &dyn Files, file: &Path) -> Result<Manifest, Error> {
+    let bytes = read_small(files, "manifest", file, MANIFEST_LIMIT)?;
     Manifest::read(&bytes).map_err(|source| Error::Manifest {
         file: Some(file.to_owned()),
         source: source.into(),
@@ -129,14 +129,18 @@ pub(crate) fn read(file: &Path) -> Result<Manifest, Error> {
 ///
 /// # Errors
 /// [`Error::Key`] when it lies in the store, is malformed, or is refused by `policy`.
-pub(crate) fn open_key(path: &Path, policy: KeyPolicy) -> Result<SecretKey, Error> {
+pub(crate) fn open_key(
+    files: &dyn Files,
+    path: &Path,
+    policy: KeyPolicy,
+) -> Result<SecretKey, Error> {
     let refused = |fact: String, help| Error::Key {
         key: path.display().to_string(),
         fact,
         help,
     };
     refuse_store_path(path)?;
-    let text = read_small("Nix signing key", path, KEY_LIMIT)?;
+    let text = read_small(files, "Nix signing key", path, KEY_LIMIT)?;
     let key = std::str::from_utf8(&text)
         .map_err(|_| "it is not text".to_owned())
         .and_then(|text| SecretKey::parse(text.trim_end()).map_err(|error| error.to_string()))
@@ -160,8 +164,12 @@ pub(crate) fn open_key(path: &Path, policy: KeyPolicy) -> Result<SecretKey, Erro
 ///
 /// # Errors
 /// [`Error::Write`].
-pub(crate) fn publish(manifest: &Manifest, path: &Path) -> Result<ManifestSummary, Error> {
-    output::bytes(path, manifest.to_json().as_bytes())?;
+pub(crate) fn publish(
+    files: &dyn Files,
+    manifest: &Manifest,
+    path: &Path,
+) -> Result<ManifestSummary, Error> {
+    output::bytes(files, path, manifest.to_json().as_bytes())?;
     let mut signed_by: Option<BTreeSet<&str>> = None;
     for entry in manifest.entries() {
         let names = entry

@@ -18,7 +18,7 @@ use crate::input::{Input, write_failed};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::predict::NoPrediction;
 use crate::uki::Parts;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// The request of `measure.parts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +57,7 @@ impl MeasureParts {
             seen: BTreeMap::new(),
         };
         let of_uki = |(name, parts): (&String, &Parts)| {
-            let profiles = measurer.measure(parts)?;
+            let profiles = measurer.measure(context.files, parts)?;
             let values = profiles.iter().map(|profile| ask.values_of(profile));
             Ok((name.clone(), values.collect()))
         };
@@ -84,16 +84,20 @@ struct Measurer {
 }
 
 impl Measurer {
-    fn measure(&mut self, parts: &Parts) -> Result<Vec<ProfileMeasurement>, Error> {
+    fn measure(
+        &mut self,
+        files: &dyn Files,
+        parts: &Parts,
+    ) -> Result<Vec<ProfileMeasurement>, Error> {
         let refused = |source| Error::Uki {
             file: parts.at_fault(&source),
             source,
         };
-        let mut stub_file = Input::open("stub", &parts.stub)?;
+        let mut stub_file = Input::open(files, "stub", &parts.stub)?;
         let stub = read_stub(&mut stub_file).map_err(refused)?;
         let version = version(&stub, &mut stub_file, parts)?;
-        let layout = plan(&stub, &mut stub_file, parts.opened()?).map_err(refused)?;
-        let (sections, digests) = self.digests(layout, &mut stub_file, parts)?;
+        let layout = plan(&stub, &mut stub_file, parts.opened(files)?).map_err(refused)?;
+        let (sections, digests) = self.digests(files, layout, &mut stub_file, parts)?;
         measure_profiles(&sections, &digests, &version)
             .map_err(|source| not_measured(parts, source))
     }
@@ -101,12 +105,13 @@ impl Measurer {
     /// The digests of all sections that the UKI would have.
     fn digests(
         &mut self,
+        files: &dyn Files,
         layout: Layout<'_>,
         stub: &mut Input,
         parts: &Parts,
     ) -> Result<(Vec<touchstone_pe::Section>, SectionDigests), Error> {
         let sections = layout.sections().to_vec();
-        let big: Vec<(usize, Big)> = big(parts)?
+        let big: Vec<(usize, Big)> = big(files, parts)?
             .into_iter()
             .filter_map(|big| {
                 let mut named = sections.iter().map(|section| section.name);
@@ -141,10 +146,10 @@ impl Measurer {
 }
 
 /// The sections that other UKIs may share.
-fn big(parts: &Parts) -> Result<[Big; 2], Error> {
+fn big(files: &dyn Files, parts: &Parts) -> Result<[Big; 2], Error> {
     let manifest = parts.verify.iter().filter_map(|one| one.manifest.as_ref());
     let command_lines = match parts.verify {
-        Some(_) => parts.command_lines()?,
+        Some(_) => parts.command_lines(files)?,
         None => Vec::new(),
     };
     let linux = Big {

@@ -1,39 +1,49 @@
 //! Outputs that appear whole or not at all.
 //!
 //! A file is written under a temporary name in the folder of its destination, synced, and renamed into place; when anything fails
-//! before the rename, the temporary file is removed and what stood at the destination is untouched.
+//! before the rename, the temporary file is removed and what stood at the destination is untouched. Where a destination lies, the caller's
+//! [`Files`] say.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::{Error, Files, HostFiles};
+
+/// Where what is written into a folder lies while [`folder`] lets it be filled: where it is named, whatever the caller's files are.
+pub(crate) const STAGED: HostFiles = HostFiles;
 
 /// Writes the file `path` through `write`, and publishes it only when `write` succeeds.
 ///
 /// # Errors
 /// [`Error::Write`] when the folder is missing or not writable or something other than a file stands at `path`, and whatever `write`
 /// returns.
-pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -> Result<T, Error> {
+pub fn file<T>(
+    files: &dyn Files,
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<T, Error>,
+) -> Result<T, Error> {
     let failed = |source| Error::Write {
         file: path.to_owned(),
         source,
     };
+    let place = files.place(path).map_err(failed)?;
     // The rename would put a file in the place of a device, such as /dev/null.
-    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
+    if fs::symlink_metadata(&place).is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
         return Err(failed(io::Error::other(
             "what stands there is not a regular file",
         )));
     }
-    let folder = parent(path);
     let mut staged = tempfile::Builder::new()
         .prefix(".touchstone-")
         .permissions(permissions(0o644))
-        .tempfile_in(folder)
+        .tempfile_in(parent(&place))
         .map_err(|error| failed(of_system(error)))?;
     let answer = write(staged.as_file_mut())?;
     staged.as_file().sync_all().map_err(failed)?;
-    staged.persist(path).map_err(|error| failed(error.error))?;
+    staged
+        .persist(&place)
+        .map_err(|error| failed(error.error))?;
     Ok(answer)
 }
 
@@ -41,8 +51,8 @@ pub fn file<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, Error>) -
 ///
 /// # Errors
 /// [`Error::Write`].
-pub fn bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    file(path, |out| {
+pub fn bytes(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    file(files, path, |out| {
         io::Write::write_all(out, bytes).map_err(|source| Error::Write {
             file: path.to_owned(),
             source,
@@ -54,9 +64,13 @@ pub fn bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Write`].
-pub fn answer(path: Option<&Path>, answer: &impl serde::Serialize) -> Result<(), Error> {
+pub fn answer(
+    files: &dyn Files,
+    path: Option<&Path>,
+    answer: &impl serde::Serialize,
+) -> Result<(), Error> {
     let Some(path) = path else { return Ok(()) };
-    file(path, |out| {
+    file(files, path, |out| {
         serde_json::to_writer_pretty(&mut *out, answer)
             .map_err(io::Error::from)
             .and_then(|()| io::Write::write_all(out, b"\n"))
@@ -71,23 +85,28 @@ pub fn answer(path: Option<&Path>, answer: &impl serde::Serialize) -> Result<(),
 ///
 /// # Errors
 /// [`Error::Exists`] when something stands at `path` already, [`Error::Write`], and whatever `fill` returns.
-pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T, Error>) -> Result<T, Error> {
-    if fs::symlink_metadata(path).is_ok() {
-        return Err(Error::Exists {
-            file: path.to_owned(),
-        });
-    }
+pub fn folder<T>(
+    files: &dyn Files,
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<T, Error>,
+) -> Result<T, Error> {
     let failed = |source| Error::Write {
         file: path.to_owned(),
         source,
     };
+    let place = files.place(path).map_err(failed)?;
+    if fs::symlink_metadata(&place).is_ok() {
+        return Err(Error::Exists {
+            file: path.to_owned(),
+        });
+    }
     let staged = tempfile::Builder::new()
         .prefix(".touchstone-")
         .permissions(permissions(0o755))
-        .tempdir_in(parent(path))
+        .tempdir_in(parent(&place))
         .map_err(|error| failed(of_system(error)))?;
     let answer = fill(staged.path()).map_err(|error| as_published(error, staged.path(), path))?;
-    fs::rename(staged.path(), path).map_err(failed)?;
+    fs::rename(staged.path(), &place).map_err(failed)?;
     // Renamed away: there is nothing left for the guard to remove.
     let _: PathBuf = staged.keep();
     Ok(answer)

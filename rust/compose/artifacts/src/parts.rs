@@ -13,7 +13,7 @@ use crate::extra_initrd::Verification;
 use crate::input::Input;
 use crate::policy::PcrSigner;
 use crate::source::{Text, TextFile, content};
-use crate::{Error, hwids};
+use crate::{Error, Files, hwids};
 
 /// What a UKI is made of. Texts are strings or `{"file": path}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -150,10 +150,11 @@ impl Parts {
     /// name in messages.
     pub(crate) fn opened_for(
         &self,
+        files: &dyn Files,
         signer: Option<&PcrSigner>,
         shown: &Path,
     ) -> Result<UkiParts<'static>, Error> {
-        let mut parts = self.opened()?;
+        let mut parts = self.opened(files)?;
         let Some(signer) = signer else {
             return Ok(parts);
         };
@@ -167,24 +168,26 @@ impl Parts {
     }
 
     /// The parts with their files open.
-    pub(crate) fn opened(&self) -> Result<UkiParts<'static>, Error> {
+    pub(crate) fn opened(&self, files: &dyn Files) -> Result<UkiParts<'static>, Error> {
         let optional = |role, path: &Option<PathBuf>| {
-            path.as_deref().map(|path| content(role, path)).transpose()
+            path.as_deref()
+                .map(|path| content(files, role, path))
+                .transpose()
         };
         Ok(UkiParts {
             linux: self
                 .linux
                 .as_deref()
-                .map(|path| Input::open("kernel", path).map(Kernel::new))
+                .map(|path| Input::open(files, "kernel", path).map(Kernel::new))
                 .transpose()?,
-            initrds: self.opened_initrds()?,
-            cmdline: self.read_cmdline()?,
-            os_release: self.read_os_release()?,
+            initrds: self.opened_initrds(files)?,
+            cmdline: self.read_cmdline(files)?,
+            os_release: self.read_os_release(files)?,
             uname: self.uname.clone().map_or(Uname::Detect, Uname::Given),
             sbat: self
                 .sbat
                 .iter()
-                .map(|text| text.read("SBAT text"))
+                .map(|text| text.read(files, "SBAT text"))
                 .collect::<Result<_, _>>()?,
             splash: optional("splash", &self.splash)?,
             ucode: optional("microcode", &self.ucode)?,
@@ -192,54 +195,54 @@ impl Parts {
             dtbauto: self
                 .dtbauto
                 .iter()
-                .map(|path| content("device tree", path))
+                .map(|path| content(files, "device tree", path))
                 .collect::<Result<_, _>>()?,
             hwids: self
                 .hwids
                 .as_deref()
-                .map(|folder| hwids::devices(folder, self.compat))
+                .map(|folder| hwids::devices(files, folder, self.compat))
                 .transpose()?,
             efifw: self
                 .efifw
                 .iter()
-                .map(FirmwareImage::opened)
+                .map(|image| image.opened(files))
                 .collect::<Result<_, _>>()?,
             pcrpkey: optional("PCR public key", &self.pcrpkey)?,
-            pcrsig: self.read_pcrsig()?,
+            pcrsig: self.read_pcrsig(files)?,
             profile: self
                 .profile
                 .as_ref()
-                .map(|text| text.read("profile"))
+                .map(|text| text.read(files, "profile"))
                 .transpose()?,
             joined: self
                 .join_profiles
                 .iter()
-                .map(|path| Input::open("profile", path).map(Profile::new))
+                .map(|path| Input::open(files, "profile", path).map(Profile::new))
                 .chain(self.profile_texts.iter().map(|texts| Ok(texts.opened())))
                 .collect::<Result<_, Error>>()?,
             extra: self
                 .sections
                 .iter()
-                .map(ExtraSection::opened)
+                .map(|section| section.opened(files))
                 .collect::<Result<_, _>>()?,
             compat: self.compat.into(),
             checksum: self.checksum,
         })
     }
 
-    fn opened_initrds(&self) -> Result<Vec<Content<'static>>, Error> {
+    fn opened_initrds(&self, files: &dyn Files) -> Result<Vec<Content<'static>>, Error> {
         let initrds = self.initrds.iter();
         let mut initrds = initrds
-            .map(|path| content("initrd", path))
+            .map(|path| content(files, "initrd", path))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(verify) = &self.verify {
-            initrds.extend(verify.initrd(&self.command_lines()?)?);
+            initrds.extend(verify.initrd(files, &self.command_lines(files)?)?);
         }
         Ok(initrds)
     }
 
     /// Every command line of the image, with `verify`: the initrd in it names them.
-    pub(crate) fn command_lines(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn command_lines(&self, files: &dyn Files) -> Result<Vec<String>, Error> {
         let refused = |fact: &str, help| Error::Request {
             fact: fact.to_owned(),
             help,
@@ -258,17 +261,17 @@ impl Parts {
         }
         let profiles = self.profile_texts.iter();
         let profiles = profiles.map(|texts| cmdline_from_words(&texts.cmdline));
-        let main = self.read_cmdline()?.unwrap_or_default();
+        let main = self.read_cmdline(files)?.unwrap_or_default();
         Ok(std::iter::once(main).chain(profiles).collect())
     }
 
     /// What is no JSON object is no set of signatures.
-    fn read_pcrsig(&self) -> Result<Option<Content<'static>>, Error> {
+    fn read_pcrsig(&self, files: &dyn Files) -> Result<Option<Content<'static>>, Error> {
         let Some(text) = &self.pcrsig else {
             return Ok(None);
         };
         let role = "set of PCR signatures";
-        let read = text.read(role)?;
+        let read = text.read(files, role)?;
         let parsed: Result<serde_json::Map<String, serde_json::Value>, _> =
             serde_json::from_str(&read);
         match parsed {
@@ -282,11 +285,11 @@ impl Parts {
     }
 
     /// As ukify has it: an empty text is as good as none, an empty file is an empty section.
-    fn read_cmdline(&self) -> Result<Option<String>, Error> {
+    fn read_cmdline(&self, files: &dyn Files) -> Result<Option<String>, Error> {
         let Some(text) = &self.cmdline else {
             return Ok(None);
         };
-        let read = text.read("command line")?;
+        let read = text.read(files, "command line")?;
         Ok(match text {
             Text::Inline(_) => Some(cmdline_from_words(&read)).filter(|words| !words.is_empty()),
             Text::File(_) => Some(read),
@@ -294,11 +297,13 @@ impl Parts {
     }
 
     /// Likewise.
-    fn read_os_release(&self) -> Result<Option<Vec<u8>>, Error> {
+    fn read_os_release(&self, files: &dyn Files) -> Result<Option<Vec<u8>>, Error> {
         match &self.os_release {
             None => Ok(None),
             Some(Text::Inline(text)) if text.is_empty() => Ok(None),
-            Some(text) => text.read("os-release").map(|text| Some(text.into_bytes())),
+            Some(text) => text
+                .read(files, "os-release")
+                .map(|text| Some(text.into_bytes())),
         }
     }
 
@@ -328,14 +333,14 @@ impl Parts {
 }
 
 impl ExtraSection {
-    fn opened(&self) -> Result<(SectionName, Content<'static>), Error> {
+    fn opened(&self, files: &dyn Files) -> Result<(SectionName, Content<'static>), Error> {
         let name = self.name.parse().map_err(|source| Error::Uki {
             file: None,
             source: UkiError::SectionName(source),
         })?;
         let content = match &self.content {
             Text::Inline(text) => Content::bytes(text.clone().into_bytes()),
-            Text::File(TextFile { file }) => content("section's content", file)?,
+            Text::File(TextFile { file }) => content(files, "section's content", file)?,
         };
         Ok((name, content))
     }

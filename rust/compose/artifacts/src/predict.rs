@@ -17,7 +17,7 @@ use crate::companions::{self, companions};
 use crate::firmware::{Firmware, Measure, boot_path};
 use crate::machine::ShimFiles;
 use crate::source::{FileContent, open};
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The request of `measure.predict`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -112,21 +112,29 @@ impl PredictPcrs {
     /// [`Error::Predict`] whenever a value would not be exact, with the reason; see [`Error`] for the rest.
     pub fn run(&self, context: &Context<'_>) -> Result<Prediction, Error> {
         context.progress.phase("predicting");
-        let firmware = self.measure.open()?;
+        let firmware = self.measure.open(context.files)?;
         let entries = self
             .entries()?
             .iter()
-            .map(|entry| entry.open(&firmware))
+            .map(|entry| entry.open(context.files, &firmware))
             .collect::<Result<_, Error>>()?;
         let loader = self
             .loader
             .as_ref()
-            .map(|path| firmware.loader(path, path, firmware.promised()?));
-        let shared = companions(&firmware, &self.shared, companions::of_loader_folder)?;
-        let shim = self.shim.as_ref().map(|shim| shim.open(&firmware));
+            .map(|path| firmware.loader(context.files, path, path, firmware.promised()?));
+        let shared = companions(
+            context.files,
+            &firmware,
+            &self.shared,
+            companions::of_loader_folder,
+        )?;
+        let shim = self
+            .shim
+            .as_ref()
+            .map(|shim| shim.open(context.files, &firmware));
         let prediction =
             firmware.predict(shim.transpose()?, loader.transpose()?, entries, shared)?;
-        publish(&prediction, self.output.as_deref())?;
+        publish(context.files, &prediction, self.output.as_deref())?;
         Ok(prediction)
     }
 
@@ -151,15 +159,15 @@ impl PredictPcrs {
 }
 
 impl Entry {
-    fn open(&self, firmware: &Firmware) -> Result<Branch<Program>, Error> {
+    fn open(&self, files: &dyn Files, firmware: &Firmware) -> Result<Branch<Program>, Error> {
         let program = match (&self.uki, &self.linux) {
-            (Some(path), None) => Program::Uki(Box::new(self.open_uki(path, firmware)?)),
+            (Some(path), None) => Program::Uki(Box::new(self.open_uki(files, path, firmware)?)),
             (None, Some(linux))
                 if self.extra.is_empty()
                     && self.profile.is_none()
                     && self.device_tree.is_none() =>
             {
-                Program::Linux(Box::new(linux.open(firmware)?))
+                Program::Linux(Box::new(linux.open(files, firmware)?))
             }
             _ => {
                 return Err(Error::Request {
@@ -177,32 +185,32 @@ impl Entry {
         })
     }
 
-    fn open_uki(&self, path: &Path, firmware: &Firmware) -> Result<Uki, Error> {
-        let mut file = open("UKI", path)?;
+    fn open_uki(&self, files: &dyn Files, path: &Path, firmware: &Firmware) -> Result<Uki, Error> {
+        let mut file = open(files, "UKI", path)?;
         let promised = firmware.promised()?;
         let name = self.name.as_deref().unwrap_or("the UKI");
         let uki = Uki::from_file(name, &mut file, &firmware.ask.banks, promised)
             .map_err(|source| boot_path("UKI", path, source))?;
         Ok(Uki {
-            extra: companions(firmware, &self.extra, companions::of_extra_folder)?,
+            extra: companions(files, firmware, &self.extra, companions::of_extra_folder)?,
             profile: self.profile,
             device_tree: self.device_tree.map(DeviceTree::from),
-            content: Some(Arc::new(FileContent::new("UKI", path)?)),
+            content: Some(Arc::new(FileContent::new(files, "UKI", path)?)),
             ..uki
         })
     }
 }
 
 impl LinuxEntry {
-    fn open(&self, firmware: &Firmware) -> Result<Linux, Error> {
+    fn open(&self, files: &dyn Files, firmware: &Firmware) -> Result<Linux, Error> {
         let initrd = |initrd: &EspFile| {
             Ok(Companion {
                 name: initrd.path.clone(),
-                content: Arc::new(FileContent::new("initrd", &initrd.file)?),
+                content: Arc::new(FileContent::new(files, "initrd", &initrd.file)?),
             })
         };
         Ok(Linux {
-            image: image(firmware, "kernel", "the kernel", &self.kernel)?,
+            image: image(files, firmware, "kernel", "the kernel", &self.kernel)?,
             initrds: self
                 .initrds
                 .iter()
@@ -215,23 +223,33 @@ impl LinuxEntry {
 
 /// A PE image with its digests and with what speaks for it.
 pub(crate) fn image(
+    files: &dyn Files,
     firmware: &Firmware,
     role: &'static str,
     name: &str,
     path: &Path,
 ) -> Result<StartedImage, Error> {
     let promised = firmware.promised()?;
-    StartedImage::from_file(name, &mut open(role, path)?, &firmware.ask.banks, promised)
-        .map_err(|source| boot_path(role, path, source))
+    StartedImage::from_file(
+        name,
+        &mut open(files, role, path)?,
+        &firmware.ask.banks,
+        promised,
+    )
+    .map_err(|source| boot_path(role, path, source))
 }
 
 /// Writes a prediction, if a place is given.
 ///
 /// # Errors
 /// [`Error::Write`].
-pub(crate) fn publish(prediction: &Prediction, path: Option<&Path>) -> Result<(), Error> {
+pub(crate) fn publish(
+    files: &dyn Files,
+    prediction: &Prediction,
+    path: Option<&Path>,
+) -> Result<(), Error> {
     let Some(path) = path else { return Ok(()) };
-    output::file(path, |out| {
+    output::file(files, path, |out| {
         serde_json::to_writer_pretty(&mut *out, prediction)
             .map_err(std::io::Error::from)
             .and_then(|()| std::io::Write::write_all(out, b"\n"))

@@ -81,21 +81,26 @@ pub(crate) fn run(
     context: &Context<'_>,
 ) -> Result<MadeBootArtifacts, Error> {
     context.progress.phase("reading the inner generation");
-    let inner = Inner::read(request.bootspec.core.toplevel.as_ref())?;
-    let specialisations = specialisations::sealed(request, sealing, &inner)?;
+    let inner = Inner::read(context.files, request.bootspec.core.toplevel.as_ref())?;
+    let specialisations = specialisations::sealed(context.files, request, sealing, &inner)?;
     let program = match sealing.without_initrd_secrets {
         true => SecretsProgram::AppendsNothing,
         false => SecretsProgram::Refused,
     };
     let request = agree::with_all_extensions(request, &inner, program, &specialisations)?;
-    let launcher = launcher::of(sealing, &inner, &request.bootspec.core.system)?;
+    let launcher = launcher::of(
+        context.files,
+        sealing,
+        &inner,
+        &request.bootspec.core.system,
+    )?;
     let elsewhere = specialisations.into_iter();
     let elsewhere = elsewhere.map(|(name, one)| (name, one.described)).collect();
     let maker = Maker::open(&request, context)?;
-    output::folder(&request.output, |folder| {
+    output::folder(context.files, &request.output, |folder| {
         wrap::links(&inner, sealing, folder)?;
         if let Some(launcher) = &launcher {
-            wrap::launcher(launcher, folder)?;
+            wrap::launcher(context.files, launcher, folder)?;
         }
         maker.make(&Places {
             artifacts: &folder.join(wrap::ARTIFACTS),

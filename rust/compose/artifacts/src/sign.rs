@@ -16,7 +16,7 @@ use crate::detached::{DetachedSignature, OpenSignature, subject, written_digest}
 use crate::input::{Input, read_failed};
 use crate::signing_key::{OpenKey, SigningKey};
 use crate::unsign::strip;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The request of `pe.sign`: by a key, `sign`, or with a signature that was made elsewhere, `detached`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,13 +71,13 @@ impl SignPe {
 
     fn sign(&self, by: By<'_>, context: &Context<'_>) -> Result<SignedPe, Error> {
         context.progress.phase("signing");
-        output::file(&self.output, |out| {
+        output::file(context.files, &self.output, |out| {
             let seal = Seal {
                 by,
                 replace: self.replace,
                 checksum: self.checksum,
             };
-            copy_signed(&self.file, "image", seal, out, &self.output)
+            copy_signed(context.files, &self.file, "image", seal, out, &self.output)
         })
     }
 }
@@ -104,7 +104,7 @@ impl By<'_> {
     }
 
     /// The signature of an image.
-    fn signature(self, image: &mut Digested<'_>) -> Result<Vec<u8>, Error> {
+    fn signature(self, files: &dyn Files, image: &mut Digested<'_>) -> Result<Vec<u8>, Error> {
         match self {
             Self::Key(key) => {
                 let digest = image.by(key.hash)?;
@@ -117,8 +117,8 @@ impl By<'_> {
             }
             Self::Detached(signature) => signature.attach(&image.by(signature.hash())?),
             Self::Folder(folder) => {
-                let signature = folder.find(image.sha256, image.path)?;
-                By::Detached(&signature).signature(image)
+                let signature = folder.find(files, image.sha256, image.path)?;
+                By::Detached(&signature).signature(files, image)
             }
         }
     }
@@ -172,13 +172,14 @@ impl<'a> Seal<'a> {
 /// # Errors
 /// See [`Error`].
 pub(crate) fn copy_signed(
+    files: &dyn Files,
     path: &Path,
     role: &'static str,
     seal: Seal<'_>,
     out: &mut File,
     target: &Path,
 ) -> Result<SignedPe, Error> {
-    let mut input = Input::open(role, path)?;
+    let mut input = Input::open(files, role, path)?;
     let failed = |error| read_failed(error, role, path);
     let mut image = Image::read(&mut input).map_err(failed)?;
     let digest = authenticode::sha256(&image, &mut input).map_err(failed)?;
@@ -187,7 +188,7 @@ pub(crate) fn copy_signed(
     if seal.replace {
         image = strip(out, &image, Removal::All, path, target)?;
     }
-    append_signature(out, &image, &digest, seal, path, target)
+    append_signature(files, out, &image, &digest, seal, path, target)
 }
 
 /// Signs an image that has been written already and whose digest is known, so that it is not read again. `path` is what is signed,
@@ -196,6 +197,7 @@ pub(crate) fn copy_signed(
 /// # Errors
 /// [`Error::Sign`] and [`Error::WriteImage`].
 pub(crate) fn append_signature(
+    files: &dyn Files,
     out: &mut File,
     image: &Image,
     digest: &[u8; 32],
@@ -203,13 +205,16 @@ pub(crate) fn append_signature(
     path: &Path,
     target: &Path,
 ) -> Result<SignedPe, Error> {
-    let signature = seal.by.signature(&mut Digested {
-        sha256: digest,
-        image,
-        out,
-        path,
-        target,
-    })?;
+    let signature = seal.by.signature(
+        files,
+        &mut Digested {
+            sha256: digest,
+            image,
+            out,
+            path,
+            target,
+        },
+    )?;
     let append = if seal.checksum {
         certificates::append_with_checksum
     } else {

@@ -15,7 +15,7 @@ use touchstone_sign::{
 use zeroize::Zeroizing;
 
 use crate::source::{read_secret, read_small};
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// Which private keys may be opened where an operation runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +98,9 @@ impl SigningKey {
         };
         // Before anything else: such a key is lost, whatever else is wrong.
         holder.refuse_store()?;
-        let certificates = read_certificates(&self.certificate)?;
+        let certificates = read_certificates(context.files, &self.certificate)?;
         let public = certificates.first().map(PublicKey::of);
-        let holder = holder.open(public.and_then(Result::ok).as_ref())?;
+        let holder = holder.open(context.files, public.and_then(Result::ok).as_ref())?;
         let signer = CertifiedSigner::new(holder, certificates).map_err(failed)?;
         if context.keys == KeyPolicy::TestKeysOnly
             && !touchstone_sign::keys::is_test_key(signer.certificate())
@@ -153,9 +153,13 @@ impl Holder<'_> {
         not(feature = "token"),
         expect(unused_variables, reason = "tokens alone may not tell a public key")
     )]
-    pub(crate) fn open(&self, public: Option<&PublicKey>) -> Result<Box<dyn Signer>, Error> {
+    pub(crate) fn open(
+        &self,
+        files: &dyn Files,
+        public: Option<&PublicKey>,
+    ) -> Result<Box<dyn Signer>, Error> {
         let Some(scheme) = self.scheme() else {
-            return self.in_file();
+            return self.in_file(files);
         };
         let refused = |fact: String, help| refused(unread(self.key), fact, help);
         if self.passphrase_file.is_some() {
@@ -176,10 +180,12 @@ impl Holder<'_> {
         }
     }
 
-    fn in_file(&self) -> Result<Box<dyn Signer>, Error> {
-        let key = read_secret("signing key", Path::new(self.key), KEY_LIMIT)?;
+    fn in_file(&self, files: &dyn Files) -> Result<Box<dyn Signer>, Error> {
+        let key = read_secret(files, "signing key", Path::new(self.key), KEY_LIMIT)?;
         let signer = match self.passphrase_file {
-            Some(file) => FileSigner::encrypted(&key, first_line(&passphrase(file)?), Work::LIMIT),
+            Some(file) => {
+                FileSigner::encrypted(&key, first_line(&passphrase(files, file)?), Work::LIMIT)
+            }
             None => FileSigner::new(&key),
         };
         match signer {
@@ -217,9 +223,9 @@ fn unread(uri: &str) -> &str {
 ///
 /// # Errors
 /// [`Error::Open`] and [`Error::SignatureData`].
-pub(crate) fn read_certificates(file: &Path) -> Result<Vec<Certificate>, Error> {
+pub(crate) fn read_certificates(files: &dyn Files, file: &Path) -> Result<Vec<Certificate>, Error> {
     let role = "signing certificate";
-    let bytes = read_small(role, file, KEY_LIMIT as u64)?;
+    let bytes = read_small(files, role, file, KEY_LIMIT as u64)?;
     certificate::read_all(&bytes).map_err(|error| Error::SignatureData {
         role,
         file: file.to_owned(),
@@ -243,11 +249,11 @@ pub(crate) fn check_validity(
 }
 
 /// What is in the file of a passphrase.
-fn passphrase(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn passphrase(files: &dyn Files, file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let help =
         "keep the passphrase outside of the store; give the key a new one, this one is public";
     refuse_in_store(file, "its passphrase", help)?;
-    read_secret("passphrase", file, KEY_LIMIT)
+    read_secret(files, "passphrase", file, KEY_LIMIT)
 }
 
 /// Without the line's end: the passphrase as `openssl -passin file:…` takes it.

@@ -1,7 +1,9 @@
 //! The inputs of a request: files that are opened once, and texts that stand in the request or in a file.
 
-use std::fs::File;
-use std::io::Read;
+use std::ffi::OsString;
+use std::fs::{self, File, FileType};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -10,8 +12,8 @@ use touchstone_pe::Image;
 use touchstone_pe::layout::Content;
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::input::Input;
+use crate::{Error, Files};
 
 /// A text, or the file that holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,11 +49,11 @@ impl Text {
     ///
     /// # Errors
     /// [`Error::Open`], or [`Error::Text`] when the file is over 1 MiB or not UTF-8.
-    pub fn read(&self, role: &'static str) -> Result<String, Error> {
+    pub fn read(&self, files: &dyn Files, role: &'static str) -> Result<String, Error> {
         match self {
             Self::Inline(text) => Ok(text.clone()),
             Self::File(TextFile { file }) => {
-                let bytes = read_small(role, file, TEXT_LIMIT)?;
+                let bytes = read_small(files, role, file, TEXT_LIMIT)?;
                 String::from_utf8(bytes).map_err(|error| Error::Text {
                     role,
                     file: file.clone(),
@@ -66,14 +68,19 @@ impl Text {
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::Text`] when it is larger.
-pub fn read_small(role: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+pub fn read_small(
+    files: &dyn Files,
+    role: &'static str,
+    path: &Path,
+    limit: u64,
+) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Open {
         role,
         file: path.to_owned(),
         source,
     };
     let mut bytes = Vec::new();
-    let file = open(role, path)?;
+    let file = open(files, role, path)?;
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
@@ -88,19 +95,20 @@ pub fn read_small(role: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>
 /// # Errors
 /// As [`read_small`].
 pub fn read_secret(
+    files: &dyn Files,
     role: &'static str,
     path: &Path,
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     // One piece from the start: what grows leaves copies behind.
     let mut bytes = Zeroizing::new(vec![0; limit + 1]);
-    let mut file = open(role, path)?;
+    let mut file = open(files, role, path)?;
     let mut length = 0;
     while let Some(room) = bytes.get_mut(length..).filter(|room| !room.is_empty()) {
         match file.read(room) {
             Ok(0) => break,
             Ok(got) => length += got,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
             Err(source) => {
                 return Err(Error::Open {
                     role,
@@ -129,25 +137,96 @@ fn too_large(role: &'static str, path: &Path, limit: u64) -> Error {
 ///
 /// # Errors
 /// [`Error::Open`]: missing, not readable, or no regular file.
-pub fn open(role: &'static str, path: &Path) -> Result<File, Error> {
+pub fn open(files: &dyn Files, role: &'static str, path: &Path) -> Result<File, Error> {
     let failed = |source| Error::Open {
         role,
         file: path.to_owned(),
         source,
     };
     // Before it is opened: to open a pipe is to wait for whoever writes to it.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(std::io::Error::other("it is not a regular file")));
+    let place = files.locate(path).map_err(failed)?;
+    if !fs::metadata(&place).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file")));
     }
-    File::open(path).map_err(failed)
+    File::open(place).map_err(failed)
+}
+
+/// What a folder holds.
+pub(crate) struct Entry {
+    /// Its name in the folder.
+    pub(crate) name: OsString,
+    /// What it is: symbolic links are not followed.
+    pub(crate) kind: FileType,
+}
+
+/// What a folder holds, in the order of the names.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn entries(files: &dyn Files, folder: &Path) -> io::Result<Vec<Entry>> {
+    let entry = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        Ok(Entry {
+            name: entry.file_name(),
+            kind: entry.file_type()?,
+        })
+    };
+    let found = fs::read_dir(files.locate(folder)?)?.map(entry);
+    let mut found = found.collect::<io::Result<Vec<_>>>()?;
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(found)
+}
+
+/// What there is under this name, after all symbolic links.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn about(files: &dyn Files, path: &Path) -> io::Result<fs::Metadata> {
+    fs::metadata(files.locate(path)?)
+}
+
+/// Whether this is a folder.
+///
+/// # Errors
+/// [`Error::Open`] where nobody may look.
+pub(crate) fn is_folder(files: &dyn Files, role: &'static str, path: &Path) -> Result<bool, Error> {
+    looked_at(files, role, path).map(|there| there.is_some_and(|about| about.is_dir()))
+}
+
+/// Whether there is something under this name.
+///
+/// # Errors
+/// [`Error::Open`] where nobody may look.
+pub(crate) fn exists(files: &dyn Files, role: &'static str, path: &Path) -> Result<bool, Error> {
+    looked_at(files, role, path).map(|there| there.is_some())
+}
+
+fn looked_at(
+    files: &dyn Files,
+    role: &'static str,
+    path: &Path,
+) -> Result<Option<fs::Metadata>, Error> {
+    match files.locate(path) {
+        Ok(place) => Ok(fs::metadata(place).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Open {
+            role,
+            file: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// Opens a PE file and reads its headers.
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::Pe`] when it is no PE file.
-pub fn open_image(role: &'static str, path: &Path) -> Result<(File, Image), Error> {
-    let mut file = open(role, path)?;
+pub fn open_image(
+    files: &dyn Files,
+    role: &'static str,
+    path: &Path,
+) -> Result<(File, Image), Error> {
+    let mut file = open(files, role, path)?;
     let image = Image::read(&mut file).map_err(|source| Error::Pe {
         role,
         file: path.to_owned(),
@@ -160,15 +239,19 @@ pub fn open_image(role: &'static str, path: &Path) -> Result<(File, Image), Erro
 ///
 /// # Errors
 /// [`Error::Open`].
-pub fn content(role: &'static str, path: &Path) -> Result<Content<'static>, Error> {
-    let input = Input::open(role, path)?;
+pub fn content(
+    files: &dyn Files,
+    role: &'static str,
+    path: &Path,
+) -> Result<Content<'static>, Error> {
+    let input = Input::open(files, role, path)?;
     Ok(Content::reader(input.len(), Box::new(input)))
 }
 
 /// A file that is hashed where it is needed, from its beginning each time.
 #[derive(Debug)]
 pub(crate) struct FileContent {
-    path: PathBuf,
+    file: File,
     length: u64,
 }
 
@@ -177,25 +260,45 @@ impl FileContent {
     ///
     /// # Errors
     /// [`Error::Open`] when it is not there or not readable.
-    pub(crate) fn new(role: &'static str, path: &Path) -> Result<FileContent, Error> {
-        let length = open(role, path)?.metadata().map(|about| about.len());
-        Ok(FileContent {
-            path: path.to_owned(),
-            length: length.map_err(|source| Error::Open {
-                role,
-                file: path.to_owned(),
-                source,
-            })?,
-        })
+    pub(crate) fn new(
+        files: &dyn Files,
+        role: &'static str,
+        path: &Path,
+    ) -> Result<FileContent, Error> {
+        let file = open(files, role, path)?;
+        let length = file.metadata().map(|about| about.len());
+        let length = length.map_err(|source| Error::Open {
+            role,
+            file: path.to_owned(),
+            source,
+        })?;
+        Ok(FileContent { file, length })
     }
 }
 
 impl touchstone_measure::Content for FileContent {
-    fn open(&self) -> std::io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(File::open(&self.path)?))
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(FromStart {
+            file: &self.file,
+            position: 0,
+        }))
     }
 
-    fn length(&self) -> std::io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         Ok(self.length)
+    }
+}
+
+/// Reads a file from its beginning, wherever others stand in it.
+struct FromStart<'a> {
+    file: &'a File,
+    position: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read_at(room, self.position)?;
+        self.position += got as u64;
+        Ok(got)
     }
 }

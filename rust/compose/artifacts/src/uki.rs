@@ -77,7 +77,7 @@ impl AssembleUki {
             .measure
             .as_ref()
             .map(|ask| UkiMeasurer::new(&ask.banks()));
-        output::file(&self.output, |out| {
+        output::file(context.files, &self.output, |out| {
             let mut observers: Vec<&mut dyn SectionObserver> = Vec::new();
             if let Some(measurer) = &mut measurer {
                 observers.push(measurer);
@@ -162,12 +162,12 @@ pub(crate) fn assemble(
         file: parts.at_fault(&source),
         source,
     };
-    let mut stub_file = Input::open("stub", &parts.stub)?;
+    let mut stub_file = Input::open(context.files, "stub", &parts.stub)?;
     let stub = read_stub(&mut stub_file).map_err(refused)?;
     let layout = plan(
         &stub,
         &mut stub_file,
-        parts.opened_for(signers.pcrs, shown)?,
+        parts.opened_for(context.files, signers.pcrs, shown)?,
     )
     .map_err(refused)?;
     let total = layout.len();
@@ -207,6 +207,7 @@ pub(crate) fn assemble(
         size,
         signed_by,
     } = append_signature(
+        context.files,
         out,
         &written.image,
         &written.authenticode_sha256,

@@ -46,8 +46,8 @@ impl UnsignPe {
     /// See [`Error`]; [`Error::Request`] when the image has no such signature. Nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<UnsignedPe, Error> {
         context.progress.phase("removing signatures");
-        output::file(&self.output, |out| {
-            let mut input = Input::open(ROLE, &self.file)?;
+        output::file(context.files, &self.output, |out| {
+            let mut input = Input::open(context.files, ROLE, &self.file)?;
             let image = Image::read(&mut input).map_err(|error| self.unread(error))?;
             if image.certificate_table().is_none() {
                 return Err(missing("the image is not signed".to_owned()));

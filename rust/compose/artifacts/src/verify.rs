@@ -58,9 +58,13 @@ impl VerifyPe {
     /// level cannot be read, [`Error::Request`]. That the image would not boot is an answer.
     pub fn run(&self, context: &Context<'_>) -> Result<PeVerdict, Error> {
         context.progress.phase("verifying");
-        let lists = Lists::read(self)?;
-        let level = self.sbat_level.as_deref().map(sbat::read).transpose()?;
-        let mut file = open("image", &self.file)?;
+        let lists = Lists::read(context.files, self)?;
+        let level = self
+            .sbat_level
+            .as_deref()
+            .map(|file| sbat::read(context.files, file))
+            .transpose()?;
+        let mut file = open(context.files, "image", &self.file)?;
         let failed = |source| unusable(&self.file, source);
         let image = match Image::read(&mut file) {
             Ok(image) => image,

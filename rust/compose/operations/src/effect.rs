@@ -7,12 +7,12 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
-    /// The answer depends on nothing but the request and the files that it names, and nothing is written unless the request has an
-    /// `output`. No private key is opened.
+    /// The answer depends on nothing but the request and the files that it names, each by itself or by its folder, and nothing is written
+    /// unless the request says where. No private key is opened.
     Value,
     /// Files are made, or signatures: of nothing but the request, and the files and keys that it names.
     Files,
-    /// More of the machine is read or changed: randomness, a store, a root.
+    /// More of the machine is read or changed: randomness, a root, the paths of a store that nobody but a document or a link names.
     World,
 }
 

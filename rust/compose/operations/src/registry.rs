@@ -95,7 +95,7 @@ operation!("bootspec.validate", ValidateBootspec => ValidatedBootspecs, Value,
     "whether files are Bootspec documents");
 operation!("bootspec.upgrade", UpgradeBootspec => UpgradedBootspec, Value,
     "a Bootspec document with v2 beside its v1");
-operation!("bootspec.synthesize", SynthesizeBootspec => SynthesizedBootspec, Value,
+operation!("bootspec.synthesize", SynthesizeBootspec => SynthesizedBootspec, World,
     "the Bootspec document of a generation that was built without one");
 operation!("bootspec.show", ShowBootspec => ShownBootspec, Value,
     "what a Bootspec document says");
@@ -145,7 +145,7 @@ operation!("manifest.create", CreateManifest => ManifestSummary, Files,
     "the list of a closure's store paths and their NAR hashes");
 operation!("manifest.sign", SignManifest => ManifestSummary, Files,
     "Nix signatures on each path of a manifest");
-operation!("boot.verify", VerifyArtifacts => ArtifactsVerdict, Value,
+operation!("boot.verify", VerifyArtifacts => ArtifactsVerdict, World,
     "whether a folder of boot artifacts is what its documents say");
 operation!("boot.space", MeasureSpace => SpaceVerdict, Value,
     "whether so many generations fit on an EFI system partition");
@@ -155,7 +155,7 @@ operation!("closure.sign", SignClosure => ManifestSummary, World,
     "a manifest of a closure in a store, hashed and signed");
 operation!("closure.manifest", ListClosure => ManifestSummary, World,
     "a manifest of a closure in a store, hashed, with the signatures that are known");
-operation!("closure.secrets", FindSecrets => SecretsVerdict, Value,
+operation!("closure.secrets", FindSecrets => SecretsVerdict, World,
     "whether private keys lie in store paths");
 operation!("closure.interpreters", FindInterpreters => InterpretersVerdict, World,
     "whether interpreters lie in store paths, or files that need one");

@@ -6,13 +6,14 @@
 )]
 
 use serde_json::{Value, json};
-use touchstone_artifacts::Context;
 use touchstone_artifacts::progress::Silent;
 use touchstone_artifacts::signing_key::KeyPolicy;
+use touchstone_artifacts::{Context, HostFiles};
 use touchstone_operations::{Effect, Failure, REQUEST_LIMIT, answer, operations};
 
 fn answered(request: &[u8]) -> Result<Vec<u8>, Failure> {
     let context = Context {
+        files: &HostFiles,
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
         now: None,

@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use touchstone_artifacts::Context;
 use touchstone_artifacts::progress::Silent;
 use touchstone_artifacts::signing_key::KeyPolicy;
+use touchstone_artifacts::{Context, HostFiles};
 use touchstone_operations::{Description, Failure, dispatch, operations};
 
 const SYSTEM: &str = "/nix/store/0c5b8vw40d1178xlpddw65q9gf1h2186-nixos-system";
@@ -18,6 +18,7 @@ const KERNEL: &str = "/nix/store/1gxpmdfdx5lnbs3gkwwmbm5kdj5c3mvs-linux";
 
 fn perform(request: Value) -> Result<Value, Failure> {
     let context = Context {
+        files: &HostFiles,
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
         now: None,

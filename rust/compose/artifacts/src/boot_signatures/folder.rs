@@ -9,7 +9,8 @@ use touchstone_sign::Certificate;
 use super::{SIGNATURE, SIGNED_DATA};
 use crate::detached::{DetachedSignature, OpenSignature};
 use crate::signing_key::{check_validity, read_certificates};
-use crate::{Context, Error};
+use crate::source::exists;
+use crate::{Context, Error, Files};
 
 /// Signatures of images that were made elsewhere, by the images' digests: what `boot.sign` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +38,7 @@ impl DetachedSignatures {
     /// # Errors
     /// [`Error::Open`], [`Error::SignatureData`], and [`Error::Signer`] where it is not valid now.
     pub(crate) fn open(&self, context: &Context<'_>) -> Result<OpenFolder, Error> {
-        let certificates = read_certificates(&self.certificate)?;
+        let certificates = read_certificates(context.files, &self.certificate)?;
         let failed = |source| Error::Signer {
             key: self.certificate.display().to_string(),
             source,
@@ -62,25 +63,29 @@ impl OpenFolder {
     ///
     /// # Errors
     /// [`Error::NoSignature`], and whatever [`DetachedSignature::open`] returns.
-    pub(crate) fn find(&self, digest: &[u8; 32], image: &Path) -> Result<OpenSignature, Error> {
+    pub(crate) fn find(
+        &self,
+        files: &dyn Files,
+        digest: &[u8; 32],
+        image: &Path,
+    ) -> Result<OpenSignature, Error> {
         let digest = crate::hex(digest);
         let file = |end: &str| self.request.signatures.join(format!("{digest}.{end}"));
         let (signed_data, signature) = (file(SIGNED_DATA), file(SIGNATURE));
-        if let Some(missing) = [&signature, &signed_data]
-            .into_iter()
-            .find(|file| !file.exists())
-        {
-            return Err(Error::NoSignature {
-                file: missing.clone(),
-                image: image.to_owned(),
-            });
+        for file in [&signature, &signed_data] {
+            if !exists(files, "detached signature", file)? {
+                return Err(Error::NoSignature {
+                    file: file.clone(),
+                    image: image.to_owned(),
+                });
+            }
         }
-        let files = DetachedSignature {
+        let asked = DetachedSignature {
             certificate: self.request.certificate.clone(),
             signed_data,
             signature,
             allow_expired: self.request.allow_expired,
         };
-        files.read(self.certificates.clone())
+        asked.read(files, self.certificates.clone())
     }
 }

@@ -9,9 +9,10 @@ use touchstone_measure::policy::{check_reference, policy_ref, to_be_signed};
 use touchstone_measure::{Bank, MeasuredUki, PhasePath, measure_uki};
 
 use crate::firmware::boot_path;
+use crate::output::STAGED;
 use crate::policy::{AskSignatures, NoPolicy, PCR_DATA, PolicyError, named, public_section};
 use crate::source::open_image;
-use crate::{Error, output};
+use crate::{Error, Files, output};
 
 /// Which signatures of PCR 11 are wanted: as a key of `pcrSign` in `boot.artifacts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,17 +47,18 @@ impl RequestedPcrs {
     /// [`Error::Policy`], [`Error::Request`] of a UKI that has another `.pcrpkey` or none, and what reading the files returns.
     pub(super) fn write(
         &self,
+        files: &dyn Files,
         images: &[(&str, PathBuf)],
         folder: &Path,
     ) -> Result<Vec<RequestedPolicy>, Error> {
         let reference = self.policy_ref.as_deref();
         let wrong = |source: PolicyError| refused(&self.public_key, source);
         reference.map_or(Ok(()), check_reference).map_err(wrong)?;
-        let key = public_section(&self.public_key)?;
+        let key = public_section(files, &self.public_key)?;
         let ask = AskSignatures::new(&self.phases, &self.banks, reference);
-        let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut policies: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, path) in images {
-            let uki = measured(path, &ask.banks)?;
+            let uki = measured(files, path, &ask.banks)?;
             if uki.text(".pcrpkey") != Some(&key) {
                 return Err(Error::Request {
                     fact: format!(
@@ -67,22 +69,22 @@ impl RequestedPcrs {
             }
             for message in messages(&uki, path, &ask)? {
                 let file = named(&message, PCR_DATA);
-                output::bytes(&folder.join(&file), &message)?;
-                let of = files.entry(file).or_default();
+                output::bytes(&STAGED, &folder.join(&file), &message)?;
+                let of = policies.entry(file).or_default();
                 if !of.iter().any(|known| known == name) {
                     of.push((*name).to_owned());
                 }
             }
         }
-        let files = files.into_iter();
-        Ok(files
+        let policies = policies.into_iter();
+        Ok(policies
             .map(|(file, images)| RequestedPolicy { file, images })
             .collect())
     }
 }
 
-fn measured(path: &Path, banks: &[Bank]) -> Result<MeasuredUki, Error> {
-    let (mut file, image) = open_image("UKI", path)?;
+fn measured(files: &dyn Files, path: &Path, banks: &[Bank]) -> Result<MeasuredUki, Error> {
+    let (mut file, image) = open_image(files, "UKI", path)?;
     measure_uki(&image, &mut file, banks).map_err(|source| boot_path("UKI", path, source))
 }
 

@@ -12,8 +12,9 @@ use touchstone_sign::authenticode::{ImageDigest, detached};
 use super::SIGNED_DATA;
 use super::pcrs::{RequestedPcrs, RequestedPolicy};
 use crate::detached::{checked_signer, read_digest};
+use crate::output::STAGED;
 use crate::signing_key::SignatureDigest;
-use crate::{Context, Error, generation, output};
+use crate::{Context, Error, Files, generation, output};
 
 /// The request of `boot.requests`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,11 +92,12 @@ impl RequestSignatures {
         context: &Context<'_>,
     ) -> Result<RequestedSignatures, Error> {
         let signer = checked_signer(certificate, self.allow_expired, context)?;
-        let extension = generation::described(&self.artifacts)?;
+        let extension = generation::described(context.files, &self.artifacts)?;
         context.progress.phase("preparing");
-        output::folder(&self.output, |folder| {
+        output::folder(context.files, &self.output, |folder| {
             let images = by_digest(extension.signed_images()).into_iter();
-            let requests = images.map(|(digest, images)| self.request(folder, digest, &images));
+            let requests =
+                images.map(|(digest, images)| self.request(context.files, folder, digest, &images));
             Ok(RequestedSignatures {
                 digest: self.digest,
                 signer: Some(signer),
@@ -110,22 +112,22 @@ impl RequestSignatures {
         pcrs: &RequestedPcrs,
         context: &Context<'_>,
     ) -> Result<RequestedSignatures, Error> {
-        let extension = generation::described(&self.artifacts)?;
+        let extension = generation::described(context.files, &self.artifacts)?;
         context.progress.phase("measuring");
         let mut ukis = Vec::new();
         for (digest, images) in by_digest(extension.ukis()) {
             for image in images {
                 let path = self.artifacts.join(image);
-                as_described(&path, digest)?;
+                as_described(context.files, &path, digest)?;
                 ukis.push((image, path));
             }
         }
-        output::folder(&self.output, |folder| {
+        output::folder(context.files, &self.output, |folder| {
             Ok(RequestedSignatures {
                 digest: SignatureDigest::Sha256,
                 signer: None,
                 requests: Vec::new(),
-                policies: pcrs.write(&ukis, folder)?,
+                policies: pcrs.write(context.files, &ukis, folder)?,
             })
         })
     }
@@ -133,6 +135,7 @@ impl RequestSignatures {
     /// Writes the one file for all images with this digest.
     fn request(
         &self,
+        files: &dyn Files,
         folder: &Path,
         sha256: &str,
         images: &BTreeSet<&str>,
@@ -140,16 +143,16 @@ impl RequestSignatures {
         let file = format!("{sha256}.{SIGNED_DATA}");
         for image in images {
             let path = self.artifacts.join(image);
-            let found = as_described(&path, sha256)?;
+            let found = as_described(files, &path, sha256)?;
             let digest = match Hash::from(self.digest) {
                 Hash::Sha256 => found,
-                other => read_digest(other, &path)?,
+                other => read_digest(files, other, &path)?,
             };
             let prepared = detached::prepare(&digest).map_err(|source| Error::Sign {
                 file: path.clone(),
                 source,
             })?;
-            output::bytes(&folder.join(&file), &prepared)?;
+            output::bytes(&STAGED, &folder.join(&file), &prepared)?;
         }
         Ok(RequestedSignature {
             file,
@@ -160,8 +163,8 @@ impl RequestSignatures {
 }
 
 /// The Authenticode SHA-256 of an image, which is the one in `boot.json`.
-fn as_described(path: &Path, sha256: &str) -> Result<ImageDigest, Error> {
-    let found = read_digest(Hash::Sha256, path)?;
+fn as_described(files: &dyn Files, path: &Path, sha256: &str) -> Result<ImageDigest, Error> {
+    let found = read_digest(files, Hash::Sha256, path)?;
     match found.to_string() == sha256 {
         true => Ok(found),
         false => Err(Error::NotAsDescribed {

@@ -10,10 +10,11 @@ use touchstone_sign::{Hash, SignError, Signer};
 
 use super::{SIGNATURE, SIGNED_DATA};
 use crate::detached::{LIMIT, subject};
+use crate::output::STAGED;
 use crate::policy::{PCR_DATA, PCR_DATA_LENGTHS, PCR_SIGNATURE, PolicyKey};
 use crate::signing_key::{OpenKey, SigningKey};
-use crate::source::read_small;
-use crate::{Context, Error, output};
+use crate::source::{entries, read_small};
+use crate::{Context, Error, Files, output};
 
 /// The request of `boot.sign`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,10 +61,10 @@ impl SignRequests {
     pub fn run(&self, context: &Context<'_>) -> Result<SignedRequests, Error> {
         let kind = self.kind()?;
         // Before the key is asked for its secret.
-        let requests = self.read(kind)?;
+        let requests = self.read(context.files, kind)?;
         let key = self.open(context)?;
         context.progress.phase("signing");
-        output::folder(&self.output, |folder| {
+        output::folder(context.files, &self.output, |folder| {
             let signatures = requests.iter().map(|request| request.sign(&key, folder));
             Ok(SignedRequests {
                 signed_by: key.describe(),
@@ -98,7 +99,7 @@ impl SignRequests {
     }
 
     /// Every request, in the order of the names. Whatever else lies there was not meant to be signed by this key, or is misnamed.
-    fn read(&self, kind: Kind) -> Result<Vec<Request>, Error> {
+    fn read(&self, files: &dyn Files, kind: Kind) -> Result<Vec<Request>, Error> {
         let role = "folder of signing requests";
         let failed = |source| Error::Open {
             role,
@@ -106,8 +107,9 @@ impl SignRequests {
             source,
         };
         let mut requests = Vec::new();
-        for entry in std::fs::read_dir(&self.requests).map_err(failed)? {
-            requests.push(Request::read(&entry.map_err(failed)?.path(), kind)?);
+        for entry in entries(files, &self.requests).map_err(failed)? {
+            let path = self.requests.join(entry.name);
+            requests.push(Request::read(files, &path, kind)?);
         }
         if requests.is_empty() {
             return Err(Error::Request {
@@ -186,7 +188,7 @@ struct Request {
 }
 
 impl Request {
-    fn read(path: &Path, kind: Kind) -> Result<Request, Error> {
+    fn read(files: &dyn Files, path: &Path, kind: Kind) -> Result<Request, Error> {
         let (end, _) = kind.ends();
         let digest = named_digest(path, end).ok_or_else(|| Error::Text {
             role: "signing request",
@@ -195,7 +197,7 @@ impl Request {
                 "its name is not a SHA-256 in hex with .{end}: this key signs nothing else"
             ),
         })?;
-        let bytes = read_small("signing request", path, LIMIT)?;
+        let bytes = read_small(files, "signing request", path, LIMIT)?;
         let hash = match kind {
             Kind::Pcrs => Hash::Sha256,
             Kind::Image => {
@@ -259,8 +261,8 @@ impl Request {
         })?;
         let (request, file) = self.kind.ends();
         let [request, file] = [request, file].map(|end| format!("{}.{end}", self.digest));
-        output::bytes(&folder.join(&request), &self.bytes)?;
-        output::bytes(&folder.join(&file), &signature)?;
+        output::bytes(&STAGED, &folder.join(&request), &self.bytes)?;
+        output::bytes(&STAGED, &folder.join(&file), &signature)?;
         Ok(SignedRequest { request, file })
     }
 }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use touchstone_pe::Section;
 use touchstone_pe::uki::Kernel;
 
+use crate::Files;
 use crate::content::{Content, Hashing};
 use crate::input::Input;
 use crate::source::open;
 
 /// What a file holds.
-pub(super) fn of_file(path: &Path) -> io::Result<Content> {
-    Content::of(&mut open("file", path).map_err(io::Error::other)?)
+pub(super) fn of_file(files: &dyn Files, path: &Path) -> io::Result<Content> {
+    Content::of(&mut open(files, "file", path).map_err(io::Error::other)?)
 }
 
 /// What a section holds: as many bytes as it has in memory.
@@ -42,30 +43,30 @@ pub(super) fn split(
 }
 
 /// The kernel as it goes into a UKI: decompressed where it is compressed as a whole.
-pub(super) fn kernel(file: &Path) -> Result<Content, String> {
-    let input = Input::open("kernel", file).map_err(|error| said(file, error))?;
+pub(super) fn kernel(files: &dyn Files, file: &Path) -> Result<Content, String> {
+    let input = Input::open(files, "kernel", file).map_err(|error| said(file, error))?;
     let image = Kernel::new(input).decompressed();
     let mut image = image.map_err(|error| said(file, error))?;
     Content::of(&mut image).map_err(|error| said(file, error))
 }
 
 /// The initrds as they go into a UKI: an only one as it is, several joined, each padded to four bytes.
-pub(super) fn joined(files: &[PathBuf]) -> Result<Content, String> {
-    match files {
-        [_] => read(files, false),
-        _ => padded(files),
+pub(super) fn joined(files: &dyn Files, paths: &[PathBuf]) -> Result<Content, String> {
+    match paths {
+        [_] => read(files, paths, false),
+        _ => padded(files, paths),
     }
 }
 
 /// The initrds as they go into a UKI in front of another one: each padded to four bytes.
-pub(super) fn padded(files: &[PathBuf]) -> Result<Content, String> {
-    read(files, true)
+pub(super) fn padded(files: &dyn Files, paths: &[PathBuf]) -> Result<Content, String> {
+    read(files, paths, true)
 }
 
-fn read(files: &[PathBuf], padded: bool) -> Result<Content, String> {
+fn read(files: &dyn Files, paths: &[PathBuf], padded: bool) -> Result<Content, String> {
     let mut hashing = Hashing::default();
-    for file in files {
-        let mut input = open("initrd", file).map_err(|error| said(file, error))?;
+    for file in paths {
+        let mut input = open(files, "initrd", file).map_err(|error| said(file, error))?;
         io::copy(&mut input, &mut hashing).map_err(|error| said(file, error))?;
         while padded && !hashing.size().is_multiple_of(4) {
             hashing.write_all(&[0]).map_err(|error| said(file, error))?;

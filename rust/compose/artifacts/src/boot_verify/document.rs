@@ -8,10 +8,10 @@ use touchstone_bootspec::{Core, Document, V1, V2};
 use touchstone_pe::uki::cmdline_from_words;
 
 use super::finding::{Report, Rule};
-use crate::Error;
 pub(super) use crate::bootspec::DOCUMENT;
 use crate::bootspec::LIMIT;
 use crate::source::read_small;
+use crate::{Error, Files};
 
 /// A folder and its document.
 pub(super) struct Documented {
@@ -49,8 +49,17 @@ impl Documented {
     ///
     /// # Errors
     /// [`Error::Open`] when there is none.
-    pub(super) fn read(folder: &Path, report: &mut Report) -> Result<Option<Self>, Error> {
-        let bytes = read_small("folder of boot artifacts", &folder.join(DOCUMENT), LIMIT)?;
+    pub(super) fn read(
+        files: &dyn Files,
+        folder: &Path,
+        report: &mut Report,
+    ) -> Result<Option<Self>, Error> {
+        let bytes = read_small(
+            files,
+            "folder of boot artifacts",
+            &folder.join(DOCUMENT),
+            LIMIT,
+        )?;
         let mut refused = |fact: String| report.otherwise(DOCUMENT, Rule::Document, fact);
         let document = match Document::read(&bytes) {
             Ok(document) => document,
@@ -81,7 +90,7 @@ impl Documented {
             specialisations,
         };
         documented.compare_names(report);
-        documented.compare_place(report);
+        documented.compare_place(files, report);
         Ok(Some(documented))
     }
 
@@ -136,11 +145,11 @@ impl Documented {
     }
 
     /// A sealed generation names its own path.
-    fn compare_place(&self, report: &mut Report) {
+    fn compare_place(&self, files: &dyn Files, report: &mut Report) {
         let Some(sealed) = &self.touchstone.sealed else {
             return;
         };
-        let Ok(place) = self.folder.canonicalize() else {
+        let Ok(place) = files.locate(&self.folder).and_then(std::fs::canonicalize) else {
             return;
         };
         if place.starts_with(touchstone_store::STORE_DIR) && place != Path::new(sealed.as_str()) {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use touchstone_bootspec::touchstone::NamedFile;
@@ -10,8 +9,9 @@ use touchstone_bootspec::touchstone::NamedFile;
 use super::content::of_file;
 use super::document::{DOCUMENT, Documented};
 use super::finding::{Report, Rule};
-use crate::Context;
 use crate::inspect::DigestPe;
+use crate::source;
+use crate::{Context, Files};
 
 /// The paths of the files that are as they are named.
 pub(super) type Intact<'a> = BTreeSet<&'a str>;
@@ -35,7 +35,7 @@ pub(super) fn verify<'a>(
                 );
             }
             Some(_) => (),
-            None if is_as_named(&documented.folder, file, report) => {
+            None if is_as_named(context.files, &documented.folder, file, report) => {
                 intact.insert(path);
             }
             None => (),
@@ -62,13 +62,13 @@ pub(super) fn verify<'a>(
     }
     let names: BTreeSet<&str> = named.keys().copied().collect();
     report.compared(format!("{} files by size and SHA-256", names.len()));
-    foreign(documented, &names, report);
+    foreign(context.files, documented, &names, report);
     intact
 }
 
-fn is_as_named(folder: &Path, named: &NamedFile, report: &mut Report) -> bool {
+fn is_as_named(files: &dyn Files, folder: &Path, named: &NamedFile, report: &mut Report) -> bool {
     let (path, file) = (named.path.as_str(), folder.join(named.path.as_str()));
-    match fs::symlink_metadata(&file) {
+    match files.locate(&file).and_then(fs::symlink_metadata) {
         Err(error) => {
             report.otherwise(path, Rule::Present, format!("it is not there: {error}"));
             return false;
@@ -84,7 +84,7 @@ fn is_as_named(folder: &Path, named: &NamedFile, report: &mut Report) -> bool {
         }
         Ok(_) => (),
     }
-    match of_file(&file).map(|content| content.sha256) {
+    match of_file(files, &file).map(|content| content.sha256) {
         Ok(digest) if digest == named.sha256.as_str() => true,
         Ok(digest) => {
             let fact = format!(
@@ -105,12 +105,17 @@ fn is_as_named(folder: &Path, named: &NamedFile, report: &mut Report) -> bool {
 const OF_SEALING: [&str; 1] = ["touchstone/switch.json"];
 
 /// Reports files that nobody named: in the whole folder, or in that of a sealed generation which is Touchstone's own.
-fn foreign(documented: &Documented, named: &BTreeSet<&str>, report: &mut Report) {
+fn foreign(
+    files: &dyn Files,
+    documented: &Documented,
+    named: &BTreeSet<&str>,
+    report: &mut Report,
+) {
     let sealed = documented.touchstone.sealed.is_some();
     let start = if sealed { "touchstone" } else { "" };
     let mut waiting = vec![start.to_owned()];
     while let Some(folder) = waiting.pop() {
-        let entries = match entries(&documented.folder.join(&folder)) {
+        let entries = match source::entries(files, &documented.folder.join(&folder)) {
             Ok(entries) => entries,
             Err(error) => {
                 let file = if folder.is_empty() { "." } else { &folder };
@@ -118,12 +123,14 @@ fn foreign(documented: &Documented, named: &BTreeSet<&str>, report: &mut Report)
                 continue;
             }
         };
-        for (name, kind) in entries {
+        // From behind, as those that wait are taken from behind.
+        for entry in entries.into_iter().rev() {
+            let name = entry.name.to_string_lossy().into_owned();
             let path = match folder.as_str() {
                 "" => name,
                 folder => format!("{folder}/{name}"),
             };
-            if kind.is_dir() {
+            if entry.kind.is_dir() {
                 waiting.push(path);
             } else if path != DOCUMENT
                 && !named.contains(path.as_str())
@@ -133,19 +140,4 @@ fn foreign(documented: &Documented, named: &BTreeSet<&str>, report: &mut Report)
             }
         }
     }
-}
-
-fn entries(folder: &Path) -> io::Result<Vec<(String, fs::FileType)>> {
-    let entry = |entry: io::Result<fs::DirEntry>| {
-        let entry = entry?;
-        Ok((
-            entry.file_name().to_string_lossy().into_owned(),
-            entry.file_type()?,
-        ))
-    };
-    let mut all = fs::read_dir(folder)?
-        .map(entry)
-        .collect::<io::Result<Vec<_>>>()?;
-    all.sort_by(|(one, _), (other, _)| other.cmp(one));
-    Ok(all)
 }

@@ -11,20 +11,27 @@ use touchstone_store::Manifest;
 use super::content::{joined, kernel, of_section, padded, split};
 use super::document::{Booted, Documented, Wanted};
 use super::finding::{Report, Rule};
+use crate::Files;
 use crate::content::Content;
 use crate::extra_initrd::{self, Carried};
 use crate::manifest::MANIFEST_LIMIT;
 use crate::source::open_image;
 
 /// Looks at the UKI of the generation or of a specialisation.
-pub(super) fn verify(documented: &Documented, booted: &Booted<'_>, report: &mut Report) {
+pub(super) fn verify(
+    files: &dyn Files,
+    documented: &Documented,
+    booted: &Booted<'_>,
+    report: &mut Report,
+) {
     let name = booted.image.file.path.as_str();
     let path = documented.folder.join(name);
-    let (file, image) = match open_image("UKI", &path) {
+    let (file, image) = match open_image(files, "UKI", &path) {
         Ok(opened) => opened,
         Err(error) => return report.otherwise(name, Rule::Kernel, error),
     };
     let mut uki = Opened {
+        files,
         name,
         file,
         image,
@@ -61,6 +68,7 @@ struct Found {
 }
 
 struct Opened<'a> {
+    files: &'a dyn Files,
     name: &'a str,
     file: File,
     image: Image,
@@ -144,13 +152,18 @@ impl Opened<'_> {
             Rule::Kernel,
             profile,
             ".linux",
-            (&made_of, kernel(&wanted.kernel)),
+            (&made_of, kernel(self.files, &wanted.kernel)),
         );
         let command_line = match self.is_verified(wanted, profile) {
             Ok(true) => extra_initrd::ended(wanted.command_line.clone()),
             Ok(false) => {
                 let made_of = wanted.initrds.as_slice();
-                self.compare_files(Rule::Initrd, profile, ".initrd", (made_of, joined(made_of)));
+                self.compare_files(
+                    Rule::Initrd,
+                    profile,
+                    ".initrd",
+                    (made_of, joined(self.files, made_of)),
+                );
                 wanted.command_line.clone()
             }
             Err(error) => return self.otherwise(Rule::Initrd, error),
@@ -176,7 +189,7 @@ impl Opened<'_> {
         let Some(section) = self.section(profile, ".initrd") else {
             return Ok(false);
         };
-        let initrds = padded(&wanted.initrds)?;
+        let initrds = padded(self.files, &wanted.initrds)?;
         let found = split(&mut self.file, &section, initrds.size, MANIFEST_LIMIT);
         let found = found.map_err(|error| format!("its .initrd cannot be read: {error}"))?;
         let Some((_, extra)) = found.filter(|(begin, _)| *begin == initrds) else {
@@ -274,7 +287,7 @@ impl Opened<'_> {
 
     fn compare_os_release(&mut self, profile: &Found, toplevel: &str) {
         let path = Path::new(toplevel).join("etc/os-release");
-        let expected = match std::fs::read(&path) {
+        let expected = match self.files.locate(&path).and_then(std::fs::read) {
             Ok(expected) => expected,
             Err(error) => {
                 let note = format!("{}: {error}: os-release was not compared", path.display());

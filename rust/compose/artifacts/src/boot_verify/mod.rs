@@ -75,13 +75,13 @@ impl VerifyArtifacts {
         context.progress.phase("verifying");
         let trust = trust::Trust::of(self)?;
         let mut report = Report::default();
-        if let Some(documented) = Documented::read(&self.artifacts, &mut report)? {
+        if let Some(documented) = Documented::read(context.files, &self.artifacts, &mut report)? {
             let intact = files::verify(&documented, &mut report, context);
             for booted in documented.booted() {
                 if !intact.contains(booted.image.file.path.as_str()) {
                     continue;
                 }
-                image::verify(&documented, &booted, &mut report);
+                image::verify(context.files, &documented, &booted, &mut report);
                 prediction::verify(self, &documented, &booted, &intact, &mut report, context);
             }
             trust.verify(self, &documented, &intact, &mut report, context);
@@ -90,7 +90,7 @@ impl VerifyArtifacts {
         if self.required && !verdict.verified {
             return Err(self.refuted(&verdict));
         }
-        output::answer(self.output.as_deref(), &verdict)?;
+        output::answer(context.files, self.output.as_deref(), &verdict)?;
         Ok(verdict)
     }
 

@@ -37,7 +37,7 @@ pub(super) fn verify(
         return;
     }
     let path = documented.folder.join(name);
-    let pinned: Prediction = match reference::read("prediction", &path) {
+    let pinned: Prediction = match reference::read(context.files, "prediction", &path) {
         Ok(pinned) => pinned,
         Err(error) => return report.otherwise(name, Rule::Prediction, error),
     };

@@ -12,7 +12,7 @@ use super::finding::{Report, Rule};
 use crate::manifest::MANIFEST_LIMIT;
 use crate::source::read_small;
 use crate::verify::VerifyPe;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// The keys that a request trusts.
 pub(super) struct Trust {
@@ -62,7 +62,7 @@ impl Trust {
     ) {
         match &documented.touchstone.manifest {
             Some(named) if intact.contains(named.path.as_str()) => {
-                self.manifest(named, documented, report);
+                self.manifest(context.files, named, documented, report);
             }
             None if !self.keys.is_empty() => {
                 report.otherwise(
@@ -80,10 +80,17 @@ impl Trust {
         }
     }
 
-    fn manifest(&self, named: &NamedFile, documented: &Documented, report: &mut Report) {
+    fn manifest(
+        &self,
+        files: &dyn Files,
+        named: &NamedFile,
+        documented: &Documented,
+        report: &mut Report,
+    ) {
         let name = named.path.as_str();
         let path = documented.folder.join(name);
-        let read = read_small("manifest", &path, MANIFEST_LIMIT).map_err(|error| error.to_string());
+        let read =
+            read_small(files, "manifest", &path, MANIFEST_LIMIT).map_err(|error| error.to_string());
         let read = read.and_then(|bytes| Manifest::read(&bytes).map_err(|error| error.to_string()));
         let manifest = match read {
             Ok(manifest) => manifest,

@@ -103,10 +103,10 @@ impl EmitBootspec {
     ///
     /// # Errors
     /// [`Error::Bootspec`], [`Error::Write`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<EmittedBootspec, Error> {
+    pub fn run(&self, context: &Context<'_>) -> Result<EmittedBootspec, Error> {
         let (document, v1_left_out) = self.generation.document(Extensions::new())?;
         if let Some(path) = &self.output {
-            output::bytes(path, document.to_json().as_bytes())?;
+            output::bytes(context.files, path, document.to_json().as_bytes())?;
         }
         Ok(EmittedBootspec {
             document: document.to_value(),

@@ -6,41 +6,50 @@ use touchstone_bootspec::touchstone::{self, Touchstone};
 use touchstone_bootspec::{Document, Extensions, INITRD_SECRETS, InitrdSecrets};
 
 use super::{NoBootspec, initrd_secrets_place};
-use crate::Error;
-use crate::source::read_small;
+use crate::source::{is_folder, read_small};
+use crate::{Error, Files};
 
 /// What a document is called in the folder of a generation, or of boot artifacts.
 pub(crate) const DOCUMENT: &str = "boot.json";
 /// The most that is read of one: 64 MiB. A document of a thousand specialisations has some megabytes.
 pub(crate) const LIMIT: u64 = 1 << 26;
 
-/// The document of this file, or of this toplevel.
+/// The role of what is read here.
+const ROLE: &str = "Bootspec document";
+
+/// The document of this file, or of this toplevel, and the file that holds it.
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::Text`] when it is larger than 64 MiB, [`Error::NoBootspec`].
-pub(super) fn read(path: &Path) -> Result<Document, Error> {
-    let file = file_of(path);
-    let bytes = read_small("Bootspec document", &file, LIMIT)?;
-    Document::read(&bytes).map_err(|error| refused(&file, error.into()))
+pub(super) fn read(files: &dyn Files, path: &Path) -> Result<(PathBuf, Document), Error> {
+    let file = file_of(files, path)?;
+    let bytes = read_small(files, ROLE, &file, LIMIT)?;
+    let document = Document::read(&bytes).map_err(|error| refused(&file, error.into()))?;
+    Ok((file, document))
 }
 
 /// The same, with the extensions that have a specification.
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn read_with_extensions(path: &Path) -> Result<Document, Error> {
-    let document = read(path)?;
-    check_extensions(&document).map_err(|error| refused(&file_of(path), error))?;
-    Ok(document)
+pub(super) fn read_with_extensions(
+    files: &dyn Files,
+    path: &Path,
+) -> Result<(PathBuf, Document), Error> {
+    let (file, document) = read(files, path)?;
+    check_extensions(&document).map_err(|error| refused(&file, error))?;
+    Ok((file, document))
 }
 
 /// The file itself, or `boot.json` in a folder.
-pub(super) fn file_of(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join(DOCUMENT)
-    } else {
-        path.to_owned()
-    }
+///
+/// # Errors
+/// [`Error::Open`] where nobody may look.
+fn file_of(files: &dyn Files, path: &Path) -> Result<PathBuf, Error> {
+    Ok(match is_folder(files, ROLE, path)? {
+        true => path.join(DOCUMENT),
+        false => path.to_owned(),
+    })
 }
 
 pub(super) fn refused(file: &Path, source: NoBootspec) -> Error {

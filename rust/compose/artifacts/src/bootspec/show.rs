@@ -76,8 +76,8 @@ impl ShowBootspec {
     ///
     /// # Errors
     /// [`Error::NoBootspec`], [`Error::Open`], [`Error::Text`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<ShownBootspec, Error> {
-        let document = read(&self.file)?;
+    pub fn run(&self, context: &Context<'_>) -> Result<ShownBootspec, Error> {
+        let (_, document) = read(context.files, &self.file)?;
         Ok(show(&document))
     }
 }

@@ -63,7 +63,7 @@ impl SynthesizeBootspec {
     /// # Errors
     /// [`Error::NoBootspec`] when the folder is no toplevel, has a document, or cannot be described by one; [`Error::Open`],
     /// [`Error::Text`], [`Error::Write`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<SynthesizedBootspec, Error> {
+    pub fn run(&self, context: &Context<'_>) -> Result<SynthesizedBootspec, Error> {
         let v1 = v1_of(&self.toplevel, World::HERE)?;
         let document = if self.v1_only {
             v1
@@ -74,7 +74,7 @@ impl SynthesizeBootspec {
         };
         let document = WrittenDocument(document);
         if let Some(path) = &self.output {
-            output::bytes(path, document.text().as_bytes())?;
+            output::bytes(context.files, path, document.text().as_bytes())?;
         }
         Ok(SynthesizedBootspec { document })
     }

@@ -10,15 +10,16 @@ use touchstone_store::{StoreFile, StorePath};
 
 use super::NoBootspec;
 use super::file::{DOCUMENT, refused};
-use crate::Error;
 use crate::source::read_small;
+use crate::{Error, HostFiles};
 
 /// The role of everything that is read here.
 const ROLE: &str = "toplevel";
 /// The longest text in a toplevel: 64 KiB, many times a kernel's command line.
 const TEXT_LIMIT: u64 = 1 << 16;
 
-/// Where a machine's files are: this one's where they are named, another's below a folder.
+/// Where a machine's files are: this one's where they are named, another's below a folder. It stands in the place of
+/// [`Files`](crate::Files): what is answered names where links of the machine end.
 #[derive(Clone, Copy)]
 pub(super) struct World<'a> {
     /// A path without links in it.
@@ -132,7 +133,12 @@ impl World<'_> {
     /// A text of the toplevel; scripts write it without a line break at the end, people with one.
     fn text(self, folder: &Path, name: &str) -> Result<String, Error> {
         let file = folder.join(name);
-        let bytes = read_small(ROLE, &(self.at)(&self.resolve(&file)?), TEXT_LIMIT)?;
+        let bytes = read_small(
+            &HostFiles,
+            ROLE,
+            &(self.at)(&self.resolve(&file)?),
+            TEXT_LIMIT,
+        )?;
         let text = String::from_utf8(bytes).map_err(|_| Error::Text {
             role: ROLE,
             file,

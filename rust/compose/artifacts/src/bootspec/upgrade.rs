@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use touchstone_bootspec::{Additions, SecretsProgram, UpgradeError, upgrade};
 use touchstone_store::StoreFile;
 
-use super::file::{file_of, read_with_extensions, refused};
+use super::file::{read_with_extensions, refused};
 use super::{NoBootspec, WrittenDocument};
 use crate::{Context, Error, output};
 
@@ -45,15 +45,15 @@ impl UpgradeBootspec {
     /// # Errors
     /// [`Error::NoBootspec`] when the file is no document, or v2 cannot say what it says; [`Error::Open`], [`Error::Text`],
     /// [`Error::Write`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<UpgradedBootspec, Error> {
-        let document = read_with_extensions(&self.file)?;
-        let refused = |error| refused(&file_of(&self.file), error);
+    pub fn run(&self, context: &Context<'_>) -> Result<UpgradedBootspec, Error> {
+        let (file, document) = read_with_extensions(context.files, &self.file)?;
+        let refused = |error| refused(&file, error);
         let additions = self.additions().map_err(refused)?;
         let upgraded = upgrade(document, additions, program(self.without_initrd_secrets));
         let upgraded = upgraded.map_err(|error: UpgradeError| refused(error.into()))?;
         let document = WrittenDocument(upgraded);
         if let Some(path) = &self.output {
-            output::bytes(path, document.text().as_bytes())?;
+            output::bytes(context.files, path, document.text().as_bytes())?;
         }
         Ok(UpgradedBootspec { document })
     }

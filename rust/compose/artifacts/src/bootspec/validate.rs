@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_bootspec::Document;
 
-use super::file::{file_of, read_with_extensions};
+use super::file::read_with_extensions;
 use crate::{Context, Error, output};
 
 /// The request of `bootspec.validate`.
@@ -47,7 +47,7 @@ impl ValidateBootspec {
     /// # Errors
     /// [`Error::NoBootspec`] with the first file that is none and the rule that it breaks; [`Error::Open`], [`Error::Text`],
     /// [`Error::Request`], [`Error::Write`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<ValidatedBootspecs, Error> {
+    pub fn run(&self, context: &Context<'_>) -> Result<ValidatedBootspecs, Error> {
         if self.files.is_empty() {
             return Err(Error::Request {
                 fact: "there is no document to validate".to_owned(),
@@ -55,14 +55,14 @@ impl ValidateBootspec {
             });
         }
         let documents = self.files.iter().map(|file| {
-            let document = read_with_extensions(file)?;
-            Ok(describe(file_of(file), &document))
+            let (file, document) = read_with_extensions(context.files, file)?;
+            Ok(describe(file, &document))
         });
         let answer = ValidatedBootspecs {
             documents: documents.collect::<Result<_, Error>>()?,
         };
         if let Some(path) = &self.output {
-            output::bytes(path, &crate::reference::json(&answer)?)?;
+            output::bytes(context.files, path, &crate::reference::json(&answer)?)?;
         }
         Ok(answer)
     }

@@ -2,6 +2,8 @@
 //!
 //! A path refers to another when the hash part of the other's name stands in its files, in the names of its files or in the targets of
 //! its symbolic links.
+//!
+//! The whole store is looked at, where the machine has it: no caller's [`Files`](crate::Files) lead to what nobody named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -13,7 +15,7 @@ use touchstone_store::base32;
 use super::graph::Graph;
 use super::walk;
 use super::window::Window;
-use crate::Error;
+use crate::{Error, HostFiles};
 
 /// Letters of a hash part.
 const HASH: usize = 32;
@@ -105,7 +107,7 @@ impl Scanner {
     fn references(&mut self, path: &Path) -> Result<Vec<PathBuf>, Error> {
         let mut found = BTreeSet::new();
         let Self { known, window } = self;
-        walk::everything(path, &mut |file, kind| {
+        walk::everything(&HostFiles, path, &mut |file, kind| {
             let failed = |source| failed(file, source);
             scan(file.as_os_str().as_bytes(), known, &mut found);
             if kind.is_symlink() {

@@ -2,19 +2,21 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::Error;
+use crate::source::{Entry, entries};
+use crate::{Error, Files};
 
 /// Calls `each` with every regular file below `root`, or with `root` when it is one. Symbolic links are passed over.
 ///
 /// # Errors
 /// [`Error::Open`] when a folder cannot be read, and those of `each`.
 pub(crate) fn files(
+    files: &dyn Files,
     root: &Path,
     each: &mut dyn FnMut(&Path) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    everything(root, &mut |path, kind| match kind.is_file() {
+    everything(files, root, &mut |path, kind| match kind.is_file() {
         true => each(path),
         false => Ok(()),
     })
@@ -25,12 +27,12 @@ pub(crate) fn files(
 /// # Errors
 /// [`Error::Open`] when a folder cannot be read, and those of `each`.
 pub(crate) fn everything(
+    files: &dyn Files,
     root: &Path,
     each: &mut dyn FnMut(&Path, fs::FileType) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let kind = fs::symlink_metadata(root)
-        .map_err(|source| failed(root, source))?
-        .file_type();
+    let about = files.locate(root).and_then(fs::symlink_metadata);
+    let kind = about.map_err(|source| failed(root, source))?.file_type();
     each(root, kind)?;
     if !kind.is_dir() {
         return Ok(());
@@ -39,7 +41,10 @@ pub(crate) fn everything(
     let mut waiting = vec![root.to_owned()];
     while let Some(folder) = waiting.pop() {
         let mut folders = Vec::new();
-        for (path, kind) in entries(&folder)? {
+        for Entry { name, kind } in
+            entries(files, &folder).map_err(|source| failed(&folder, source))?
+        {
+            let path = folder.join(name);
             each(&path, kind)?;
             if kind.is_dir() {
                 folders.push(path);
@@ -48,21 +53,6 @@ pub(crate) fn everything(
         waiting.extend(folders.into_iter().rev());
     }
     Ok(())
-}
-
-fn entries(folder: &Path) -> Result<Vec<(PathBuf, fs::FileType)>, Error> {
-    let read = || -> io::Result<Vec<_>> {
-        let entry = |entry: io::Result<fs::DirEntry>| {
-            let entry = entry?;
-            Ok((entry.path(), entry.file_type()?))
-        };
-        let mut all = fs::read_dir(folder)?
-            .map(entry)
-            .collect::<io::Result<Vec<_>>>()?;
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(all)
-    };
-    read().map_err(|source| failed(folder, source))
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {

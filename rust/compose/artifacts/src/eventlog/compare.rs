@@ -38,30 +38,34 @@ impl CompareEventLog {
     /// # Errors
     /// [`Error::Open`], [`Error::EventLog`], [`Error::UserspaceLog`], [`Error::Pe`], [`Error::SignatureData`], [`Error::Text`] for
     /// files that are not what they are named as, and [`Error::Request`] when there is nothing to compare.
-    pub fn run(&self, _context: &Context<'_>) -> Result<Comparison, Error> {
-        let log = read(&self.file)?;
-        let userspace = self.userspace.as_deref().map(read_userspace).transpose()?;
+    pub fn run(&self, context: &Context<'_>) -> Result<Comparison, Error> {
+        let log = read(context.files, &self.file)?;
+        let userspace = self
+            .userspace
+            .as_deref()
+            .map(|file| read_userspace(context.files, file))
+            .transpose()?;
         let predictions = self.predictions.iter().map(|path| {
-            let prediction = files::prediction(path)?;
+            let prediction = files::prediction(context.files, path)?;
             Ok((path.display().to_string(), prediction))
         });
         let predictions: Vec<_> = predictions.collect::<Result<_, Error>>()?;
         let mut known = Known::default();
         // Files are named better than the reasons of predictions.
         for path in &self.known_images {
-            files::image(path, &mut known)?;
+            files::image(context.files, path, &mut known)?;
         }
         for path in &self.known {
-            known.add_prediction(&files::prediction(path)?);
+            known.add_prediction(&files::prediction(context.files, path)?);
         }
         for (_, prediction) in &predictions {
             known.add_prediction(prediction);
         }
         for path in &self.known_lists {
-            known.add_list(files::list(path)?);
+            known.add_list(files::list(context.files, path)?);
         }
         let machine = match &self.pcrs {
-            Some(path) => files::values(path)?,
+            Some(path) => files::values(context.files, path)?,
             None => Values::new(),
         };
         let question = Question {

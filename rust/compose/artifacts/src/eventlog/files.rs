@@ -10,8 +10,8 @@ use touchstone_measure::{Bank, Digest, Prediction, Uki, authenticode_digests};
 use touchstone_pe::Image;
 use touchstone_sign::esl;
 
-use crate::Error;
 use crate::source::{open, read_small};
+use crate::{Error, Files};
 
 /// The largest prediction, in bytes.
 const PREDICTION_LIMIT: u64 = 64 << 20;
@@ -21,9 +21,9 @@ const LIMIT: u64 = 1 << 20;
 const MAGIC_LIMIT: u64 = 4096;
 
 /// An answer of `measure.predict`.
-pub(super) fn prediction(path: &Path) -> Result<Prediction, Error> {
+pub(super) fn prediction(files: &dyn Files, path: &Path) -> Result<Prediction, Error> {
     let role = "prediction";
-    let bytes = read_small(role, path, PREDICTION_LIMIT)?;
+    let bytes = read_small(files, role, path, PREDICTION_LIMIT)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Text {
         role,
         file: path.to_owned(),
@@ -32,14 +32,14 @@ pub(super) fn prediction(path: &Path) -> Result<Prediction, Error> {
 }
 
 /// Knows an image by the name that it gives itself, or by its file's.
-pub(super) fn image(path: &Path, known: &mut Known) -> Result<(), Error> {
+pub(super) fn image(files: &dyn Files, path: &Path, known: &mut Known) -> Result<(), Error> {
     let role = "known image";
     let failed = |source| Error::Pe {
         role,
         file: path.to_owned(),
         source,
     };
-    let mut file = open(role, path)?;
+    let mut file = open(files, role, path)?;
     let image = Image::read(&mut file).map_err(failed)?;
     let magic = match image.section(".sdmagic").cloned() {
         Some(section) => image
@@ -77,9 +77,9 @@ fn own_name(path: &Path, magic: &[u8]) -> String {
 }
 
 /// Content of PK, KEK, db or dbx.
-pub(super) fn list(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn list(files: &dyn Files, path: &Path) -> Result<Vec<u8>, Error> {
     let role = "signature list";
-    let bytes = read_small(role, path, LIMIT)?;
+    let bytes = read_small(files, role, path, LIMIT)?;
     match esl::parse(&bytes) {
         Ok(_) => Ok(bytes),
         Err(error) => Err(Error::SignatureData {
@@ -91,9 +91,9 @@ pub(super) fn list(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// What the machine's registers hold.
-pub(super) fn values(path: &Path) -> Result<Values, Error> {
+pub(super) fn values(files: &dyn Files, path: &Path) -> Result<Values, Error> {
     let role = "set of PCR values";
-    let bytes = read_small(role, path, LIMIT)?;
+    let bytes = read_small(files, role, path, LIMIT)?;
     let text = |fact: String| Error::Text {
         role,
         file: path.to_owned(),

@@ -17,8 +17,8 @@ use touchstone_measure::Bank;
 use touchstone_measure::eventlog::userspace::{self, UserspaceLog};
 use touchstone_measure::eventlog::{EventLog, EventLogError, parse};
 
-use crate::Error;
 use crate::source::read_small;
+use crate::{Error, Files};
 
 /// The largest log that is read, in bytes: machines' logs have tens of kilobytes.
 const LIMIT: u64 = 64 << 20;
@@ -35,6 +35,7 @@ impl Logs {
     /// # Errors
     /// [`Error::Request`] when nothing is, and what reading refuses, a log without one of these banks among it.
     fn read(
+        files: &dyn Files,
         firmware: Option<&PathBuf>,
         userspace: Option<&PathBuf>,
         banks: &[Bank],
@@ -46,8 +47,10 @@ impl Logs {
             });
         }
         let logs = Logs {
-            firmware: firmware.map(|path| read(path)).transpose()?,
-            userspace: userspace.map(|path| read_userspace(path)).transpose()?,
+            firmware: firmware.map(|path| read(files, path)).transpose()?,
+            userspace: userspace
+                .map(|path| read_userspace(files, path))
+                .transpose()?,
         };
         match (&logs.firmware, firmware, &logs.userspace, userspace) {
             (Some(log), Some(path), _, _) => {
@@ -101,8 +104,8 @@ fn name(algorithm: u16) -> String {
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::EventLog`] when it is none.
-pub(crate) fn read(path: &Path) -> Result<EventLog, Error> {
-    let bytes = read_small("event log", path, LIMIT)?;
+pub(crate) fn read(files: &dyn Files, path: &Path) -> Result<EventLog, Error> {
+    let bytes = read_small(files, "event log", path, LIMIT)?;
     parse(&bytes).map_err(|source| refused(path, source))
 }
 
@@ -110,8 +113,8 @@ pub(crate) fn read(path: &Path) -> Result<EventLog, Error> {
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::UserspaceLog`] when it is none.
-fn read_userspace(path: &Path) -> Result<UserspaceLog, Error> {
-    let bytes = read_small("log of systemd's measurements", path, LIMIT)?;
+fn read_userspace(files: &dyn Files, path: &Path) -> Result<UserspaceLog, Error> {
+    let bytes = read_small(files, "log of systemd's measurements", path, LIMIT)?;
     userspace::parse(&bytes).map_err(|source| Error::UserspaceLog {
         file: path.to_owned(),
         source,

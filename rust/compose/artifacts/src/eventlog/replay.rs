@@ -44,8 +44,13 @@ impl ReplayEventLog {
     ///
     /// # Errors
     /// As [`super::ShowEventLog::run`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<ReplayedPcrs, Error> {
-        let logs = Logs::read(self.file.as_ref(), self.userspace.as_ref(), &self.banks)?;
+    pub fn run(&self, context: &Context<'_>) -> Result<ReplayedPcrs, Error> {
+        let logs = Logs::read(
+            context.files,
+            self.file.as_ref(),
+            self.userspace.as_ref(),
+            &self.banks,
+        )?;
         let (banks, not_replayed) = match self.banks.as_slice() {
             [] => known(&logs),
             banks => (banks.iter().copied().collect(), BTreeSet::new()),

@@ -94,8 +94,13 @@ impl ShowEventLog {
     /// # Errors
     /// [`Error::Open`], [`Error::EventLog`] or [`Error::UserspaceLog`] when a file is no log or lacks a bank that is asked for, and
     /// [`Error::Request`] when none is named.
-    pub fn run(&self, _context: &Context<'_>) -> Result<ShownEventLog, Error> {
-        let logs = Logs::read(self.file.as_ref(), self.userspace.as_ref(), &self.banks)?;
+    pub fn run(&self, context: &Context<'_>) -> Result<ShownEventLog, Error> {
+        let logs = Logs::read(
+            context.files,
+            self.file.as_ref(),
+            self.userspace.as_ref(),
+            &self.banks,
+        )?;
         let firmware = logs.firmware.as_ref();
         let mut events: Vec<ShownEvent> = firmware
             .into_iter()

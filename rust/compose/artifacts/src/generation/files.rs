@@ -5,6 +5,7 @@ use std::io::Seek;
 use std::path::Path;
 
 use crate::content::Content;
+use crate::output::STAGED;
 use crate::source::open;
 use crate::uki::AssembledUki;
 use crate::{Error, output};
@@ -41,7 +42,7 @@ pub(super) fn written(
     write: impl FnOnce(&mut File, &Path) -> Result<AssembledUki, Error>,
 ) -> Result<MadeImage, Error> {
     let target = folder.join(name);
-    output::file(&target, |out| {
+    output::file(&STAGED, &target, |out| {
         let answer = write(out, &target)?;
         out.rewind().map_err(|source| unreadable(&target, source))?;
         let file = MadeFile::read(name.to_owned(), out, &target)?;
@@ -55,7 +56,7 @@ pub(super) fn written(
 /// [`Error::Open`].
 pub(super) fn described(folder: &Path, path: String) -> Result<MadeFile, Error> {
     let target = folder.join(&path);
-    let mut file = open("file that was just written", &target)?;
+    let mut file = open(&STAGED, "file that was just written", &target)?;
     MadeFile::read(path, &mut file, &target)
 }
 

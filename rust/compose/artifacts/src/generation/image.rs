@@ -11,11 +11,11 @@ use super::files::{MadeFile, MadeImage, create, described, written};
 use super::maker::Maker;
 use super::plan::{MAIN, PlannedUki, inner_folder};
 use super::prediction::{Chosen, Started, digests};
-use crate::Error;
 use crate::firmware::Firmware;
 use crate::policy::PcrKeys;
 use crate::source::{Text, open};
 use crate::uki::{Parts, Signers, assemble};
+use crate::{Error, Files};
 
 /// A UKI that was made, and the predictions of what boots with it.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Maker<'_> {
             pcrs: pcr_signer.as_ref(),
         };
         let firmware = self.firmware.as_ref();
-        let measurer = firmware.map(|firmware| measurer(firmware, &parts));
+        let measurer = firmware.map(|firmware| measurer(self.context.files, firmware, &parts));
         let mut measurer = measurer.transpose()?;
         let mut authenticode = Digests::default();
         let image = written(folder, &name, |out, target| {
@@ -164,13 +164,13 @@ fn shared(
 
 /// Measures an image while it is written. Its microcode is read before: it stands behind the initrds in an image, and in front of them in
 /// what the stub hands on.
-fn measurer(firmware: &Firmware, parts: &Parts) -> Result<UkiMeasurer, Error> {
+fn measurer(files: &dyn Files, firmware: &Firmware, parts: &Parts) -> Result<UkiMeasurer, Error> {
     let mut measurer = UkiMeasurer::new(&firmware.ask.banks);
     let Some(path) = &parts.ucode else {
         return Ok(measurer);
     };
     let role = "microcode";
-    let announced = measurer.announce_microcode(&mut open(role, path)?);
+    let announced = measurer.announce_microcode(&mut open(files, role, path)?);
     announced.map_err(|source| Error::Open {
         role,
         file: path.clone(),

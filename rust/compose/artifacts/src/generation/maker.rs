@@ -13,6 +13,7 @@ use crate::firmware::{Firmware, Measure};
 use crate::input::Input;
 use crate::inspect::DigestPe;
 use crate::manifest::{self, ManifestSummary};
+use crate::output::STAGED;
 use crate::policy::{PcrKeys, PcrSign};
 use crate::sign::{By, Seal, copy_signed};
 use crate::uki::AssembledUki;
@@ -43,7 +44,10 @@ impl<'a> Maker<'a> {
     ) -> Result<Self, Error> {
         let pcr_sign = request.pcr_sign.as_ref();
         let pcr_keys = pcr_sign.map(|sign: &PcrSign| sign.open(context));
-        let firmware = request.measure.as_ref().map(Measure::open);
+        let firmware = request
+            .measure
+            .as_ref()
+            .map(|measure: &Measure| measure.open(context.files));
         let maker = Self {
             request,
             signer: ImageSigner::open(request, context)?,
@@ -80,7 +84,7 @@ impl<'a> Maker<'a> {
     /// # Errors
     /// See [`Error`].
     pub(crate) fn make(&self, places: &Places<'_>) -> Result<MadeBootArtifacts, Error> {
-        let planned = plan::plan(self.request, places)?;
+        let planned = plan::plan(self.context.files, self.request, places)?;
         let folder = places.artifacts;
         let shim = self.shim(folder)?;
         let loader = self.loader(folder)?;
@@ -100,7 +104,7 @@ impl<'a> Maker<'a> {
         let extension = Extensions::from_iter([made.extension(places)?]);
         let (document, _) = self.request.bootspec.document(extension)?;
         let document_file = places.document.join(DOCUMENT);
-        output::bytes(&document_file, document.to_json().as_bytes())?;
+        output::bytes(&STAGED, &document_file, document.to_json().as_bytes())?;
         Ok(made.answer())
     }
 
@@ -116,7 +120,7 @@ impl<'a> Maker<'a> {
         self.context.progress.phase("signing the boot loader");
         let seal = Seal::beside(signer, false);
         written(folder, LOADER, |out, target| {
-            let signed = copy_signed(path, role, seal, out, target)?;
+            let signed = copy_signed(self.context.files, path, role, seal, out, target)?;
             Ok(AssembledUki {
                 authenticode_sha256: signed.authenticode_sha256,
                 size: signed.size,
@@ -145,7 +149,7 @@ impl<'a> Maker<'a> {
         };
         let digest = digest.run(self.context)?;
         written(folder, name, |out, target| {
-            let size = Input::open(role, path)?.copy_to(out, target)?;
+            let size = Input::open(self.context.files, role, path)?.copy_to(out, target)?;
             Ok(AssembledUki {
                 authenticode_sha256: digest.sha256,
                 size,
@@ -162,13 +166,17 @@ impl<'a> Maker<'a> {
         let toplevel = self.request.bootspec.core.toplevel.to_string();
         let mut made = manifest::of_closure(&toplevel, closure)?;
         if let Some(file) = self.request.signed_manifest()? {
-            made = verification::signed(file, &made)?;
+            made = verification::signed(self.context.files, file, &made)?;
         }
         if let Some(key) = &self.request.manifest_key {
-            made.sign(&manifest::open_key(key, self.context.keys)?);
+            made.sign(&manifest::open_key(
+                self.context.files,
+                key,
+                self.context.keys,
+            )?);
         }
         let name = "manifest.json".to_owned();
-        let summary = manifest::publish(&made, &folder.join(&name))?;
+        let summary = manifest::publish(&STAGED, &made, &folder.join(&name))?;
         Ok(Some((summary, described(folder, name)?)))
     }
 }

@@ -136,6 +136,8 @@ impl BootArtifacts {
             return seal::run(self, sealing, context);
         }
         let maker = Maker::open(self, context)?;
-        output::folder(&self.output, |folder| maker.make(&Places::beside(folder)))
+        output::folder(context.files, &self.output, |folder| {
+            maker.make(&Places::beside(folder))
+        })
     }
 }

@@ -11,11 +11,11 @@ use touchstone_pe::uki::stub_version;
 
 use super::verification::Verified;
 use super::{BootArtifacts, Places};
-use crate::Error;
 use crate::bootspec::DescribedSpecialisation;
 use crate::extra_initrd;
 use crate::parts::ProfileTexts;
 use crate::source::open_image;
+use crate::{Error, Files};
 
 /// One more profile of each UKI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,7 +71,11 @@ const FIRST_STUB: u32 = 257;
 ///
 /// # Errors
 /// [`Error::Request`].
-pub(super) fn plan<'a>(request: &'a BootArtifacts, places: &Places<'_>) -> Result<Plan<'a>, Error> {
+pub(super) fn plan<'a>(
+    files: &dyn Files,
+    request: &'a BootArtifacts,
+    places: &Places<'_>,
+) -> Result<Plan<'a>, Error> {
     let share = request.share_specialisations;
     if share && places.sealed.is_some() {
         return Err(refused(
@@ -97,7 +101,7 @@ pub(super) fn plan<'a>(request: &'a BootArtifacts, places: &Places<'_>) -> Resul
     }
     generation.check(request)?;
     if !generation.profiles.is_empty() {
-        check_stub(request)?;
+        check_stub(files, request)?;
     }
     Ok(Plan {
         generation,
@@ -264,8 +268,8 @@ fn title(id: &str, text: &str) -> Result<Title, Error> {
     })
 }
 
-fn check_stub(request: &BootArtifacts) -> Result<(), Error> {
-    let (mut file, image) = open_image("stub", &request.stub)?;
+fn check_stub(files: &dyn Files, request: &BootArtifacts) -> Result<(), Error> {
+    let (mut file, image) = open_image(files, "stub", &request.stub)?;
     let version = stub_version(&image, &mut file).map_err(|source| Error::Pe {
         role: "stub",
         file: request.stub.clone(),

@@ -13,9 +13,10 @@ use touchstone_store::manifest::CREDENTIAL;
 use super::maker::{LOADER, Maker};
 use crate::companions::{self, companions};
 use crate::firmware::Firmware;
+use crate::output::STAGED;
 use crate::predict::NoPrediction;
 use crate::sign::By;
-use crate::{Error, predict};
+use crate::{Error, Files, predict};
 
 /// A UKI that was made and measured while it was.
 pub(super) struct Started<'a> {
@@ -81,16 +82,21 @@ impl Maker<'_> {
         let uki = Uki {
             image,
             measured,
-            kernel: firmware.kernel_digests(started.kernel)?,
-            extra: beside(firmware, started.manifest)?,
+            kernel: firmware.kernel_digests(self.context.files, started.kernel)?,
+            extra: beside(self.context.files, firmware, started.manifest)?,
             profile: None,
             device_tree: self.request.device_tree.map(DeviceTree::from),
             content: None,
         };
         let named = self.request.loader.as_ref();
         // As it will be started: signing may pad it.
-        let loader = named.map(|named| firmware.loader(&folder.join(LOADER), named, authority));
-        let shim = self.request.shim.as_ref().map(|shim| shim.open(firmware));
+        let loader =
+            named.map(|named| firmware.loader(&STAGED, &folder.join(LOADER), named, authority));
+        let shim = self
+            .request
+            .shim
+            .as_ref()
+            .map(|shim| shim.open(self.context.files, firmware));
         Ok(BootPrediction {
             firmware,
             shim: shim.transpose()?,
@@ -127,16 +133,21 @@ impl BootPrediction<'_> {
             entries,
             Companions::default(),
         )?;
-        predict::publish(&prediction, Some(file))
+        predict::publish(&STAGED, &prediction, Some(file))
     }
 }
 
 /// The files beside a UKI: its manifest, if one lies there.
-fn beside(firmware: &Firmware, manifest: Option<&Path>) -> Result<Companions, Error> {
-    let files = manifest.map(|file| (CREDENTIAL.to_owned(), file.to_owned()));
+fn beside(
+    files: &dyn Files,
+    firmware: &Firmware,
+    manifest: Option<&Path>,
+) -> Result<Companions, Error> {
+    let manifest = manifest.map(|file| (CREDENTIAL.to_owned(), file.to_owned()));
     companions(
+        files,
         firmware,
-        &files.into_iter().collect(),
+        &manifest.into_iter().collect(),
         companions::of_extra_folder,
     )
 }

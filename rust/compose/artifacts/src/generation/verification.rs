@@ -10,9 +10,9 @@ use touchstone_store::manifest::Entry;
 use touchstone_store::{Manifest, StorePath};
 
 use super::BootArtifacts;
-use crate::Error;
 use crate::extra_initrd::{self, Verification};
 use crate::manifest;
+use crate::{Error, Files};
 
 /// What the initrds of a generation verify the systems by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -132,8 +132,8 @@ impl VerifiedGeneration {
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::Manifest`], and [`Error::Text`] when it lists something else.
-pub(super) fn signed(file: &Path, made: &Manifest) -> Result<Manifest, Error> {
-    let signed = manifest::read(file)?;
+pub(super) fn signed(files: &dyn Files, file: &Path, made: &Manifest) -> Result<Manifest, Error> {
+    let signed = manifest::read(files, file)?;
     let other = |fact: String| {
         Err(Error::Text {
             role: "signed manifest",

@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::closure_files::graph::Graph;
 use crate::closure_files::{references, walk};
 use crate::refuted::Refuted;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 use allow::Allowed;
 pub use allow::AllowedInterpreter;
 pub use finding::{FoundFile, FoundInterpreters, What};
@@ -92,13 +92,15 @@ impl FindInterpreters {
         let graph = self.graph()?;
         let mut search = Search::new(&graph)?;
         for path in graph.paths() {
-            walk::files(path, &mut |file| search.file(path, file))?;
+            walk::files(context.files, path, &mut |file| {
+                search.file(context.files, path, file)
+            })?;
         }
         let verdict = search.verdict(allowed);
         if self.required && !verdict.clean {
             return Err(refuted(&verdict));
         }
-        output::answer(self.output.as_deref(), &verdict)?;
+        output::answer(context.files, self.output.as_deref(), &verdict)?;
         Ok(verdict)
     }
 
@@ -140,13 +142,13 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn file(&mut self, holder: &'a Path, path: &Path) -> Result<(), Error> {
+    fn file(&mut self, files: &dyn Files, holder: &'a Path, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::Open {
             role: "file that is searched for interpreters",
             file: path.to_owned(),
             source,
         };
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = files.locate(path).and_then(File::open).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let executable = metadata.permissions().mode() & 0o111 != 0;
         let judged = self.judge.judge(&mut file, executable).map_err(failed)?;

@@ -168,6 +168,7 @@ impl Store {
 
     fn run(&self, request: &FindInterpreters) -> Result<InterpretersVerdict, Error> {
         request.run(&Context {
+            files: &crate::HostFiles,
             progress: &crate::progress::Silent,
             keys: crate::signing_key::KeyPolicy::Any,
             now: None,

@@ -16,7 +16,7 @@ use super::facts::Entry;
 use super::{Warning, efi_time, seconds, warning};
 use crate::signing_key::{SigningKey, check_validity, read_certificates};
 use crate::source::read_small;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 const ROLE: &str = "signature list";
 const LIMIT: u64 = 1 << 20;
@@ -153,7 +153,7 @@ impl SignUpdate {
     /// # Errors
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<SignedUpdate, Error> {
-        let value = Value::read(self.variable, &self.list, self.append)?;
+        let value = Value::read(context.files, self.variable, &self.list, self.append)?;
         let update = value.update(self.time.as_deref(), context)?;
         let (signed, signer) = match (&self.sign, &self.detached) {
             (Some(key), None) => self.sign(&update, key, context)?,
@@ -165,7 +165,7 @@ impl SignUpdate {
                 });
             }
         };
-        output::bytes(&self.output, &signed)?;
+        output::bytes(context.files, &self.output, &signed)?;
         Ok(SignedUpdate {
             size: signed.len(),
             time: update.time.to_string(),
@@ -207,12 +207,12 @@ impl UpdateSignature {
             key: self.certificate.display().to_string(),
             source,
         };
-        let certificates = read_certificates(&self.certificate)?;
+        let certificates = read_certificates(context.files, &self.certificate)?;
         let Some(signer) = certificates.first() else {
             return Err(refused(ROLE, &self.certificate, "it holds no certificate"));
         };
         check_validity(signer, self.allow_expired, context).map_err(failed)?;
-        let signature = read_small("detached signature", &self.signature, LIMIT)?;
+        let signature = read_small(context.files, "detached signature", &self.signature, LIMIT)?;
         let signed = update.attach(&certificates, signature);
         let signed = signed.map_err(|error| match error {
             DetachedError::Sign(source) => failed(source),
@@ -231,9 +231,9 @@ impl PrepareUpdate {
     /// # Errors
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<PreparedUpdate, Error> {
-        let value = Value::read(self.variable, &self.list, self.append)?;
+        let value = Value::read(context.files, self.variable, &self.list, self.append)?;
         let update = value.update(self.time.as_deref(), context)?;
-        output::bytes(&self.output, &update.to_be_signed())?;
+        output::bytes(context.files, &self.output, &update.to_be_signed())?;
         Ok(PreparedUpdate {
             time: update.time.to_string(),
             entries: Entry::of(&value.lists),
@@ -251,8 +251,13 @@ struct Value {
 
 impl Value {
     /// Reads lists that firmware would take for this variable.
-    fn read(variable: Variable, path: &Path, append: bool) -> Result<Self, Error> {
-        let bytes = read_small(ROLE, path, LIMIT)?;
+    fn read(
+        files: &dyn Files,
+        variable: Variable,
+        path: &Path,
+        append: bool,
+    ) -> Result<Self, Error> {
+        let bytes = read_small(files, ROLE, path, LIMIT)?;
         let refused = |fact: String| refused(ROLE, path, fact);
         let lists = esl::parse(&bytes).map_err(|error| refused(error.to_string()))?;
         let entries = lists

@@ -7,8 +7,8 @@ use touchstone_sign::esl::{self, SignatureList};
 use touchstone_sign::{Certificate, certificate};
 use uuid::Uuid;
 
-use crate::Error;
 use crate::source::read_small;
+use crate::{Error, Files};
 
 /// Lists are at most this large: a dbx of today has 24 KiB.
 const LIMIT: u64 = 1 << 20;
@@ -35,8 +35,8 @@ impl Content {
     ///
     /// # Errors
     /// [`Error::Open`], or [`Error::SignatureData`] when it is none of them.
-    pub(crate) fn read(role: &'static str, path: &Path) -> Result<Self, Error> {
-        let bytes = read_small(role, path, LIMIT)?;
+    pub(crate) fn read(files: &dyn Files, role: &'static str, path: &Path) -> Result<Self, Error> {
+        let bytes = read_small(files, role, path, LIMIT)?;
         Self::of(&bytes).map_err(|fact| refused(role, path, fact))
     }
 

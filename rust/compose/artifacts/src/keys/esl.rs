@@ -17,7 +17,7 @@ use super::option_roms::{self, OptionRom};
 use super::{OWNER, Warning, foreign, warning};
 use crate::input::read_failed;
 use crate::source::{open_image, read_small};
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 const CERTIFICATE_LIMIT: u64 = 1 << 20;
 
@@ -89,15 +89,15 @@ impl MakeEsl {
         context.progress.phase("listing");
         let owner = self.owner.unwrap_or(OWNER);
         let roms = match &self.tpm_eventlog {
-            Some(log) => option_roms::read(log)?,
+            Some(log) => option_roms::read(context.files, log)?,
             None => Vec::new(),
         };
-        let mut lists = self.certificates(owner)?;
-        lists.extend(self.digests(owner, &roms)?);
-        lists.extend(self.revoked(owner)?);
+        let mut lists = self.certificates(context.files, owner)?;
+        lists.extend(self.digests(context.files, owner, &roms)?);
+        lists.extend(self.revoked(context.files, owner)?);
         let lists = esl::without_duplicates(lists);
         let bytes = to_bytes(&lists, &self.output)?;
-        output::bytes(&self.output, &bytes)?;
+        output::bytes(context.files, &self.output, &bytes)?;
         let mut warnings = warning::of_lists(&lists, context.now);
         if lists.is_empty() {
             warnings.push(Warning::no_entries());
@@ -125,30 +125,35 @@ impl MakeEsl {
     }
 
     /// Everything that comes as lists or becomes a list of its own.
-    fn certificates(&self, owner: Uuid) -> Result<Vec<SignatureList>, Error> {
+    fn certificates(&self, files: &dyn Files, owner: Uuid) -> Result<Vec<SignatureList>, Error> {
         let mut lists = Vec::new();
         for path in &self.certificates {
-            lists.extend(certificates(path, owner)?);
+            lists.extend(certificates(files, path, owner)?);
         }
         for path in &self.microsoft {
-            lists.extend(foreign::microsoft(path)?);
+            lists.extend(foreign::microsoft(files, path)?);
         }
         for path in &self.firmware_builtin {
-            lists.extend(foreign::builtin(path, owner)?);
+            lists.extend(foreign::builtin(files, path, owner)?);
         }
         for path in &self.lists {
             let role = "signature list";
-            lists.extend(Content::read(role, path)?.into_lists(owner, role, path)?);
+            lists.extend(Content::read(files, role, path)?.into_lists(owner, role, path)?);
         }
         Ok(lists)
     }
 
     /// One list of all digests of images. One that is unsigned and whose length is no multiple of 8 has two: firmware hashes what is in the
     /// file, shim and signing tools hash zeros behind it.
-    fn digests(&self, owner: Uuid, roms: &[OptionRom]) -> Result<Option<SignatureList>, Error> {
+    fn digests(
+        &self,
+        files: &dyn Files,
+        owner: Uuid,
+        roms: &[OptionRom],
+    ) -> Result<Option<SignatureList>, Error> {
         let mut digests = Vec::new();
         for path in &self.images {
-            let (mut file, image) = open_image("image", path)?;
+            let (mut file, image) = open_image(files, "image", path)?;
             let digest = authenticode::sha256(&image, &mut file)
                 .map_err(|error| read_failed(error, "image", path))?;
             digests.push(digest);
@@ -166,7 +171,7 @@ impl MakeEsl {
     }
 
     /// One list of all revoked certificates.
-    fn revoked(&self, owner: Uuid) -> Result<Option<SignatureList>, Error> {
+    fn revoked(&self, files: &dyn Files, owner: Uuid) -> Result<Option<SignatureList>, Error> {
         let from = match &self.revocation_time {
             Some(text) => Some(text.parse::<EfiTime>().map_err(|error| Error::Request {
                 fact: format!("the revocation time `{text}` cannot be read: {error}"),
@@ -177,7 +182,7 @@ impl MakeEsl {
         let mut revoked = Vec::new();
         for path in &self.revoke_certificates {
             let role = "certificate to revoke";
-            let bytes = read_small(role, path, CERTIFICATE_LIMIT)?;
+            let bytes = read_small(files, role, path, CERTIFICATE_LIMIT)?;
             let failed = |error: &dyn std::fmt::Display| refused(role, path, error.to_string());
             for certificate in read_all(&bytes).map_err(|error| failed(&error))? {
                 let digest = tbs_sha256(&certificate).map_err(|error| failed(&error))?;
@@ -189,9 +194,9 @@ impl MakeEsl {
 }
 
 /// All certificates of a file, a list for each.
-fn certificates(path: &Path, owner: Uuid) -> Result<Vec<SignatureList>, Error> {
+fn certificates(files: &dyn Files, path: &Path, owner: Uuid) -> Result<Vec<SignatureList>, Error> {
     let role = "certificate";
-    match Content::read(role, path)? {
+    match Content::read(files, role, path)? {
         found @ Content::Certificates(_) => found.into_lists(owner, role, path),
         _ => Err(refused(
             role,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::content::{Content, certificates, refused};
 use super::facts::MICROSOFT;
-use crate::Error;
+use crate::{Error, Files};
 
 const MICROSOFT_ROLE: &str = "Microsoft certificate";
 const BUILTIN_ROLE: &str = "firmware's own list";
@@ -28,16 +28,17 @@ impl Foreign {
     /// # Errors
     /// [`Error::Open`], [`Error::SignatureData`].
     pub(super) fn read(
+        files: &dyn Files,
         microsoft: &[PathBuf],
         builtin: &[PathBuf],
         owner: Uuid,
     ) -> Result<Self, Error> {
         let mut all = Self::default();
         for path in microsoft {
-            all.add(MICROSOFT_ROLE, path, self::microsoft(path)?)?;
+            all.add(MICROSOFT_ROLE, path, self::microsoft(files, path)?)?;
         }
         for path in builtin {
-            all.add(BUILTIN_ROLE, path, self::builtin(path, owner)?)?;
+            all.add(BUILTIN_ROLE, path, self::builtin(files, path, owner)?)?;
         }
         Ok(all)
     }
@@ -74,8 +75,9 @@ impl Foreign {
 ///
 /// # Errors
 /// [`Error::SignatureData`] when a certificate is not Microsoft's.
-pub(super) fn microsoft(path: &Path) -> Result<Vec<SignatureList>, Error> {
-    let lists = Content::read(MICROSOFT_ROLE, path)?.into_lists(MICROSOFT, MICROSOFT_ROLE, path)?;
+pub(super) fn microsoft(files: &dyn Files, path: &Path) -> Result<Vec<SignatureList>, Error> {
+    let lists =
+        Content::read(files, MICROSOFT_ROLE, path)?.into_lists(MICROSOFT, MICROSOFT_ROLE, path)?;
     let other =
         certificates(&lists).find(|certificate| !subject(certificate).contains("Microsoft"));
     match other {
@@ -92,8 +94,12 @@ pub(super) fn microsoft(path: &Path) -> Result<Vec<SignatureList>, Error> {
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::SignatureData`].
-pub(super) fn builtin(path: &Path, owner: Uuid) -> Result<Vec<SignatureList>, Error> {
-    Content::read(BUILTIN_ROLE, path)?.into_lists(owner, BUILTIN_ROLE, path)
+pub(super) fn builtin(
+    files: &dyn Files,
+    path: &Path,
+    owner: Uuid,
+) -> Result<Vec<SignatureList>, Error> {
+    Content::read(files, BUILTIN_ROLE, path)?.into_lists(owner, BUILTIN_ROLE, path)
 }
 
 /// Whether a list holds certificates that sign updates of db and dbx, by their subject: Microsoft's and the vendors' all say so.

@@ -14,7 +14,7 @@ use super::make::{Made, Terms, Writer};
 use super::option_roms::{self, OptionRom, digests};
 use super::{OWNER, Variable, Warning, efi_time, seconds, warning};
 use crate::signing_key::KeyPolicy;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The validity of a test key, 2020-01-01 and 2050-01-01: firmware ignores the dates, other verifiers want to be within them.
 const TEST_VALIDITY: (u64, u64) = (1_577_836_800, 2_524_608_000);
@@ -127,9 +127,14 @@ impl GenerateKeys {
             });
         }
         let terms = self.terms(context)?;
-        let foreign = Foreign::read(&self.microsoft, &self.firmware_builtin, terms.owner)?;
-        let roms = self.option_roms(&foreign)?;
-        output::folder(&self.output, |folder| {
+        let foreign = Foreign::read(
+            context.files,
+            &self.microsoft,
+            &self.firmware_builtin,
+            terms.owner,
+        )?;
+        let roms = self.option_roms(context.files, &foreign)?;
+        output::folder(context.files, &self.output, |folder| {
             let made = |variable: Signed| {
                 context
                     .progress
@@ -175,13 +180,13 @@ impl GenerateKeys {
     ///
     /// # Errors
     /// [`Error::EventLog`]; [`Error::Request`] when db would allow none of those that a machine needs, unless that is asked for.
-    fn option_roms(&self, foreign: &Foreign) -> Result<OptionRoms, Error> {
+    fn option_roms(&self, files: &dyn Files, foreign: &Foreign) -> Result<OptionRoms, Error> {
         let listed = match &self.tpm_eventlog {
-            Some(log) => option_roms::read(log)?,
+            Some(log) => option_roms::read(files, log)?,
             None => Vec::new(),
         };
         let mut unlisted = match &self.check_eventlog {
-            Some(log) => option_roms::read(log)?,
+            Some(log) => option_roms::read(files, log)?,
             None => Vec::new(),
         };
         let by_digest = foreign::digests(&foreign.db);

@@ -9,7 +9,7 @@ use touchstone_sign::auth;
 use super::auth::Variable;
 use super::content::Content;
 use super::facts::{CertificateFacts, Entry};
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// The request of `keys.inspect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,15 +84,15 @@ impl InspectKeys {
     ///
     /// # Errors
     /// [`Error::Open`], or [`Error::SignatureData`] when a file has none of the forms.
-    pub fn run(&self, _context: &Context<'_>) -> Result<InspectedKeys, Error> {
-        let files = self.files.iter().map(|path| file(path));
+    pub fn run(&self, context: &Context<'_>) -> Result<InspectedKeys, Error> {
+        let files = self.files.iter().map(|path| file(context.files, path));
         Ok(InspectedKeys {
             files: files.collect::<Result<_, _>>()?,
         })
     }
 }
 
-fn file(path: &Path) -> Result<InspectedFile, Error> {
+fn file(files: &dyn Files, path: &Path) -> Result<InspectedFile, Error> {
     let empty = InspectedFile {
         file: path.to_owned(),
         form: Form::SignatureLists,
@@ -101,7 +101,7 @@ fn file(path: &Path) -> Result<InspectedFile, Error> {
         entries: Vec::new(),
         update: None,
     };
-    Ok(match Content::read("file", path)? {
+    Ok(match Content::read(files, "file", path)? {
         Content::Certificates(certificates) => InspectedFile {
             form: Form::Certificate,
             certificates: certificates

@@ -10,6 +10,7 @@ use touchstone_sign::{CertifiedSigner, FileSigner, certificate};
 use uuid::Uuid;
 
 use super::esl::to_bytes;
+use crate::output::STAGED;
 use crate::{Error, output};
 
 /// What all keys of one run have in common.
@@ -92,7 +93,7 @@ impl Writer<'_> {
     ) -> Result<(), Error> {
         let path = |extension: &str| self.folder.join(format!("{}.{extension}", made.variable));
         write_private(&path("key"), made.key.key_pem.as_bytes())?;
-        output::bytes(&path("pem"), made.key.certificate_pem.as_bytes())?;
+        output::bytes(&STAGED, &path("pem"), made.key.certificate_pem.as_bytes())?;
         let own = std::iter::once(made.list.clone());
         self.lists(made.variable, own.chain(others).collect(), signer)
     }
@@ -109,7 +110,7 @@ impl Writer<'_> {
     ) -> Result<(), Error> {
         let path = self.folder.join(format!("{variable}.esl"));
         let bytes = to_bytes(&esl::without_duplicates(lists), &path)?;
-        output::bytes(&path, &bytes)?;
+        output::bytes(&STAGED, &path, &bytes)?;
         self.update(variable.name(), variable, &bytes, signer)
     }
 
@@ -133,7 +134,7 @@ impl Writer<'_> {
         let signed = update
             .sign(&signer.signer)
             .map_err(|error| refused(name, &error))?;
-        output::bytes(&self.folder.join(format!("{name}.auth")), &signed)
+        output::bytes(&STAGED, &self.folder.join(format!("{name}.auth")), &signed)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use touchstone_measure::Bank;
 use touchstone_measure::eventlog::EventLogError;
 
-use crate::{Error, eventlog};
+use crate::{Error, Files, eventlog};
 
 /// The register that option ROMs are measured into (TCG PC Client Platform Firmware Profile, "PCR usage").
 const PCR: u32 = 2;
@@ -34,8 +34,8 @@ pub struct OptionRom {
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::EventLog`] when it is no event log or has no SHA-256 digests.
-pub(super) fn read(path: &Path) -> Result<Vec<OptionRom>, Error> {
-    let log = eventlog::read(path)?;
+pub(super) fn read(files: &dyn Files, path: &Path) -> Result<Vec<OptionRom>, Error> {
+    let log = eventlog::read(files, path)?;
     let mut roms: Vec<OptionRom> = Vec::new();
     for (event, logged) in log.events.iter().enumerate() {
         if logged.pcr != PCR || !DRIVERS.contains(&logged.type_name().as_str()) {

@@ -8,6 +8,7 @@ const TOPLEVEL: &str = "/nix/store/11111111111111111111111111111111-system";
 
 fn context() -> Context<'static> {
     Context {
+        files: &crate::HostFiles,
         progress: &Silent,
         keys: KeyPolicy::Any,
         now: None,
@@ -31,7 +32,7 @@ fn a_manifest_for_a_class_is_signed_as_a_whole_with_its_paths() {
         output: signed.clone(),
     };
     sign.run(&context()).unwrap();
-    let manifest = read(&signed).unwrap();
+    let manifest = read(&crate::HostFiles, &signed).unwrap();
     let trust = Trust::new(vec![key.public_key()], 1).unwrap();
     assert_eq!(
         manifest.verify_whole(&trust, &"lab".parse().unwrap()),

@@ -9,7 +9,7 @@ use touchstone_measure::policy::{Machine, Outcome, PcrPolicy, check_pcrs};
 use touchstone_measure::{Bank, Leaf, PhasePath, Prediction};
 
 use super::{MachineState, NoPolicy, read_json, refused, shown};
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The request of `policy.create`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,9 +96,9 @@ impl CreatePolicy {
             _ => (),
         }
         self.require_variants()?;
-        let candidates = self.candidates()?;
+        let candidates = self.candidates(context.files)?;
         let running = match &self.running {
-            Some(running) => self.find_running(running, &candidates)?,
+            Some(running) => self.find_running(context.files, running, &candidates)?,
             None => Vec::new(),
         };
         let outcomes = candidates.into_iter().map(|candidate| candidate.outcome);
@@ -107,10 +107,10 @@ impl CreatePolicy {
         if let Some(path) = &self.output {
             let mut text = serde_json::to_vec_pretty(&policy).unwrap_or_default();
             text.push(b'\n');
-            output::bytes(path, &text)?;
+            output::bytes(context.files, path, &text)?;
         }
         if let Some(path) = &self.digest {
-            output::bytes(path, policy.policy.digest().as_bytes())?;
+            output::bytes(context.files, path, policy.policy.digest().as_bytes())?;
         }
         Ok(policy)
     }
@@ -144,11 +144,11 @@ impl CreatePolicy {
         )
     }
 
-    fn candidates(&self) -> Result<Vec<Candidate<'_>>, Error> {
+    fn candidates(&self, files: &dyn Files) -> Result<Vec<Candidate<'_>>, Error> {
         let mut candidates = Vec::new();
         for variant in &self.variants {
             let file = Some(variant.prediction.as_path());
-            let prediction: Prediction = read_json("prediction", &variant.prediction)?;
+            let prediction: Prediction = read_json(files, "prediction", &variant.prediction)?;
             if prediction.leaves.is_empty() {
                 return Err(refused(file, NoPolicy::NoLeaf(variant.name.clone())));
             }
@@ -169,6 +169,7 @@ impl CreatePolicy {
     /// The names of the outcomes that are the machine as it runs: at least one.
     fn find_running(
         &self,
+        files: &dyn Files,
         running: &Running,
         candidates: &[Candidate<'_>],
     ) -> Result<Vec<String>, Error> {
@@ -185,7 +186,7 @@ impl CreatePolicy {
                         .to_owned(),
                 help: "give `variant`, or `values`, or `eventLog`",
             }),
-            None => find_by_values(&state.read(self.bank)?, candidates),
+            None => find_by_values(&state.read(files, self.bank)?, candidates),
         }
     }
 

@@ -8,9 +8,9 @@ use touchstone_sign::{Hash, PublicKey, SignError, Signer};
 
 use super::key::read_public;
 use super::refused;
-use crate::Error;
 use crate::signing_key::KEY_LIMIT;
 use crate::source::read_small;
+use crate::{Error, Files, HostFiles};
 
 /// How the files end that are to be signed: a policy's digest, and behind it that of the policy reference.
 pub(crate) const PCR_DATA: &str = "pcr-data";
@@ -29,6 +29,8 @@ pub(crate) fn named(message: &[u8], end: &str) -> String {
 pub(super) struct FolderSigner {
     public: PublicKey,
     folder: PathBuf,
+    /// Where the folder lies.
+    place: PathBuf,
 }
 
 impl FolderSigner {
@@ -36,10 +38,16 @@ impl FolderSigner {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::SignatureData`].
-    pub(super) fn open(public: &Path, folder: &Path) -> Result<Self, Error> {
+    pub(super) fn open(files: &dyn Files, public: &Path, folder: &Path) -> Result<Self, Error> {
+        let place = files.locate(folder).map_err(|source| Error::Open {
+            role: "folder of detached signatures",
+            file: folder.to_owned(),
+            source,
+        })?;
         Ok(Self {
-            public: read_public(public)?,
+            public: read_public(files, public)?,
             folder: folder.to_owned(),
+            place,
         })
     }
 }
@@ -50,11 +58,12 @@ impl Signer for FolderSigner {
     }
 
     fn sign(&self, _hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let file = self.folder.join(named(message, PCR_SIGNATURE));
-        if !file.exists() {
+        let name = named(message, PCR_SIGNATURE);
+        let (file, place) = (self.folder.join(&name), self.place.join(&name));
+        if !place.exists() {
             return Err(SignError::MadeNowhere { file });
         }
-        let read = read_small("detached signature", &file, KEY_LIMIT as u64);
+        let read = read_small(&HostFiles, "detached signature", &place, KEY_LIMIT as u64);
         read.map_err(|error| SignError::Holder {
             signer: file.display().to_string(),
             fault: touchstone_sign::Fault::Failed,
@@ -71,12 +80,12 @@ impl Signer for FolderSigner {
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::SignatureData`], [`Error::Policy`] of a key that systemd does not know.
-pub(crate) fn public_section(file: &Path) -> Result<Vec<u8>, Error> {
-    let key = read_public(file)?;
+pub(crate) fn public_section(files: &dyn Files, file: &Path) -> Result<Vec<u8>, Error> {
+    let key = read_public(files, file)?;
     if !matches!(key, PublicKey::Rsa(_)) {
         return Err(refused(Some(file), PolicyError::NotRsa));
     }
-    let bytes = read_small("public key", file, KEY_LIMIT as u64)?;
+    let bytes = read_small(files, "public key", file, KEY_LIMIT as u64)?;
     let pem = b"-----BEGIN PUBLIC KEY-----";
     if bytes.windows(pem.len()).any(|window| window == pem) {
         return Ok(bytes);

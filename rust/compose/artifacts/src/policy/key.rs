@@ -8,7 +8,7 @@ use touchstone_sign::{PublicKey, Signer, certificate};
 
 use crate::signing_key::{Holder, KEY_LIMIT, KeyPolicy};
 use crate::source::read_small;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// The key of signed policies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,14 +37,18 @@ impl PolicyKey {
             passphrase_file: self.passphrase_file.as_deref(),
         };
         holder.refuse_store()?;
-        let public = self.public_key.as_deref().map(read_public).transpose()?;
-        if context.keys == KeyPolicy::TestKeysOnly && !self.is_test_key() {
+        let public = self
+            .public_key
+            .as_deref()
+            .map(|file| read_public(context.files, file))
+            .transpose()?;
+        if context.keys == KeyPolicy::TestKeysOnly && !self.is_test_key(context.files) {
             return Err(holder.refused(
                 "a private key must not enter a Nix build, and no certificate says that this one is a test key",
                 "sign outside of the build with `touchstone policy sign`, or give keys made by `touchstone keys generate --test` and their certificate as `publicKey`",
             ));
         }
-        let signer = holder.open(public.as_ref())?;
+        let signer = holder.open(context.files, public.as_ref())?;
         match public.is_none_or(|public| public == *signer.public_key()) {
             true => Ok(signer),
             false => Err(holder.refused(
@@ -55,11 +59,11 @@ impl PolicyKey {
     }
 
     /// Whether the public key is given by the certificate of a test key.
-    fn is_test_key(&self) -> bool {
+    fn is_test_key(&self, files: &dyn Files) -> bool {
         let bytes = self
             .public_key
             .as_deref()
-            .and_then(|file| read_small("public key", file, KEY_LIMIT as u64).ok());
+            .and_then(|file| read_small(files, "public key", file, KEY_LIMIT as u64).ok());
         bytes
             .and_then(|bytes| certificate::read(&bytes).ok())
             .is_some_and(|certificate| touchstone_sign::keys::is_test_key(&certificate))
@@ -70,9 +74,9 @@ impl PolicyKey {
 ///
 /// # Errors
 /// [`Error::Open`] and [`Error::SignatureData`].
-pub(crate) fn read_public(file: &Path) -> Result<PublicKey, Error> {
+pub(crate) fn read_public(files: &dyn Files, file: &Path) -> Result<PublicKey, Error> {
     let role = "public key";
-    let bytes = read_small(role, file, KEY_LIMIT as u64)?;
+    let bytes = read_small(files, role, file, KEY_LIMIT as u64)?;
     PublicKey::read(&bytes).map_err(|error| Error::SignatureData {
         role,
         file: file.to_owned(),

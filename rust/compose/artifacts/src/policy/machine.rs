@@ -9,7 +9,7 @@ use touchstone_measure::policy::{Machine, Moment};
 use touchstone_measure::{Bank, Digest, PhasePath};
 
 use super::read_json;
-use crate::{Error, eventlog};
+use crate::{Error, Files, eventlog};
 
 /// What a machine's registers hold. One of `values` and `eventLog`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,17 +33,17 @@ impl MachineState {
     ///
     /// # Errors
     /// [`Error::Request`], and what reading the file refuses.
-    pub(super) fn read(&self, bank: Bank) -> Result<Machine, Error> {
+    pub(super) fn read(&self, files: &dyn Files, bank: Bank) -> Result<Machine, Error> {
         match (&self.values, &self.event_log) {
             (Some(values), None) => Ok(Machine {
-                values: read_values(values, bank)?,
+                values: read_values(files, values, bank)?,
                 moment: self
                     .phase
                     .clone()
                     .map_or(Moment::AsPredicted, Moment::Phase),
             }),
             (None, Some(log)) if self.phase.is_none() => {
-                let replayed = eventlog::read(log)?
+                let replayed = eventlog::read(files, log)?
                     .replay(bank)
                     .map_err(|source| eventlog::refused(log, source))?;
                 // A log that does not mention a register left it as it was at the start.
@@ -62,9 +62,9 @@ impl MachineState {
 }
 
 /// Reads a file with values, in either form.
-fn read_values(file: &Path, bank: Bank) -> Result<BTreeMap<u32, Digest>, Error> {
+fn read_values(files: &dyn Files, file: &Path, bank: Bank) -> Result<BTreeMap<u32, Digest>, Error> {
     let role = "set of PCR values";
-    let mut json: serde_json::Value = read_json(role, file)?;
+    let mut json: serde_json::Value = read_json(files, role, file)?;
     let malformed = |error: serde_json::Error| Error::Text {
         role,
         file: file.to_owned(),

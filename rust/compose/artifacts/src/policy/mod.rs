@@ -23,8 +23,8 @@ pub use touchstone_measure::policy::{PcrPolicy, PolicyError};
 
 use touchstone_measure::Digest;
 
-use crate::Error;
 use crate::source::read_small;
+use crate::{Error, Files};
 
 /// The largest policy, prediction or set of signatures that is read, in bytes. A policy of a thousand outcomes has 3 MiB.
 const LIMIT: u64 = 64 << 20;
@@ -71,8 +71,12 @@ pub enum NoPolicy {
 }
 
 /// Reads a JSON file.
-fn read_json<T: serde::de::DeserializeOwned>(role: &'static str, path: &Path) -> Result<T, Error> {
-    let bytes = read_small(role, path, LIMIT)?;
+fn read_json<T: serde::de::DeserializeOwned>(
+    files: &dyn Files,
+    role: &'static str,
+    path: &Path,
+) -> Result<T, Error> {
+    let bytes = read_small(files, role, path, LIMIT)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Text {
         role,
         file: path.to_owned(),

@@ -26,7 +26,7 @@ use super::elsewhere::{FolderSigner, public_section};
 use super::sign::{AskSignatures, NotSigned};
 use super::{PolicyKey, refused};
 use crate::predict::NoPrediction;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// Which signatures of PCR 11 a UKI carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,7 +96,7 @@ impl PcrSigningKey {
                 public_key: public_key.clone(),
             }
             .open(context),
-            (None, Some(folder), Some(public)) => Ok(Box::new(FolderSigner::open(public, folder)?)),
+            (None, Some(folder), Some(public)) => Ok(Box::new(FolderSigner::open(context.files, public, folder)?)),
             _ => Err(Error::Request {
                 fact: "a key of `pcrSign` must have one of `key` and `signatures`, the latter with `publicKey`".to_owned(),
                 help: "name a private key, or the public key and the folder of its signatures",
@@ -105,9 +105,9 @@ impl PcrSigningKey {
     }
 
     /// What becomes `.pcrpkey`.
-    fn public_section(&self, public: &PublicKey) -> Result<Vec<u8>, Error> {
+    fn public_section(&self, files: &dyn Files, public: &PublicKey) -> Result<Vec<u8>, Error> {
         if let Some(file) = &self.public_key {
-            return public_section(file);
+            return public_section(files, file);
         }
         let pem = public.to_pem().map_err(|source| Error::Signer {
             key: self.name().to_owned(),
@@ -161,7 +161,7 @@ impl Group {
             banks,
             phases,
             reference: key.policy_ref.clone(),
-            public: key.public_section(signer.public_key())?,
+            public: key.public_section(context.files, signer.public_key())?,
             signer,
         })
     }

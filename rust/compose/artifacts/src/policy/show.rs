@@ -11,7 +11,7 @@ use touchstone_sign::PublicKey;
 use super::key::read_public;
 use super::{LIMIT, MachineState, refused};
 use crate::source::read_small;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// The request of `policy.show`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,17 +79,17 @@ impl ShowPolicy {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::Text`] when it is neither, [`Error::Policy`] when a policy contradicts itself, [`Error::Request`].
-    pub fn run(&self, _context: &Context<'_>) -> Result<ShownPolicy, Error> {
-        let bytes = read_small("policy", &self.file, LIMIT)?;
+    pub fn run(&self, context: &Context<'_>) -> Result<ShownPolicy, Error> {
+        let bytes = read_small(context.files, "policy", &self.file, LIMIT)?;
         let is_policy = serde_json::from_slice::<serde_json::Value>(&bytes)
             .is_ok_and(|json| json.get("branches").is_some());
         match is_policy {
-            true => self.show_policy(&bytes),
-            false => self.show_signatures(&bytes),
+            true => self.show_policy(context.files, &bytes),
+            false => self.show_signatures(context.files, &bytes),
         }
     }
 
-    fn show_policy(&self, bytes: &[u8]) -> Result<ShownPolicy, Error> {
+    fn show_policy(&self, files: &dyn Files, bytes: &[u8]) -> Result<ShownPolicy, Error> {
         if self.public_key.is_some() {
             return Err(misplaced(
                 "a policy has no signature: `publicKey` is for `.pcrsig`",
@@ -104,7 +104,7 @@ impl ShowPolicy {
             .check()
             .map_err(|source| refused(Some(&self.file), source))?;
         let machine = self.machine.as_ref().map(|state| {
-            let machine = state.read(policy.bank)?;
+            let machine = state.read(files, policy.bank)?;
             let branch = policy.admits(&machine.values);
             Ok(branch
                 .map(|branch| branch.names.clone())
@@ -120,7 +120,7 @@ impl ShowPolicy {
         })
     }
 
-    fn show_signatures(&self, bytes: &[u8]) -> Result<ShownPolicy, Error> {
+    fn show_signatures(&self, files: &dyn Files, bytes: &[u8]) -> Result<ShownPolicy, Error> {
         if self.machine.is_some() {
             return Err(misplaced(
                 "signatures have no values: `machine` is for a policy",
@@ -128,7 +128,11 @@ impl ShowPolicy {
         }
         let signatures =
             PcrSignatures::parse(bytes).map_err(|source| refused(Some(&self.file), source))?;
-        let key = self.public_key.as_deref().map(read_public).transpose()?;
+        let key = self
+            .public_key
+            .as_deref()
+            .map(|file| read_public(files, file))
+            .transpose()?;
         let shown = shown_signatures(&signatures, key.as_ref());
         Ok(ShownPolicy {
             kind: PolicyKind::Signatures,

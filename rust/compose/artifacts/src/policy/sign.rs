@@ -16,7 +16,7 @@ use super::key::read_public;
 use super::{PolicyKey, read_json, refused};
 use crate::predict::NoPrediction;
 use crate::source::open_image;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The request of `policy.sign`. One of `policy` and `uki`; one of `sign` and `publicKey`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,7 +76,7 @@ impl SignPolicy {
             .map_err(by_no_file)?;
         let (signer, elsewhere) = match (&self.sign, &self.public_key) {
             (Some(key), None) => (Some(key.open(context)?), None),
-            (None, Some(file)) => (None, Some(read_public(file)?)),
+            (None, Some(file)) => (None, Some(read_public(context.files, file)?)),
             _ => return Err(one_of("`sign` and `publicKey`")),
         };
         let proof = match (&signer, &elsewhere) {
@@ -88,14 +88,15 @@ impl SignPolicy {
         let sealed_to = PolicyDigest::authorize(Bank::Sha256, &name, &policy_ref(reference))
             .map_err(by_no_file)?;
         let (subject, signatures) = match (&self.policy, &self.uki) {
-            (Some(policy), None) if self.phases.is_empty() && self.banks.is_empty() => {
-                (policy, sign_branches(policy, reference, proof)?)
-            }
-            (None, Some(uki)) => (uki, self.sign_uki(uki, proof)?),
+            (Some(policy), None) if self.phases.is_empty() && self.banks.is_empty() => (
+                policy,
+                sign_branches(context.files, policy, reference, proof)?,
+            ),
+            (None, Some(uki)) => (uki, self.sign_uki(context.files, uki, proof)?),
             _ => return Err(one_of("`policy` (without phases and banks) and `uki`")),
         };
         if let Some(path) = &self.output {
-            output::bytes(path, signatures.to_line().as_bytes())?;
+            output::bytes(context.files, path, signatures.to_line().as_bytes())?;
         }
         Ok(SignedPolicy {
             signatures,
@@ -110,12 +111,17 @@ impl SignPolicy {
         })
     }
 
-    fn sign_uki(&self, uki: &Path, proof: Proof<'_>) -> Result<PcrSignatures, Error> {
+    fn sign_uki(
+        &self,
+        files: &dyn Files,
+        uki: &Path,
+        proof: Proof<'_>,
+    ) -> Result<PcrSignatures, Error> {
         if !matches!(proof.public_key(), PublicKey::Rsa(_)) {
             return Err(refused(None, PolicyError::NotRsa));
         }
         let ask = AskSignatures::new(&self.phases, &self.banks, self.policy_ref.as_deref());
-        let (mut file, image) = open_image("UKI", uki)?;
+        let (mut file, image) = open_image(files, "UKI", uki)?;
         let measured = measure_uki(&image, &mut file, &ask.banks)
             .and_then(|uki| Ok(uki.sole()?))
             .map_err(|source| refused_uki(uki, source))?;
@@ -132,11 +138,12 @@ impl SignPolicy {
 
 /// Signs each branch of a policy that was created before.
 fn sign_branches(
+    files: &dyn Files,
     file: &Path,
     reference: Option<&str>,
     proof: Proof<'_>,
 ) -> Result<PcrSignatures, Error> {
-    let policy: PcrPolicy = read_json("policy", file)?;
+    let policy: PcrPolicy = read_json(files, "policy", file)?;
     let wrong = |source: PolicyError| refused(Some(file), source);
     policy.check().map_err(wrong)?;
     if policy.hash != Bank::Sha256 {

@@ -9,7 +9,7 @@ use touchstone_measure::reference::{Reference, Verdict};
 use touchstone_measure::{Bank, Digest};
 
 use super::read;
-use crate::{Context, Error};
+use crate::{Context, Error, Files};
 
 /// The request of `reference.check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,9 +26,9 @@ pub struct CheckReference {
 type Values = BTreeMap<u32, BTreeMap<Bank, Digest>>;
 
 /// Reads a machine's values in either form. Other fields beside `pcrs` are passed over.
-fn values_of(file: &Path) -> Result<Values, Error> {
+fn values_of(files: &dyn Files, file: &Path) -> Result<Values, Error> {
     let role = "file of PCR values";
-    let mut json: serde_json::Value = read(role, file)?;
+    let mut json: serde_json::Value = read(files, role, file)?;
     let malformed = |error: serde_json::Error| Error::Text {
         role,
         file: file.to_owned(),
@@ -50,8 +50,8 @@ impl CheckReference {
     /// [`Error::Text`].
     pub fn run(&self, context: &Context<'_>) -> Result<Verdict, Error> {
         context.progress.phase("comparing");
-        let reference: Reference = read("reference document", &self.document)?;
-        let values = values_of(&self.values)?;
+        let reference: Reference = read(context.files, "reference document", &self.document)?;
+        let values = values_of(context.files, &self.values)?;
         let refused = |file: &PathBuf| {
             let file = Some(file.clone());
             |source| Error::Reference { file, source }

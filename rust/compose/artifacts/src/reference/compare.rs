@@ -10,7 +10,7 @@ use touchstone_measure::reference::Reference;
 use touchstone_measure::reference::compare::{Changes, Side, compare};
 
 use super::{json, read};
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 
 /// The request of `measure.compare`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,8 +38,8 @@ impl ComparePredictions {
     pub fn run(&self, context: &Context<'_>) -> Result<Changes, Error> {
         context.progress.phase("comparing");
         let (expected, actual) = (
-            Document::read(&self.expected)?,
-            Document::read(&self.actual)?,
+            Document::read(context.files, &self.expected)?,
+            Document::read(context.files, &self.actual)?,
         );
         let (expected, actual) = match (&expected, &actual) {
             (Document::Prediction(one), Document::Prediction(other)) => {
@@ -60,7 +60,7 @@ impl ComparePredictions {
             return Err(self.moved(&comparison));
         }
         if let Some(path) = &self.output {
-            output::bytes(path, &json(&comparison)?)?;
+            output::bytes(context.files, path, &json(&comparison)?)?;
         }
         Ok(comparison)
     }
@@ -86,9 +86,9 @@ enum Document {
 }
 
 impl Document {
-    fn read(path: &Path) -> Result<Document, Error> {
+    fn read(files: &dyn Files, path: &Path) -> Result<Document, Error> {
         let role = "prediction";
-        let value: Value = read(role, path)?;
+        let value: Value = read(files, role, path)?;
         let of_form = |error: serde_json::Error| Error::Text {
             role,
             file: path.to_owned(),

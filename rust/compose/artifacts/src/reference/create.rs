@@ -11,7 +11,8 @@ use touchstone_measure::reference::keylime::{self, Policy};
 use touchstone_measure::reference::{Reference, ReferenceError, Selection};
 
 use super::{KeptGeneration, counts, json, predictions};
-use crate::{Context, Error, output};
+use crate::output::STAGED;
+use crate::{Context, Error, Files, output};
 
 /// The request of `reference.create`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,17 +85,17 @@ impl CreateReference {
             banks: self.banks.clone(),
             explained: self.measurements,
         };
-        let reference =
-            Reference::of(&predictions(&self.generations)?, &selection).map_err(refused)?;
+        let reference = Reference::of(&predictions(context.files, &self.generations)?, &selection)
+            .map_err(refused)?;
         let files = match self.format {
             ReferenceFormat::Touchstone => {
-                output::bytes(&self.output, &json(&reference)?)?;
+                output::bytes(context.files, &self.output, &json(&reference)?)?;
                 Vec::new()
             }
-            _ if self.split => self.policies(&reference)?,
+            _ if self.split => self.policies(context.files, &reference)?,
             _ => {
                 let policy = keylime::policy(&reference, self.mixtures).map_err(refused)?;
-                output::bytes(&self.output, &json(&self.policy(&policy))?)?;
+                output::bytes(context.files, &self.output, &json(&self.policy(&policy))?)?;
                 Vec::new()
             }
         };
@@ -139,16 +140,16 @@ impl CreateReference {
         Ok(())
     }
 
-    fn policies(&self, reference: &Reference) -> Result<Vec<String>, Error> {
+    fn policies(&self, files: &dyn Files, reference: &Reference) -> Result<Vec<String>, Error> {
         let policies = keylime::split(reference).map_err(refused)?;
-        output::folder(&self.output, |folder: &Path| {
-            let mut files = Vec::new();
+        output::folder(files, &self.output, |folder: &Path| {
+            let mut named = Vec::new();
             for (name, policy) in &policies {
                 let file = format!("{name}.json");
-                output::bytes(&folder.join(&file), &json(&self.policy(policy))?)?;
-                files.push(file);
+                output::bytes(&STAGED, &folder.join(&file), &json(&self.policy(policy))?)?;
+                named.push(file);
             }
-            Ok(files)
+            Ok(named)
         })
     }
 

@@ -21,8 +21,8 @@ pub use pcrlock::{CreatePcrlock, CreatedPcrlock, NamedFile};
 pub use touchstone_measure::reference::compare::Changes;
 pub use touchstone_measure::reference::{Reference, Verdict};
 
-use crate::Error;
-use crate::source::read_small;
+use crate::source::{entries, is_folder, read_small};
+use crate::{Error, Files};
 
 /// A prediction of 120 leaves with their measurements in all banks is about 5 MB long.
 const LIMIT: u64 = 256 << 20;
@@ -42,20 +42,21 @@ pub struct KeptGeneration {
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::Text`].
-fn predictions(generations: &[KeptGeneration]) -> Result<Vec<Named>, Error> {
+fn predictions(files: &dyn Files, generations: &[KeptGeneration]) -> Result<Vec<Named>, Error> {
     let mut all = Vec::new();
     for KeptGeneration { name, prediction } in generations {
-        if !prediction.is_dir() {
-            all.push(named(name.clone(), prediction)?);
+        if !is_folder(files, "prediction", prediction)? {
+            all.push(named(files, name.clone(), prediction)?);
             continue;
         }
-        all.push(named(name.clone(), &prediction.join("pcrs.json"))?);
-        for specialisation in specialisations(prediction)? {
+        all.push(named(files, name.clone(), &prediction.join("pcrs.json"))?);
+        for specialisation in specialisations(files, prediction)? {
             let file = prediction
                 .join("specialisation")
                 .join(&specialisation)
                 .join("pcrs.json");
             all.push(named(
+                files,
                 format!("{name}-specialisation-{specialisation}"),
                 &file,
             )?);
@@ -64,27 +65,27 @@ fn predictions(generations: &[KeptGeneration]) -> Result<Vec<Named>, Error> {
     Ok(all)
 }
 
-fn named(name: String, file: &Path) -> Result<Named, Error> {
-    let prediction: Prediction = read("prediction", file)?;
+fn named(files: &dyn Files, name: String, file: &Path) -> Result<Named, Error> {
+    let prediction: Prediction = read(files, "prediction", file)?;
     Ok(Named { name, prediction })
 }
 
 /// The names of the specialisations in a folder of boot artifacts, sorted.
-fn specialisations(artifacts: &Path) -> Result<Vec<String>, Error> {
+fn specialisations(files: &dyn Files, artifacts: &Path) -> Result<Vec<String>, Error> {
     let folder = artifacts.join("specialisation");
-    if !folder.is_dir() {
+    let role = "folder of specialisations";
+    if !is_folder(files, role, &folder)? {
         return Ok(Vec::new());
     }
-    let failed = |source| Error::Open {
-        role: "folder of specialisations",
+    let found = entries(files, &folder).map_err(|source| Error::Open {
+        role,
         file: folder.clone(),
         source,
-    };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        names.push(name.to_string_lossy().into_owned());
-    }
+    })?;
+    let mut names: Vec<_> = found
+        .iter()
+        .map(|entry| entry.name.to_string_lossy().into_owned())
+        .collect();
     names.sort();
     Ok(names)
 }
@@ -93,8 +94,12 @@ fn specialisations(artifacts: &Path) -> Result<Vec<String>, Error> {
 ///
 /// # Errors
 /// [`Error::Open`], or [`Error::Text`] when it is of another form.
-pub(crate) fn read<T: DeserializeOwned>(role: &'static str, file: &Path) -> Result<T, Error> {
-    let bytes = read_small(role, file, LIMIT)?;
+pub(crate) fn read<T: DeserializeOwned>(
+    files: &dyn Files,
+    role: &'static str,
+    file: &Path,
+) -> Result<T, Error> {
+    let bytes = read_small(files, role, file, LIMIT)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Text {
         role,
         file: file.to_owned(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use touchstone_measure::pcrlock::{MOST_VALUES, Pcrlock, files};
 
 use super::{KeptGeneration, predictions};
+use crate::output::STAGED;
 use crate::{Context, Error, output};
 
 /// The request of `pcrlock.create`.
@@ -58,9 +59,9 @@ impl CreatePcrlock {
     /// [`Error::Text`], [`Error::Exists`], [`Error::Write`].
     pub fn run(&self, context: &Context<'_>) -> Result<CreatedPcrlock, Error> {
         context.progress.phase("collecting predictions");
-        let pcrlock =
-            files(&predictions(&self.generations)?).map_err(|source| Error::Pcrlock { source })?;
-        output::folder(&self.output, |folder| {
+        let pcrlock = files(&predictions(context.files, &self.generations)?)
+            .map_err(|source| Error::Pcrlock { source })?;
+        output::folder(context.files, &self.output, |folder| {
             for file in &pcrlock.files {
                 let path = folder.join(&file.name);
                 let failed = |source| Error::Write {
@@ -71,7 +72,7 @@ impl CreatePcrlock {
                     fs::create_dir_all(parent).map_err(failed)?;
                 }
                 let json = file.to_json().map_err(|error| failed(error.into()))?;
-                output::bytes(&path, &json)?;
+                output::bytes(&STAGED, &path, &json)?;
             }
             Ok(())
         })?;

@@ -13,10 +13,10 @@ use touchstone_bootspec::{
 
 use super::SealError;
 use super::wrap::ARTIFACTS;
-use crate::Error;
 pub(super) use crate::bootspec::DOCUMENT;
 use crate::bootspec::LIMIT;
-use crate::source::read_small;
+use crate::source::{entries, read_small};
+use crate::{Error, Files};
 
 /// The folder of the specialisations.
 pub(super) const SPECIALISATIONS: &str = "specialisation";
@@ -50,28 +50,32 @@ impl Inner {
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::Text`], and [`Error::Seal`] when it is sealed already or its document is none.
-    pub(super) fn read(path: &Path) -> Result<Self, Error> {
-        let mut entries = names(path)?;
+    pub(super) fn read(files: &dyn Files, path: &Path) -> Result<Self, Error> {
+        let mut entries = names(files, path)?;
         let mut take = |name: &str| {
             let at = entries.iter().position(|entry| entry == name)?;
             Some(path.join(entries.remove(at)))
         };
         let (document, programs, specialisations) =
             (take(DOCUMENT), take(PROGRAMS), take(SPECIALISATIONS));
-        let settings = take(ARTIFACTS).map(|folder| names(&folder)).transpose()?;
+        let settings = take(ARTIFACTS)
+            .map(|folder| names(files, &folder))
+            .transpose()?;
         let settings = settings.unwrap_or_default();
         if settings.iter().any(|name| name != SETTINGS) {
             return Err(refused(path, SealError::SealedAlready));
         }
-        let document = document.map(|file| read_document(&file)).transpose()?;
+        let document = document
+            .map(|file| read_document(files, &file))
+            .transpose()?;
         let describes = |document: &Document| document.extensions.contains(KEY);
         if document.as_ref().is_some_and(describes) {
             let file = path.join(DOCUMENT);
             return Err(refused(&file, SealError::DescribedAlready));
         }
-        let specialisations = specialisations.map(|folder| links(&folder));
+        let specialisations = specialisations.map(|folder| links(files, &folder));
         Ok(Self {
-            programs: programs.map(|folder| names(&folder)).transpose()?,
+            programs: programs.map(|folder| names(files, &folder)).transpose()?,
             specialisations: specialisations.transpose()?,
             path: path.to_owned(),
             entries,
@@ -91,8 +95,8 @@ impl Inner {
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::Text`] when it is too large, [`Error::Seal`].
-pub(super) fn read_document(file: &Path) -> Result<Document, Error> {
-    let bytes = read_small("document of the generation", file, LIMIT)?;
+pub(super) fn read_document(files: &dyn Files, file: &Path) -> Result<Document, Error> {
+    let bytes = read_small(files, "document of the generation", file, LIMIT)?;
     Document::read(&bytes).map_err(|error| refused(file, SealError::Document(error)))
 }
 
@@ -123,25 +127,19 @@ pub(super) fn as_v2(
 }
 
 /// The names in a folder, sorted.
-fn names(folder: &Path) -> Result<Vec<OsString>, Error> {
-    let read = || -> io::Result<Vec<OsString>> {
-        let entries = fs::read_dir(folder)?;
-        let names = entries.map(|entry| Ok(entry?.file_name()));
-        names.collect()
-    };
-    let mut names = read().map_err(|source| unreadable(folder, source))?;
-    names.sort();
-    Ok(names)
+fn names(files: &dyn Files, folder: &Path) -> Result<Vec<OsString>, Error> {
+    let found = entries(files, folder).map_err(|source| unreadable(folder, source))?;
+    Ok(found.into_iter().map(|entry| entry.name).collect())
 }
 
 /// The entries of a folder with what they lead to, through every link.
-fn links(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
+fn links(files: &dyn Files, folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
     let target = |name: OsString| {
         let link = folder.join(&name);
         let target = fs::canonicalize(&link).map_err(|source| unreadable(&link, source))?;
         Ok((name.to_string_lossy().into_owned(), target))
     };
-    names(folder)?.into_iter().map(target).collect()
+    names(files, folder)?.into_iter().map(target).collect()
 }
 
 fn unreadable(file: &Path, source: io::Error) -> Error {

@@ -1,7 +1,6 @@
 //! How the sealed generation is switched to.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::inner::{Inner, refused};
 use super::{SealError, Sealing, Switch, Variable};
-use crate::Error;
-use crate::source::open;
+use crate::source::{about, open};
+use crate::{Error, Files};
 
 /// What `bin/switch-to-configuration` is made of.
 #[derive(Debug)]
@@ -27,6 +26,7 @@ pub(super) struct Launcher {
 /// # Errors
 /// [`Error::Seal`] when the request does not fit the inner generation, [`Error::Open`].
 pub(super) fn of(
+    files: &dyn Files,
     sealing: &Sealing,
     inner: &Inner,
     system: &str,
@@ -43,8 +43,8 @@ pub(super) fn of(
     let Some(program) = &sealing.launcher else {
         return Err(refused(&inner.path, SealError::NoLauncher));
     };
-    is_for(program, system)?;
-    starts(&switch.program, sealing)?;
+    is_for(files, program, system)?;
+    starts(files, &switch.program, sealing)?;
     let environment = environment(switch, sealing)?;
     let document = json!({ "program": switch.program, "environment": environment });
     Ok(Some(Launcher {
@@ -54,7 +54,7 @@ pub(super) fn of(
 }
 
 /// Sees that the program that is switched by can be started, and is not the launcher itself.
-fn starts(program: &Path, sealing: &Sealing) -> Result<(), Error> {
+fn starts(files: &dyn Files, program: &Path, sealing: &Sealing) -> Result<(), Error> {
     let not_usable = |fact: &str| Err(refused(program, SealError::Program(fact.to_owned())));
     if !program.is_absolute() || program.to_str().is_none() {
         return not_usable("this is no absolute path");
@@ -62,7 +62,7 @@ fn starts(program: &Path, sealing: &Sealing) -> Result<(), Error> {
     if program.starts_with(&sealing.path) {
         return not_usable("the launcher would start itself");
     }
-    let metadata = fs::metadata(program).map_err(|source| Error::Open {
+    let metadata = about(files, program).map_err(|source| Error::Open {
         role: "program of `switch`",
         file: program.to_owned(),
         source,
@@ -120,11 +120,11 @@ const MACHINES: [(&str, u16); 6] = [
 ];
 
 /// Sees that a program is one for `system`.
-fn is_for(program: &Path, system: &str) -> Result<(), Error> {
+fn is_for(files: &dyn Files, program: &Path, system: &str) -> Result<(), Error> {
     let role = "launcher";
     let not_usable = |fact: String| Err(refused(program, SealError::Launcher(fact)));
     let mut header = [0; 20];
-    let mut file = open(role, program)?;
+    let mut file = open(files, role, program)?;
     if file.read_exact(&mut header).is_err() || !header.starts_with(b"\x7fELF") {
         return not_usable("it is no program (ELF)".to_owned());
     }

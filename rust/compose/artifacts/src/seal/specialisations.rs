@@ -10,9 +10,9 @@ use touchstone_store::StorePath;
 use super::agree::same_core;
 use super::inner::{DOCUMENT, Inner, SPECIALISATIONS, as_v2, read_document, refused};
 use super::{SealError, Sealing};
-use crate::Error;
 use crate::bootspec::DescribedSpecialisation;
 use crate::generation::BootArtifacts;
+use crate::{Error, Files};
 
 /// A specialisation that is sealed.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ pub(super) struct SealedSpecialisation {
 /// # Errors
 /// [`Error::Seal`], [`Error::Open`], [`Error::Text`].
 pub(super) fn sealed(
+    files: &dyn Files,
     request: &BootArtifacts,
     sealing: &Sealing,
     inner: &Inner,
@@ -49,7 +50,7 @@ pub(super) fn sealed(
         (&sealing.specialisations, in_seal),
     )?;
     let read = |(name, one, path): (&String, &DescribedSpecialisation, &StorePath)| {
-        Ok((name.clone(), read_sealed(name, path, &one.core)?))
+        Ok((name.clone(), read_sealed(files, name, path, &one.core)?))
     };
     pairs.into_iter().map(read).collect()
 }
@@ -91,9 +92,14 @@ fn same_toplevel(inner: &Inner, name: &str, target: &Path, core: &V2) -> Result<
     Err(refused(&link, source))
 }
 
-fn read_sealed(name: &str, path: &StorePath, core: &V2) -> Result<SealedSpecialisation, Error> {
+fn read_sealed(
+    files: &dyn Files,
+    name: &str,
+    path: &StorePath,
+    core: &V2,
+) -> Result<SealedSpecialisation, Error> {
     let file = AsRef::<Path>::as_ref(path).join(DOCUMENT);
-    let document = read_document(&file)?;
+    let document = read_document(files, &file)?;
     let not_sealed = |says: String| {
         let expected = path.clone();
         refused(&file, SealError::NotSealed { expected, says })

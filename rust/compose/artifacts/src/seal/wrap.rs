@@ -9,7 +9,8 @@ use super::Sealing;
 use super::inner::{Inner, PROGRAMS, SPECIALISATIONS, SWITCH};
 use super::launcher::Launcher;
 use crate::input::Input;
-use crate::{Error, output};
+use crate::output::STAGED;
+use crate::{Error, Files, output};
 
 /// The folder of what the wrapper adds, and of the inner generation's settings for the installer.
 pub(super) const ARTIFACTS: &str = "touchstone";
@@ -53,17 +54,18 @@ pub(super) fn links(inner: &Inner, sealing: &Sealing, folder: &Path) -> Result<(
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::Write`].
-pub(super) fn launcher(launcher: &Launcher, folder: &Path) -> Result<(), Error> {
+pub(super) fn launcher(files: &dyn Files, launcher: &Launcher, folder: &Path) -> Result<(), Error> {
     let target = folder.join(PROGRAMS).join(SWITCH);
     // A copy: the program finds its generation by where it lies itself.
-    output::file(&target, |out| {
-        Input::open("launcher", &launcher.program)?.copy_to(out, &target)?;
+    output::file(&STAGED, &target, |out| {
+        Input::open(files, "launcher", &launcher.program)?.copy_to(out, &target)?;
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let failed = |source| failed(&target, source);
         out.set_permissions(executable).map_err(failed)
     })?;
     let document = format!("{:#}\n", launcher.document);
     output::bytes(
+        &STAGED,
         &folder.join(ARTIFACTS).join("switch.json"),
         document.as_bytes(),
     )

@@ -12,6 +12,7 @@ mod scan;
 mod tests;
 mod text;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use crate::closure_files::{graph, walk};
 use crate::refuted::Refuted;
-use crate::{Context, Error, output};
+use crate::{Context, Error, Files, output};
 use allow::Allowed;
 pub use scan::{Placed, Scanner};
 
@@ -193,13 +194,15 @@ impl FindSecrets {
             found: Vec::new(),
         };
         for path in &paths {
-            walk::files(path, &mut |file| search.file(file))?;
+            walk::files(context.files, path, &mut |file| {
+                search.file(context.files, file)
+            })?;
         }
         let verdict = search.judge(&allowed, self.tpm_bound);
         if self.required && !verdict.clean {
             return Err(refuted(&verdict));
         }
-        output::answer(self.output.as_deref(), &verdict)?;
+        output::answer(context.files, self.output.as_deref(), &verdict)?;
         Ok(verdict)
     }
 }
@@ -212,13 +215,13 @@ struct Search {
 }
 
 impl Search {
-    fn file(&mut self, path: &Path) -> Result<(), Error> {
+    fn file(&mut self, files: &dyn Files, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::Open {
             role: "file that is searched for keys",
             file: path.to_owned(),
             source,
         };
-        let mut file = std::fs::File::open(path).map_err(failed)?;
+        let mut file = files.locate(path).and_then(File::open).map_err(failed)?;
         let (found, length) = self.scanner.scan(&mut file).map_err(failed)?;
         self.verdict.files += 1;
         self.verdict.bytes += length;

@@ -150,6 +150,7 @@ fn nothing_that_is_said_shows_the_key() {
         ..FindSecrets::default()
     };
     let context = Context {
+        files: &crate::HostFiles,
         progress: &crate::progress::Silent,
         keys: crate::signing_key::KeyPolicy::Any,
         now: None,

@@ -26,7 +26,7 @@ pub(super) fn open(key: &str) -> Result<Box<dyn Signer>, Error> {
             TpmSigner::open(name.clone(), uri.tcti(), Key::Persistent(*handle), auth)
         }
         KeyPlace::File(file) => {
-            let file = KeyFile::read(&read_small("signing key", file, KEY_LIMIT as u64)?)
+            let file = KeyFile::read(&read_small(files, "signing key", file, KEY_LIMIT as u64)?)
                 .map_err(|error| failed(key, holder(&name, error.fault(), &error)))?;
             TpmSigner::open(name.clone(), uri.tcti(), Key::File(&file), auth)
         }
@@ -42,7 +42,7 @@ fn authorization(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let help =
         "keep the value outside of the store, and give the key a new one: this one is public";
     refuse_in_store(file, "the authorization value", help)?;
-    let bytes = read_secret("authorization value", file, KEY_LIMIT)?;
+    let bytes = read_secret(files, "authorization value", file, KEY_LIMIT)?;
     Ok(Zeroizing::new(first_line(&bytes).to_vec()))
 }
 

@@ -12,7 +12,8 @@ use touchstone_esp::fat::{Fat, LARGEST_FILE, NoFat, RESERVE};
 
 use crate::generation::described;
 use crate::refuted::Refuted;
-use crate::{Context, Error, output};
+use crate::source::about;
+use crate::{Context, Error, Files, output};
 pub use size::Size;
 
 /// The request of `boot.space`. Sizes are numbers of bytes, or texts such as `512M`.
@@ -100,7 +101,7 @@ impl MeasureSpace {
     /// is no such file system; [`Error::Refuted`] when it does not fit and that is `required`; [`Error::Write`].
     pub fn run(&self, context: &Context<'_>) -> Result<SpaceVerdict, Error> {
         context.progress.phase("counting clusters");
-        let verdict = self.count(self.fat()?)?;
+        let verdict = self.count(context.files, self.fat()?)?;
         if self.required && !verdict.fits {
             return Err(Error::Refuted {
                 claim: Refuted::Space,
@@ -108,7 +109,7 @@ impl MeasureSpace {
                 findings: verdict.lines().join("\n  "),
             });
         }
-        output::answer(self.output.as_deref(), &verdict)?;
+        output::answer(context.files, self.output.as_deref(), &verdict)?;
         Ok(verdict)
     }
 
@@ -139,7 +140,7 @@ impl MeasureSpace {
         })
     }
 
-    fn count(&self, fat: Fat) -> Result<SpaceVerdict, Error> {
+    fn count(&self, files: &dyn Files, fat: Fat) -> Result<SpaceVerdict, Error> {
         let named = self.artifacts.len() as u64;
         if named == 0 || self.generations == Some(0) {
             return Err(Error::Request {
@@ -147,7 +148,7 @@ impl MeasureSpace {
                 help: "give a folder of boot artifacts at least, and a number of generations from 1 on",
             });
         }
-        let counted = Counted::of(&self.artifacts, fat)?;
+        let counted = Counted::of(files, &self.artifacts, fat)?;
         // The new one is written before the oldest goes.
         let generations = self
             .generations
@@ -168,7 +169,7 @@ impl MeasureSpace {
             .saturating_add(counted.names);
         let folders = fat.folder(names, LONGEST_NAME) + SMALL_FOLDERS * fat.folder(16, 32);
         let shared =
-            counted.loaders * LOADERS + SMALL_FILES * fat.cluster_size + self.others(fat)?;
+            counted.loaders * LOADERS + SMALL_FILES * fat.cluster_size + self.others(files, fat)?;
         let reserve = self.reserve.map_or(RESERVE, Size::bytes);
         let parts = [
             own,
@@ -197,10 +198,10 @@ impl MeasureSpace {
     }
 
     /// The other files, and folders that only they need.
-    fn others(&self, fat: Fat) -> Result<u64, Error> {
+    fn others(&self, files: &dyn Files, fat: Fat) -> Result<u64, Error> {
         let (mut sum, mut folders) = (0_u64, BTreeSet::new());
         for (path, file) in &self.shared {
-            let about = std::fs::metadata(file).map_err(|source| unreadable(file, source))?;
+            let about = about(files, file).map_err(|source| unreadable(file, source))?;
             sum = sum.saturating_add(fat.rounded(about.len()));
             folders.extend(Path::new(path).ancestors().skip(1));
         }
@@ -219,7 +220,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn of(artifacts: &[PathBuf], fat: Fat) -> Result<Counted, Error> {
+    fn of(files: &dyn Files, artifacts: &[PathBuf], fat: Fat) -> Result<Counted, Error> {
         let mut counted = Counted {
             each: Vec::new(),
             loaders: 0,
@@ -228,10 +229,10 @@ impl Counted {
         };
         let mut known = BTreeSet::new();
         for folder in artifacts {
-            let touchstone = described(folder)?;
+            let touchstone = described(files, folder)?;
             let mut loaders = 0;
             for image in touchstone.loader.iter().chain(&touchstone.shim) {
-                loaders += fat.rounded(size_of(folder, &image.file)?);
+                loaders += fat.rounded(size_of(files, folder, &image.file)?);
             }
             counted.loaders = counted.loaders.max(loaders);
             let names = touchstone.specialisations.len() as u64 + 1;
@@ -241,7 +242,7 @@ impl Counted {
             let ukis = specialisations.map(|one| &one.uki).chain([&touchstone.uki]);
             counted
                 .each
-                .push(generation(fat, folder, ukis, &mut known)?);
+                .push(generation(files, fat, folder, ukis, &mut known)?);
         }
         Ok(counted)
     }
@@ -249,6 +250,7 @@ impl Counted {
 
 /// The files of a generation; `known` are those that are there already.
 fn generation<'a>(
+    files: &dyn Files,
     fat: Fat,
     folder: &Path,
     images: impl Iterator<Item = &'a Image>,
@@ -260,7 +262,7 @@ fn generation<'a>(
         if !own.insert(digest.clone()) {
             continue;
         }
-        let rounded = fat.rounded(size_of(folder, &image.file)?);
+        let rounded = fat.rounded(size_of(files, folder, &image.file)?);
         size = size.saturating_add(rounded);
         if known.insert(digest) {
             new = new.saturating_add(rounded);
@@ -275,9 +277,9 @@ fn generation<'a>(
 }
 
 /// The size that a document gives, which must be that of the file.
-fn size_of(folder: &Path, named: &NamedFile) -> Result<u64, Error> {
+fn size_of(files: &dyn Files, folder: &Path, named: &NamedFile) -> Result<u64, Error> {
     let file = folder.join(named.path.as_str());
-    let about = std::fs::metadata(&file).map_err(|source| unreadable(&file, source))?;
+    let about = about(files, &file).map_err(|source| unreadable(&file, source))?;
     let fact = match about.len() {
         there if there != named.size => format!("it has {there} bytes, named are {}", named.size),
         there if there > LARGEST_FILE => {

@@ -8,9 +8,9 @@ use touchstone_sign::firmware::Database;
 use uuid::Uuid;
 
 use super::VerifyPe;
-use crate::Error;
 use crate::keys::content::Content;
 use crate::source::read_small;
+use crate::{Error, Files};
 
 /// `db` and `dbx`.
 #[derive(Default)]
@@ -27,17 +27,17 @@ impl Lists {
     ///
     /// # Errors
     /// [`Error::Request`] when they contradict one another, [`Error::Open`], [`Error::SignatureData`].
-    pub(super) fn read(request: &VerifyPe) -> Result<Self, Error> {
+    pub(super) fn read(files: &dyn Files, request: &VerifyPe) -> Result<Self, Error> {
         match (request.certificates.as_slice(), &request.db, &request.dbx) {
             ([], Some(db), dbx) => Ok(Self {
-                db: Database::new(&variable("variable db", db)?),
+                db: Database::new(&variable(files, "variable db", db)?),
                 dbx: match dbx {
-                    Some(dbx) => Database::new(&variable("variable dbx", dbx)?),
+                    Some(dbx) => Database::new(&variable(files, "variable dbx", dbx)?),
                     None => Database::default(),
                 },
             }),
             ([_, ..], None, None) => Ok(Self {
-                db: certificates(request)?,
+                db: certificates(files, request)?,
                 dbx: Database::default(),
             }),
             _ => Err(Error::Request {
@@ -48,11 +48,11 @@ impl Lists {
     }
 }
 
-fn certificates(request: &VerifyPe) -> Result<Database, Error> {
+fn certificates(files: &dyn Files, request: &VerifyPe) -> Result<Database, Error> {
     let role = "trusted certificate";
     let mut all = Vec::new();
     for file in &request.certificates {
-        let bytes = read_small(role, file, LIMIT)?;
+        let bytes = read_small(files, role, file, LIMIT)?;
         let read = certificate::read_all(&bytes);
         all.extend(read.map_err(|error| refused(role, file, &error))?);
     }
@@ -62,8 +62,12 @@ fn certificates(request: &VerifyPe) -> Result<Database, Error> {
 }
 
 /// The lists of a variable: its value alone, after the attributes that efivarfs puts first, or in a signed update.
-fn variable(role: &'static str, path: &Path) -> Result<Vec<SignatureList>, Error> {
-    Content::read(role, path)?.into_lists(Uuid::nil(), role, path)
+fn variable(
+    files: &dyn Files,
+    role: &'static str,
+    path: &Path,
+) -> Result<Vec<SignatureList>, Error> {
+    Content::read(files, role, path)?.into_lists(Uuid::nil(), role, path)
 }
 
 fn refused(role: &'static str, file: &Path, error: &dyn std::fmt::Display) -> Error {

@@ -7,8 +7,8 @@ use touchstone_pe::sbat::{Level, Metadata, SbatError};
 use touchstone_pe::{Image, ReadError};
 use touchstone_sign::firmware::{Reason, Rule};
 
-use crate::Error;
 use crate::source::read_small;
+use crate::{Error, Files};
 
 const ROLE: &str = "SBAT level";
 /// A level has some hundred bytes, `.sbat` a thousand.
@@ -18,8 +18,8 @@ const LIMIT: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`Error::Open`], [`Error::Text`].
-pub(super) fn read(path: &Path) -> Result<Level, Error> {
-    let bytes = read_small(ROLE, path, LIMIT)?;
+pub(super) fn read(files: &dyn Files, path: &Path) -> Result<Level, Error> {
+    let bytes = read_small(files, ROLE, path, LIMIT)?;
     let level = match bytes.as_slice() {
         [attributes, 0, 0, 0, text @ ..] if *attributes != 0 => Level::parse(text),
         text => Level::parse(text),

@@ -63,7 +63,7 @@ fn stream(json: bool, request: &ExportClosure, context: &Context<'_>) -> Result<
             help: "name a file with --output, or a folder with --cache, or pipe the stream into `touchstone closure import -`",
         }));
     }
-    request.write_to(&mut out, context.progress)?;
+    request.write_to(&mut out, context)?;
     out.flush().map_err(print::failed)
 }
 

@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use touchstone_artifacts::signing_key::KeyPolicy;
-use touchstone_artifacts::{Context, Progress};
+use touchstone_artifacts::{Context, HostFiles, Progress};
 use touchstone_operations::{Description, Failure, answer, operations};
 
 use crate::arguments::{Arguments, Command};
@@ -45,6 +45,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
     }
     let progress = console::of_the_command_line();
     let context = Context {
+        files: &HostFiles,
         progress: &*progress,
         keys: KeyPolicy::Any,
         now: now(),
@@ -78,6 +79,7 @@ fn now() -> Option<u64> {
 fn build() -> Result<(), Failure> {
     let progress: &dyn Progress = &console::NixPhases::new();
     let context = Context {
+        files: &HostFiles,
         progress,
         keys: KeyPolicy::TestKeysOnly,
         now: None,

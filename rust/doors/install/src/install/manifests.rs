@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use touchstone_artifacts::HostFiles;
 use touchstone_artifacts::closure_manifest::{ListClosure, SignClosure, add_known_signatures};
 use touchstone_artifacts::manifest::SignManifest;
 use touchstone_artifacts::progress::Progress;
@@ -143,7 +144,7 @@ impl Manifests {
         toplevel: &StorePath,
     ) -> Result<PathBuf, Incomplete> {
         let output = self.folder.join(format!("{}.known.{END}", base(toplevel)));
-        add_known_signatures(built, self.host.root(), &output)?;
+        add_known_signatures(&HostFiles, built, self.host.root(), &output)?;
         Ok(output)
     }
 

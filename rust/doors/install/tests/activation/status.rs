@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use touchstone_artifacts::Context;
 use touchstone_artifacts::keys::GenerateKeys;
 use touchstone_artifacts::progress::Silent;
 use touchstone_artifacts::sign::SignPe;
 use touchstone_artifacts::signing_key::KeyPolicy;
+use touchstone_artifacts::{Context, HostFiles};
 use touchstone_harness::inputs;
 
 use crate::world::World;
@@ -66,6 +66,7 @@ impl Signed {
 
 fn context() -> Context<'static> {
     Context {
+        files: &HostFiles,
         progress: &Silent,
         keys: KeyPolicy::Any,
         now: Some(1_700_000_000),

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use touchstone_artifacts::Context;
 use touchstone_artifacts::keys::GenerateKeys;
 use touchstone_artifacts::progress::Silent;
 use touchstone_artifacts::signing_key::KeyPolicy;
 use touchstone_artifacts::verify::VerifyPe;
+use touchstone_artifacts::{Context, HostFiles};
 use touchstone_harness::inputs::inputs;
 
 use crate::world::World;
 
 /// What operations are lent in tests.
 pub const CONTEXT: Context<'static> = Context {
+    files: &HostFiles,
     progress: &Silent,
     keys: KeyPolicy::Any,
     now: None,

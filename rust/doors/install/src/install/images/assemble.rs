@@ -6,13 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use touchstone_artifacts::Context;
 use touchstone_artifacts::extra_initrd::{self, Verification};
 use touchstone_artifacts::progress::Progress;
 use touchstone_artifacts::signing_key::{KeyPolicy, SigningKey};
 use touchstone_artifacts::source::{Text, TextFile};
 use touchstone_artifacts::uki::{AssembleUki, Parts as UkiParts, ProfileTexts};
 use touchstone_artifacts::verify::VerifyPe;
+use touchstone_artifacts::{Context, HostFiles};
 use touchstone_bootspec::touchstone::{ProfileId, Title};
 use touchstone_esp::{Content, sha256};
 
@@ -345,6 +345,7 @@ pub(crate) fn check(
 pub(crate) fn context(progress: &dyn Progress) -> Context<'_> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Context {
+        files: &HostFiles,
         progress,
         keys: KeyPolicy::Any,
         now: now.ok().map(|since| since.as_secs()),

@@ -8,6 +8,7 @@ mod text;
 use std::io;
 use std::path::Path;
 
+use touchstone_artifacts::HostFiles;
 use touchstone_artifacts::progress::Progress;
 use touchstone_esp::{Content, EntryKind, EntryName, File};
 
@@ -140,7 +141,7 @@ impl Maker<'_> {
         self.put_beside(&mut wanted, boot, manifest.as_deref())?;
         // Only the order of counted entries depends on it.
         let counts = self.settings.boot_counting.is_some();
-        let text = counts.then(|| self.os_release(boot).read("os-release"));
+        let text = counts.then(|| self.os_release(boot).read(&HostFiles, "os-release"));
         Ok(Wanted {
             os_release: text.transpose()?,
             ..wanted
