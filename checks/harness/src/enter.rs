@@ -104,7 +104,13 @@ impl Visit {
     #[must_use]
     pub fn show(self, path: impl AsRef<Path>) -> Visit {
         let path = path.as_ref().to_owned();
-        self.with_bind("--show", &path, &path)
+        self.show_at(&path, &path)
+    }
+
+    /// A folder or file of the host, read-only, at another path inside.
+    #[must_use]
+    pub fn show_at(self, host: impl AsRef<Path>, inside: impl AsRef<Path>) -> Visit {
+        self.with_bind("--show", host.as_ref(), inside.as_ref())
     }
 
     /// Writes what the program uses of the machine into this file of the host, as [`crate::Usage`] in JSON. What the visit itself

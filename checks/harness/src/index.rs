@@ -44,6 +44,9 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         stage1: None,
         probe: None,
         faulty_token: None,
+        plugin_host: None,
+        plugin: None,
+        faulty_plugin: None,
     };
     for (suite, folder) in &unpacked.efi {
         let files = efi::files(folder)?;

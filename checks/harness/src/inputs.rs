@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::enter::Root;
+use crate::plugin_host::PluginHost;
 
 /// Names the index: set by `cargo xtask test`.
 pub const VARIABLE: &str = "TOUCHSTONE_TEST_INPUTS";
@@ -59,6 +60,15 @@ pub struct Inputs {
     /// The PKCS#11 module that stands for a faulty token, once it is built.
     #[serde(default)]
     pub faulty_token: Option<PathBuf>,
+    /// The Nix that loads plugins, once it is built.
+    #[serde(default)]
+    pub plugin_host: Option<PluginHost>,
+    /// The plugin as a package, `lib/nix/plugins/libtouchstone-nix.so` and what that loads, once it is built.
+    #[serde(default)]
+    pub plugin: Option<PathBuf>,
+    /// The same, with faults that tests ask for.
+    #[serde(default)]
+    pub faulty_plugin: Option<PathBuf>,
 }
 
 /// Where the unpacked roots are.

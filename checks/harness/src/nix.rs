@@ -11,7 +11,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::enter::Visit;
 use crate::inputs::Inputs;
+use crate::plugin_host::PluginHost;
 use crate::roots::NIX_CONF;
+
+/// What Nix is to load of the package with the plugin. What else lies there is the plugin's own to load.
+const PLUGIN: &str = "lib/nix/plugins/libtouchstone-nix.so";
 
 /// A Nix with a private store.
 #[derive(Debug, Clone)]
@@ -26,6 +30,12 @@ enum Provider {
     Machine,
     /// Debian's, inside the root; the store is bound to `/nix`.
     Root(Visit),
+    /// The one that loads plugins, inside its root; the store is bound to `/nix`.
+    Plugins {
+        host: PluginHost,
+        visit: Visit,
+        plugin: Option<PathBuf>,
+    },
 }
 
 impl Nix {
@@ -34,9 +44,7 @@ impl Nix {
     /// # Errors
     /// When the folder cannot be made.
     pub fn new(inputs: &Inputs, folder: impl Into<PathBuf>) -> Result<Nix> {
-        let folder = std::path::absolute(folder.into())?;
-        let nix = folder.join("nix");
-        fs::create_dir_all(&nix).with_context(|| format!("making {}", nix.display()))?;
+        let (folder, nix) = store(folder.into())?;
         let provider = if on_path("nix") {
             Provider::Machine
         } else {
@@ -45,20 +53,62 @@ impl Nix {
         Ok(Nix { provider, folder })
     }
 
-    /// Lets Nix see a folder or file of the host, read-only, at the same path.
+    /// The Nix that loads plugins, with ours loaded, whether or not the machine has a Nix. Its store is `folder/nix/store`, made when it
+    /// is missing.
+    ///
+    /// # Errors
+    /// When the plugin is not built, or the folder cannot be made.
+    pub fn with_plugin(inputs: &Inputs, folder: impl Into<PathBuf>) -> Result<Nix> {
+        let plugin = inputs.plugin.as_ref();
+        let plugin = plugin.context("the plugin is not built: run `cargo xtask setup`")?;
+        Ok(Nix::plugin_host_without_plugin(inputs, folder)?.plugin(plugin))
+    }
+
+    /// The same Nix without a plugin.
+    ///
+    /// # Errors
+    /// When it is not built, or the folder cannot be made.
+    pub fn plugin_host_without_plugin(inputs: &Inputs, folder: impl Into<PathBuf>) -> Result<Nix> {
+        let host = inputs.plugin_host.as_ref();
+        let host = host.context("no Nix that loads plugins is built: run `cargo xtask setup`")?;
+        let (folder, nix) = store(folder.into())?;
+        let provider = Provider::Plugins {
+            host: host.clone(),
+            visit: host.visit().bind_at(nix, "/nix"),
+            plugin: None,
+        };
+        Ok(Nix { provider, folder })
+    }
+
+    /// Lets a Nix that loads plugins load the one in this folder of the host. Any other Nix stays as it is.
     #[must_use]
-    pub fn show(mut self, path: impl AsRef<Path>) -> Nix {
-        if let Provider::Root(visit) = self.provider {
-            self.provider = Provider::Root(visit.show(path));
+    pub fn plugin(mut self, folder: &Path) -> Nix {
+        if let Provider::Plugins { visit, plugin, .. } = &mut self.provider {
+            *visit = visit.clone().show(folder);
+            *plugin = Some(folder.join(PLUGIN));
         }
         self
     }
 
+    /// Lets Nix see a folder or file of the host, read-only, at the same path.
+    #[must_use]
+    pub fn show(self, path: impl AsRef<Path>) -> Nix {
+        self.visiting(|visit| visit.show(path))
+    }
+
     /// Lets Nix change a folder of the host, at the same path.
     #[must_use]
-    pub fn bind(mut self, path: impl AsRef<Path>) -> Nix {
-        if let Provider::Root(visit) = self.provider {
-            self.provider = Provider::Root(visit.bind(path));
+    pub fn bind(self, path: impl AsRef<Path>) -> Nix {
+        self.visiting(|visit| visit.bind(path))
+    }
+
+    /// Changes the visit to the root, where it is one.
+    fn visiting(mut self, change: impl FnOnce(Visit) -> Visit) -> Nix {
+        match &mut self.provider {
+            Provider::Machine => {}
+            Provider::Root(visit) | Provider::Plugins { visit, .. } => {
+                *visit = change(visit.clone());
+            }
         }
         self
     }
@@ -70,6 +120,17 @@ impl Nix {
     pub fn command(&self, program: &str) -> Result<Command> {
         match &self.provider {
             Provider::Root(visit) => visit.command(program),
+            Provider::Plugins {
+                host,
+                visit,
+                plugin,
+            } => {
+                let mut command = visit.command(host.program(program))?;
+                if let Some(plugin) = plugin {
+                    command.env("NIX_CONFIG", format!("plugin-files = {}", plugin.display()));
+                }
+                Ok(command)
+            }
             Provider::Machine => {
                 let mut command = Command::new(program);
                 let store = format!("local?root={}", self.folder.display());
@@ -116,6 +177,14 @@ pub fn output(mut command: Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The folder by its absolute path, and in it the one that Nix is to see at `/nix`.
+fn store(folder: PathBuf) -> Result<(PathBuf, PathBuf)> {
+    let folder = std::path::absolute(folder)?;
+    let nix = folder.join("nix");
+    fs::create_dir_all(&nix).with_context(|| format!("making {}", nix.display()))?;
+    Ok((folder, nix))
 }
 
 fn on_path(program: &str) -> bool {

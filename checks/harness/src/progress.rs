@@ -62,6 +62,11 @@ impl Stage {
         self.bar.inc(1);
     }
 
+    /// Says how many steps there are, once that is known.
+    pub fn total(&self, steps: u64) {
+        self.bar.set_length(steps);
+    }
+
     /// At this many steps or bytes.
     pub fn at(&self, position: u64) {
         self.bar.set_position(position);

@@ -10,9 +10,18 @@ use crate::cache::{self, Cache};
 use crate::setup::Resolved;
 
 /// The folders of the cache whose entries are made by a set-up alone. What fuzzing found and the tools that were built stay.
-const FOLDERS: [&str; 6] = [
-    "archives", "packages", "python", "resolved", "roots", "tss2",
+const FOLDERS: [&str; 7] = [
+    "archives",
+    "packages",
+    "plugin-host",
+    "python",
+    "resolved",
+    "roots",
+    "tss2",
 ];
+
+/// What apt has in the folder of archives beside packages: it makes them again when they are missing.
+const OF_APT: [&str; 2] = ["lock", "partial"];
 
 /// The entries of the cache that a set-up used.
 #[derive(Debug, Default)]
@@ -45,8 +54,7 @@ impl Used {
         for name in FOLDERS {
             for entry in fs::read_dir(cache.folder(name)?)? {
                 let path = entry?.path();
-                // apt's own, which it makes again when it is missing.
-                let of_apt = name == "archives" && path.extension().is_none_or(|end| end != "deb");
+                let of_apt = name == "archives" && OF_APT.iter().any(|file| path.ends_with(file));
                 if !of_apt && !self.0.contains(&path) {
                     remove(&path).with_context(|| format!("removing {}", path.display()))?;
                     removed += 1;

@@ -118,6 +118,18 @@ pub fn finish(root: &Path) -> Result<()> {
     bundle_certificates(root)
 }
 
+/// Links programs that go by another name.
+///
+/// # Errors
+/// When a link cannot be made.
+pub fn link(root: &Path, links: &[(&str, &str)]) -> Result<()> {
+    for (name, target) in links {
+        let link = root.join("usr/bin").join(name);
+        symlink(target, &link).with_context(|| format!("linking {}", link.display()))?;
+    }
+    Ok(())
+}
+
 /// The certificates in one file, where OpenSSL and curl look for it.
 fn bundle_certificates(root: &Path) -> Result<()> {
     let from = root.join("usr/share/ca-certificates/mozilla");

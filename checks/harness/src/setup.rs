@@ -1,6 +1,7 @@
 //! Fills the cache: what is wanted, resolved by apt, fetched, unpacked and indexed.
 
 mod batch;
+mod plugin_host;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -216,6 +217,12 @@ impl<'a> Setup<'a> {
         let name = wanted.suite.name();
         let mut wish = vec!["root", LAYOUT, name];
         wish.extend(wanted.packages);
+        wish.extend(
+            wanted
+                .links
+                .iter()
+                .flat_map(|(name, target)| [*name, *target]),
+        );
         let file = format!("{name}-{}.json", cache::key(wish));
         Ok(self.cache.folder("resolved")?.join(file))
     }
@@ -246,6 +253,7 @@ impl<'a> Setup<'a> {
             if wanted.suite != Suite::Bookworm {
                 roots::finish(&root)?;
             }
+            roots::link(&root, wanted.links)?;
             stage.done("ready");
             Ok(())
         })?;

@@ -9,6 +9,8 @@ pub struct WantedRoot {
     pub suite: Suite,
     /// Package names.
     pub packages: &'static [&'static str],
+    /// Names in `usr/bin` that package scripts would have linked, and what they are linked to.
+    pub links: &'static [(&'static str, &'static str)],
 }
 
 /// The roots in which peers run.
@@ -49,6 +51,7 @@ pub const ROOTS: [WantedRoot; 2] = [
             TPM_RAW,
             TPM_EMULATED, // keys in a TPM
         ],
+        links: &[],
     },
     WantedRoot {
         suite: Suite::Sid,
@@ -64,6 +67,7 @@ pub const ROOTS: [WantedRoot; 2] = [
             "python3-cryptography",
             "openssl",
         ],
+        links: &[],
     },
 ];
 
@@ -77,7 +81,54 @@ const TPM_EMULATED: &str = "libtss2-tcti-swtpm0t64";
 pub const COMPILER: WantedRoot = WantedRoot {
     suite: Suite::Bookworm,
     packages: &["base-files", "g++"],
+    links: &[],
 };
+
+/// Where a Nix with shared libraries is built, runs, and has its plugins compiled and linked.
+pub const PLUGIN_HOST: WantedRoot = WantedRoot {
+    suite: Suite::Trixie,
+    packages: &[
+        "base-files",
+        "bash",
+        "coreutils",
+        "libc-bin", // the root itself, the last for the locale C.UTF-8
+        "tar",
+        "xz-utils",
+        "patch", // the source package
+        "g++",
+        "meson",
+        "ninja-build",
+        "pkgconf",
+        "cmake",
+        "bison",
+        "flex", // the build
+        "bash-static",
+        "ca-certificates", // Nix
+        "libarchive-dev",
+        "libboost-container-dev",
+        "libboost-context-dev",
+        "libboost-coroutine-dev",
+        "libboost-system-dev",
+        "libboost-thread-dev",
+        "libbrotli-dev",
+        "libcpuid-dev",
+        "libcurl4-gnutls-dev",
+        "libgc-dev",
+        "libgit2-dev",
+        "liblowdown-dev",
+        "libreadline-dev",
+        "libseccomp-dev",
+        "libsodium-dev",
+        "libsqlite3-dev",
+        "libssl-dev",
+        "libtoml11-dev",
+        "nlohmann-json3-dev", // what Nix is linked with
+    ],
+    links: &[("cc", "gcc"), ("c++", "g++")],
+};
+
+/// The source package that is built there.
+pub const PLUGIN_HOST_SOURCE: &str = "nix";
 
 /// What the crate `tpm` is linked with, what that loads to reach a TPM, and the libcrypto that it needs. Of the oldest supported
 /// release, so that it runs with the C library of all; what the host has is neither looked for nor needed.

@@ -12,8 +12,16 @@ use touchstone_harness::{enter, inputs};
 
 use crate::toolchain::cargo;
 
-/// The features of the dynamic program: the checks of the workspace look at all of it.
-pub const FEATURES: [&str; 2] = ["--features", "touchstone/token,touchstone/tpm"];
+/// What the checks look at on this machine: every crate, with all that the dynamic program can do. The plugin is there without its C++
+/// half, and without what is loaded before it: these need the headers of Nix, and are looked at where those are ([`crate::plugin`]).
+pub const WORKSPACE: [&str; 6] = [
+    "--workspace",
+    "--exclude",
+    "touchstone-nix-front",
+    "--no-default-features",
+    "--features",
+    "touchstone/token,touchstone/tpm,touchstone-store/json,touchstone-tpm/device",
+];
 
 /// tpm2-tss, fetched once.
 pub fn tss2() -> Result<Tss2> {

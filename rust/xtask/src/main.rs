@@ -21,6 +21,7 @@ mod model;
 mod modules;
 mod options;
 mod order;
+mod plugin;
 mod setup;
 mod stages;
 mod test;
@@ -67,6 +68,13 @@ enum Task {
     #[command(disable_help_flag = true)]
     Cargo {
         /// For instance: test -p touchstone-tpm
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Build the Nix that loads plugins, where it is missing, and run cargo in its root, where the plugin is compiled
+    #[command(disable_help_flag = true)]
+    Plugin {
+        /// For instance: clippy -p touchstone-nix
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -131,6 +139,7 @@ fn run(task: Task) -> Result<ExitCode> {
         } => modules::run(&path).map(|()| ExitCode::SUCCESS),
         Task::Test { quick, .. } => test::test(quick).map(|()| ExitCode::SUCCESS),
         Task::Cargo { arguments } => linked::run(arguments),
+        Task::Plugin { arguments } => plugin::run(arguments),
         Task::Model { triples } => model::run(triples).map(|()| ExitCode::SUCCESS),
         Task::Fuzz {
             targets,

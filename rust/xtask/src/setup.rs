@@ -4,9 +4,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use touchstone_harness::cache::Cache;
+use touchstone_harness::progress::Stage;
 use touchstone_harness::setup::{Scope, Setup};
-use touchstone_harness::{Inputs, Root};
+use touchstone_harness::{Inputs, PluginHost, Root};
 
+use crate::plugin::PluginCargo;
 use crate::{linked, toolchain};
 
 /// The programs that must run inside the trixie root, and how they say that they do.
@@ -58,6 +60,7 @@ pub fn run(wish: Wish) -> Result<Inputs> {
     let cache = Cache::open()?;
     let mut setup = Setup::new(&cache, wish.refresh);
     let mut inputs = fill(&mut setup, Scope::Everything)?;
+    inputs.plugin_host = Some(setup.plugin_host()?);
     if wish.prune {
         println!("{} entries of the cache removed", setup.prune()?);
     }
@@ -71,8 +74,14 @@ pub fn run(wish: Wish) -> Result<Inputs> {
 /// Prepares what two generations of Debian 13 need. The index is left alone: it would name less than the last one.
 pub fn generations() -> Result<Inputs> {
     let mut inputs = nix()?;
+    inputs.plugin_host = Some(plugin_host()?);
     add_binaries(&mut inputs)?;
     Ok(inputs)
+}
+
+/// Prepares the Nix that loads plugins.
+pub fn plugin_host() -> Result<PluginHost> {
+    Setup::new(&Cache::open()?, false).plugin_host()
 }
 
 /// Prepares the root that has Nix and what goes with it, without programs of ours. The index is left alone as well.
@@ -102,6 +111,19 @@ fn add_binaries(inputs: &mut Inputs) -> Result<()> {
     inputs.stage1 = Some(binaries.stage1);
     inputs.probe = Some(binaries.probe);
     inputs.faulty_token = Some(toolchain::faulty_token()?);
+    add_plugins(inputs)
+}
+
+fn add_plugins(inputs: &mut Inputs) -> Result<()> {
+    let Some(host) = &inputs.plugin_host else {
+        return Ok(());
+    };
+    let stage = Stage::begin("Building the plugin of Nix, and one that fails on demand");
+    let cargo = PluginCargo::new(host)?;
+    // Last the one that is shipped: it is what cargo's folder holds then.
+    inputs.faulty_plugin = Some(cargo.build(true)?);
+    inputs.plugin = Some(cargo.build(false)?);
+    stage.done("ready");
     Ok(())
 }
 

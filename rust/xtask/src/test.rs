@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use touchstone_harness::Inputs;
 
-use crate::linked::FEATURES;
+use crate::linked::WORKSPACE;
+use crate::plugin::{FAULTS, PluginCargo};
 use crate::stages::{Findings, Stages};
 use crate::toolchain::{cargo, checkout, metadata, run, tool};
 use crate::{boot, format, fuzz, linked, order, setup};
@@ -50,6 +51,10 @@ pub fn test(quick: bool) -> Result<()> {
         Ok(Findings::one(sid))
     });
     if let (true, Some(inputs)) = (ready, prepared) {
+        stages.run("plugin", || {
+            plugin(&inputs)?;
+            Ok(Findings::one("clippy and rustdoc where Nix' headers are"))
+        });
         stages.run("tests", || tests(quick));
         if !quick {
             stages.run("boots", || boots(&inputs));
@@ -65,8 +70,8 @@ pub fn test(quick: bool) -> Result<()> {
 
 fn clippy() -> Result<()> {
     let mut command = cargo()?;
-    command.args(["clippy", "--quiet", "--locked", "--workspace"]);
-    command.args(FEATURES).arg("--all-targets");
+    command.args(["clippy", "--quiet", "--locked", "--all-targets"]);
+    command.args(WORKSPACE);
     linked::link(&mut command, &linked::tss2()?)?;
     command.args(["--", "-D", "warnings"]);
     run(command)
@@ -74,10 +79,23 @@ fn clippy() -> Result<()> {
 
 fn rustdoc() -> Result<()> {
     let mut command = cargo()?;
-    command.args(["doc", "--quiet", "--locked", "--workspace", "--no-deps"]);
-    command.args(FEATURES).env("RUSTDOCFLAGS", "-D warnings");
+    command.args(["doc", "--quiet", "--locked", "--no-deps"]);
+    command.args(WORKSPACE).env("RUSTDOCFLAGS", "-D warnings");
     linked::link(&mut command, &linked::tss2()?)?;
     run(command)
+}
+
+/// What was left out before, since it is compiled where the Nix that loads it was built.
+fn plugin(inputs: &Inputs) -> Result<()> {
+    let host = inputs.plugin_host.as_ref();
+    let cargo = PluginCargo::new(host.context("no Nix that loads plugins")?)?;
+    let mut clippy = cargo.of_plugin("clippy")?;
+    clippy.args(["--all-targets", "--features", FAULTS]);
+    clippy.args(["--", "-D", "warnings"]);
+    run(clippy)?;
+    let mut rustdoc = cargo.of_plugin("doc")?;
+    rustdoc.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings");
+    run(rustdoc)
 }
 
 /// The workspace, and the fuzz targets, which are one of their own.
@@ -110,17 +128,13 @@ fn boots(inputs: &Inputs) -> Result<Findings> {
 fn tests(quick: bool) -> Result<Findings> {
     let nextest = tool("cargo-nextest", "0.9.151")?;
     let mut command = Command::new(nextest);
-    command.current_dir(checkout()?).args([
-        "nextest",
-        "run",
-        "--locked",
-        "--workspace",
-        "--no-fail-fast",
-    ]);
+    command
+        .current_dir(checkout()?)
+        .args(["nextest", "run", "--locked", "--no-fail-fast"]);
     if quick {
         command.args(["--filterset", "not test(/(^|::)boots_/)"]);
     }
-    command.args(FEATURES);
+    command.args(WORKSPACE);
     linked::link(&mut command, &linked::tss2()?)?;
     linked::tell_tests(&mut command)?;
     // nextest tells its findings on standard error: it is shown as it comes and read for the last line.

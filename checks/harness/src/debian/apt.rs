@@ -34,7 +34,7 @@ impl Apt {
     /// # Errors
     /// When the state's files cannot be written.
     pub fn prepare(suite: Suite, mirror: &Mirror, state: &Path, archives: &Path) -> Result<Apt> {
-        for folder in ["lists/partial", "etc"] {
+        for folder in ["lists/partial", "etc", "no-archives/partial"] {
             fs::create_dir_all(state.join(folder))?;
         }
         fs::create_dir_all(archives.join("partial"))?;
@@ -142,7 +142,6 @@ impl Apt {
     pub fn closure(&self, wanted: &[&str]) -> Result<Vec<Package>> {
         // apt leaves out what is in its folder of archives already: ask with an empty one.
         let empty = self.state.join("no-archives");
-        fs::create_dir_all(empty.join("partial"))?;
         let mut command = self.install(wanted, "--print-uris");
         command
             .arg("-o")
@@ -193,6 +192,35 @@ impl Apt {
         run(command).map(drop)
     }
 
+    /// The files of a source package, from the index of sources.
+    ///
+    /// # Errors
+    /// When there is no such source package.
+    pub fn source(&self, name: &str) -> Result<Vec<Package>> {
+        let output = run(self.of_source(name, "--print-uris"))?;
+        parse_uris(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// Fetches what [`Apt::source`] names into the folder of archives, hashes checked.
+    ///
+    /// # Errors
+    /// When a file cannot be fetched or is not the indexed one.
+    pub fn fetch_source(&self, name: &str) -> Result<()> {
+        let mut command = self.of_source(name, "--download-only");
+        command.current_dir(&self.archives);
+        run(command).map(drop)
+    }
+
+    /// Asked where no such file is: apt leaves out what is there already.
+    fn of_source(&self, name: &str, how: &str) -> Command {
+        let mut command = self.command("apt-get");
+        command
+            .args(["-q", "--only-source", "--download-only", how])
+            .args(["source", name])
+            .current_dir(self.state.join("no-archives"));
+        command
+    }
+
     /// The package that a meta package stands for: its first dependency whose name begins with `prefix`.
     ///
     /// # Errors
@@ -217,12 +245,12 @@ fn source_line(suite: Suite, mirror: &Mirror) -> String {
         .keyring
         .as_ref()
         .map(|path| format!("[signed-by={}] ", path.display()));
-    format!(
-        "deb {}{} {} main\n",
-        keyring.unwrap_or_default(),
-        mirror.uri,
-        suite.name()
-    )
+    let keyring = keyring.unwrap_or_default();
+    let line = |kind: &str| format!("{kind} {keyring}{} {} main\n", mirror.uri, suite.name());
+    match suite.has_sources() {
+        true => line("deb") + &line("deb-src"),
+        false => line("deb"),
+    }
 }
 
 /// Runs to the end; the error carries what the program said.

@@ -38,6 +38,12 @@ impl Suite {
         }
     }
 
+    /// Whether source packages are taken from it.
+    #[must_use]
+    pub fn has_sources(self) -> bool {
+        self == Suite::Trixie
+    }
+
     /// Whether a set-up goes on without it.
     #[must_use]
     pub fn optional(self) -> bool {

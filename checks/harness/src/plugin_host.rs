@@ -1,0 +1,38 @@
+//! A Nix that loads plugins. Debian's exports nothing, so no plugin loads into it: this one is built from Debian's own source package
+//! with shared libraries, once, into the cache. It runs in the root that it was built in, where plugins are compiled as well.
+
+pub(crate) mod build;
+pub(crate) mod steps;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::enter::{Root, Visit};
+
+/// Where it is, seen from inside the root.
+pub const PREFIX: &str = "/opt/nix-plugin-host";
+
+/// The Nix and its root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginHost {
+    /// The root: a C++ compiler, and what that Nix is linked with.
+    pub root: PathBuf,
+    /// The Nix, seen from outside: `bin`, `include`, `lib`.
+    pub nix: PathBuf,
+}
+
+impl PluginHost {
+    /// Begins a visit to the root, in which that Nix is at [`PREFIX`].
+    #[must_use]
+    pub fn visit(&self) -> Visit {
+        Root::at(&self.root).visit().show_at(&self.nix, PREFIX)
+    }
+
+    /// What a program of that Nix is started as, inside.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        [PREFIX, "bin", name].iter().collect()
+    }
+}
