@@ -39,8 +39,16 @@ let
     "initrd.target"
   ];
 
-  # What the check reads: the store, manifests, where NixOS' systemd looks for units, and where it looks for all else beside /etc.
-  read = [ "/sysroot/nix/store" "/sysroot/nix/var/touchstone/manifests" "/sysroot/nix/var/nix/profiles/default" "/sysroot/usr/lib" "/sysroot/usr/local" ];
+  # What the check reads: the store, manifests, where NixOS' systemd looks for units, where it looks for all else beside /etc, and what a mutable
+  # /etc has of its own. (/etc itself is an overlay that comes after the check, or part of the root.)
+  read = map (path: "/sysroot${path}") [
+    "/nix/store"
+    "/nix/var/touchstone/manifests"
+    "/nix/var/nix/profiles/default"
+    "/usr/lib"
+    "/usr/local"
+    "/.rw-etc/upper"
+  ];
 
   dropIn = lines [
     "[Unit]"

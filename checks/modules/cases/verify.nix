@@ -139,7 +139,7 @@ in
   "what NixOS' own initrd has for the root is among these, with nixos-init and without" = is [ [ ] [ ] [ ] ]
     (map (config: lib.subtractLists rootUnits (servicesOf config)) [ plain nixosInit mutable ]);
   "it sees what is mounted where systemd reads" = is true
-    (lib.hasInfix "\nRequiresMountsFor=/sysroot/nix/store /sysroot/nix/var/touchstone/manifests /sysroot/nix/var/nix/profiles/default /sysroot/usr/lib /sysroot/usr/local\n" (unitOf plain));
+    (lib.hasInfix "\nRequiresMountsFor=/sysroot/nix/store /sysroot/nix/var/touchstone/manifests /sysroot/nix/var/nix/profiles/default /sysroot/usr/lib /sysroot/usr/local /sysroot/.rw-etc/upper\n" (unitOf plain));
   "a /usr of its own is mounted by the initrd, and what lies beside these folders does not matter" = is [ ]
     (failing (with' {
       fileSystems = lib.genAttrs [ "/usr" "/usr/lib64" "/usr/share" "/nix/var/log" "/nix/var/nix/profiles/per-user" "/home" ]
