@@ -19,6 +19,29 @@ void Call::said(std::string_view text, const NixStringContext & itsContext)
         paths[std::string(text)].insert(itsContext.begin(), itsContext.end());
 }
 
+bool Call::kept(const std::function<void()> & work) const noexcept
+{
+    try {
+        work();
+        return true;
+    } catch (...) {
+        // The first one is the cause.
+        if (!thrown)
+            thrown = std::current_exception();
+        return false;
+    }
+}
+
+bool Call::interrupted() const noexcept
+{
+    return !kept([] { checkInterrupt(); });
+}
+
+bool Call::fail() const noexcept
+{
+    return !kept([] { throw std::runtime_error("a fault was asked for"); });
+}
+
 void Call::settle() const
 {
     if (thrown)

@@ -5,6 +5,7 @@
 #include "rust/cxx.h"
 
 #include <exception>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -28,6 +29,12 @@ public:
     // Where the evaluator lets the file at this path of the request be read. What it throws is kept for `settle`.
     Located locate(rust::Slice<const uint8_t> path) const noexcept;
 
+    // Whether the user has interrupted the evaluation. That is kept for `settle`, too.
+    bool interrupted() const noexcept;
+
+    // Fails with a C++ exception, for tests.
+    bool fail() const noexcept;
+
     // Throws what was thrown while Rust performed the request, or that the user has interrupted it.
     void settle() const;
 
@@ -43,6 +50,8 @@ public:
     nix::NixStringContext context;
 
 private:
+    // Whether `work` was done: what it throws is kept.
+    bool kept(const std::function<void()> & work) const noexcept;
     std::string find(const std::string & path) const;
     const nix::NixStringContext & contextOf(std::string_view path) const;
 

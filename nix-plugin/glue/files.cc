@@ -49,24 +49,19 @@ std::string Call::find(const std::string & path) const
 
 Located Call::locate(rust::Slice<const uint8_t> path) const noexcept
 {
-    std::string text(reinterpret_cast<const char *>(path.data()), path.size());
-    try {
+    Located located{false, {}};
+    located.allowed = kept([&] {
+        std::string text(reinterpret_cast<const char *>(path.data()), path.size());
         try {
             checkInterrupt();
             auto place = find(text);
-            rust::Vec<uint8_t> bytes;
-            std::copy(place.begin(), place.end(), std::back_inserter(bytes));
-            return {true, std::move(bytes)};
-        } catch (BaseError & e) {
+            std::copy(place.begin(), place.end(), std::back_inserter(located.place));
+        } catch (Error & e) {
             e.addTrace(state.positions[pos], "while looking for the file '%1%' of the request to %2%", text, name);
             throw;
         }
-    } catch (...) {
-        // The first one is the cause.
-        if (!thrown)
-            thrown = std::current_exception();
-        return {false, {}};
-    }
+    });
+    return located;
 }
 
 }

@@ -74,6 +74,10 @@ mod ffi {
         type Call;
 
         fn locate(self: &Call, path: &[u8]) -> Located;
+        #[cfg(feature = "faults")]
+        fn interrupted(self: &Call) -> bool;
+        #[cfg(feature = "faults")]
+        fn fail(self: &Call) -> bool;
         fn register_builtins() -> Result<()>;
     }
 }
@@ -116,8 +120,15 @@ fn perform_text(text: &[u8], call: &Call) -> ffi::Outcome {
     outcome(perform::perform_text(text, &EvaluatorFiles::new(call)))
 }
 
+#[cfg(feature = "faults")]
+fn perform_fault(kind: &str, call: &Call) -> ffi::Outcome {
+    outcome(crate::faults::perform(kind, call))
+}
+
+/// There is no such function.
+#[cfg(not(feature = "faults"))]
 fn perform_fault(_kind: &str, _call: &Call) -> ffi::Outcome {
-    outcome(Ended::Refused("there are no faults".to_owned()))
+    outcome(Ended::Refused(String::new()))
 }
 
 fn has_faults() -> bool {

@@ -7,6 +7,8 @@
 #[cfg(all(feature = "nix", not(test)))]
 mod bridge;
 pub mod documentation;
+#[cfg(all(feature = "nix", feature = "faults", not(test)))]
+mod faults;
 #[cfg(all(feature = "nix", not(test)))]
 mod files;
 pub mod functions;

@@ -212,7 +212,7 @@ impl Request {
                 Step::Item(index) => place.push_str(&format!("[{index}]")),
             }
         }
-        place
+        shortened(place)
     }
 
     /// The request's bytes.
@@ -284,6 +284,22 @@ impl Request {
 
 /// Why a value has no output.
 pub const OUTPUT: &str = "a value has no `output`: use the library's function of that name, whose derivation makes the file";
+
+/// The beginning and the end of a path that nobody reads as a whole.
+fn shortened(place: String) -> String {
+    const SHOWN: usize = 40;
+    let letters: Vec<char> = place.chars().collect();
+    match (
+        letters.first_chunk::<SHOWN>(),
+        letters.last_chunk::<SHOWN>(),
+    ) {
+        (Some(begin), Some(end)) if letters.len() > 2 * SHOWN => {
+            let text = |part: &[char]| part.iter().collect::<String>();
+            format!("{} … {}", text(begin), text(end))
+        }
+        _ => place,
+    }
+}
 
 /// An attribute's name as Nix writes it in a path.
 fn shown(name: &str) -> String {
