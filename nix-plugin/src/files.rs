@@ -6,8 +6,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::thread::{self, ThreadId};
 
+use touchstone_artifacts::Files;
+
 use crate::bridge::Call;
-use crate::perform::Files;
 
 /// The files that the evaluator lets a call read; none is written.
 pub struct EvaluatorFiles<'a> {

@@ -2,31 +2,15 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::io;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use serde_json::Value;
 use touchstone_artifacts::signing_key::KeyPolicy;
-use touchstone_artifacts::{Context, progress::Silent};
+use touchstone_artifacts::{Context, Files, progress::Silent};
 use touchstone_operations::{Effect, Failure, answer, dispatch, operations, parse, to_bytes};
 
 use crate::request::OUTPUT;
-
-/// Files by the paths of a request.
-pub trait Files: Sync {
-    /// Where the file is read.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being read.
-    fn locate(&self, path: &Path) -> io::Result<PathBuf>;
-    /// Where the output is written.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being written.
-    fn place(&self, output: &Path) -> io::Result<PathBuf>;
-}
 
 /// How a request ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,8 +67,9 @@ fn admit(request: &Value) -> Result<(), String> {
     }
 }
 
-fn context(_files: &dyn Files) -> Context<'_> {
+fn context(files: &dyn Files) -> Context<'_> {
     Context {
+        files,
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
         now: None,
@@ -134,6 +119,7 @@ fn said(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use touchstone_artifacts::HostFiles;
 
     #[test]
     fn a_panic_is_a_value_that_says_where() {
@@ -142,18 +128,6 @@ mod tests {
         };
         assert!(text.starts_with("the stone broke ("), "{text}");
         assert!(text.contains("perform.rs:"), "{text}");
-    }
-
-    /// Every path is that of the disk.
-    struct HostFiles;
-
-    impl Files for HostFiles {
-        fn locate(&self, path: &Path) -> io::Result<PathBuf> {
-            Ok(path.to_owned())
-        }
-        fn place(&self, output: &Path) -> io::Result<PathBuf> {
-            Ok(output.to_owned())
-        }
     }
 
     fn refusal(request: &str) -> String {
