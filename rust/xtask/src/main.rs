@@ -15,6 +15,7 @@ mod compare;
 mod demo;
 mod format;
 mod fuzz;
+mod header;
 mod libfuzzer;
 mod linked;
 mod model;
@@ -103,6 +104,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write rust/doors/capi/include/touchstone.h, the header of the C ABI, from the crate
+    Header {
+        /// Write nothing; fail when the header is not what the crate says
+        #[arg(long)]
+        check: bool,
+    },
     /// Run a program inside an unpacked root (used by the harness, through `unshare`)
     #[command(hide = true)]
     Enter {
@@ -150,6 +157,7 @@ fn run(task: Task) -> Result<ExitCode> {
             fuzz::long(&targets, length).map(|()| ExitCode::SUCCESS)
         }
         Task::FmtNix => format::write_nix().map(|()| ExitCode::SUCCESS),
+        Task::Header { check } => header::run(check).map(|()| ExitCode::SUCCESS),
         Task::Options { check } => options::run(check).map(|()| ExitCode::SUCCESS),
         Task::Enter { arguments } => {
             let code = touchstone_harness::enter_and_wait(arguments)?;

@@ -82,6 +82,8 @@ mod tests {
         assert!(allowed("rust/doors/cli", "rust/formats/pe", false));
         assert!(!allowed("rust/formats/pe", "rust/trust/sign", false));
         assert!(!allowed("rust/formats/pe", "rust/trust/sign", true));
+        assert!(allowed("rust/doors/capi", "rust/compose/operations", false));
+        assert!(!allowed("rust/doors/capi", "rust/doors/cli", false));
     }
 
     #[test]

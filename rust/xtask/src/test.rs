@@ -82,6 +82,11 @@ fn rustdoc() -> Result<()> {
     command.args(["doc", "--quiet", "--locked", "--no-deps"]);
     command.args(WORKSPACE).env("RUSTDOCFLAGS", "-D warnings");
     linked::link(&mut command, &linked::tss2()?)?;
+    run(command)?;
+    // The library that C links with has the name of the command line, and so would its pages.
+    let mut command = cargo()?;
+    command.args(["rustdoc", "--quiet", "--locked", "--lib"]);
+    command.args(["--package", "touchstone-capi", "--", "-D", "warnings"]);
     run(command)
 }
 
