@@ -172,7 +172,7 @@ impl Holder<'_> {
             #[cfg(feature = "token")]
             "pkcs11" => token::open(self.key, public),
             #[cfg(feature = "tpm")]
-            "tpm2" => tpm::open(self.key),
+            "tpm2" => tpm::open(files, self.key),
             _ => Err(refused(
                 format!("this program does not open {scheme}: keys"),
                 "use the dynamic `touchstone`, which loads modules and TPM libraries, or let the signing agent sign",

@@ -7,20 +7,23 @@ use touchstone_tpm::{Key, KeyFile, KeyPlace, KeyUri, TpmSigner};
 use zeroize::Zeroizing;
 
 use super::{KEY_LIMIT, first_line, refuse_in_store};
-use crate::Error;
 use crate::source::{read_secret, read_small};
+use crate::{Error, Files};
 
 /// Opens the key that a `tpm2:` URI names.
 ///
 /// # Errors
 /// [`Error::Key`] when the authorization value lies in the store, [`Error::Open`] when a file is missing, else [`Error::Signer`].
-pub(super) fn open(key: &str) -> Result<Box<dyn Signer>, Error> {
+pub(super) fn open(files: &dyn Files, key: &str) -> Result<Box<dyn Signer>, Error> {
     // The text is not repeated when it cannot be read: it may hold what has no place in a URI.
     let uri: KeyUri = key
         .parse()
         .map_err(|error| failed("tpm2:", holder("tpm2:", Fault::Name, &error)))?;
     let name = uri.describe();
-    let auth = uri.auth_source().map(authorization).transpose()?;
+    let auth = uri
+        .auth_source()
+        .map(|file| authorization(files, file))
+        .transpose()?;
     let opened = match uri.place() {
         KeyPlace::Handle(handle) => {
             TpmSigner::open(name.clone(), uri.tcti(), Key::Persistent(*handle), auth)
@@ -38,7 +41,7 @@ pub(super) fn open(key: &str) -> Result<Box<dyn Signer>, Error> {
 }
 
 /// The first line of the file.
-fn authorization(file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn authorization(files: &dyn Files, file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let help =
         "keep the value outside of the store, and give the key a new one: this one is public";
     refuse_in_store(file, "the authorization value", help)?;
