@@ -5,19 +5,19 @@ using namespace nix;
 
 namespace touchstone {
 
-static void addContext(Value & v, const NixStringContext & context)
+static void addContext(EvalState & state, Value & v, const NixStringContext & context)
 {
     switch (v.type()) {
     case nString:
-        v.mkString(v.string_view(), context);
+        mkString(state, v, v.string_view(), context);
         break;
     case nList:
-        for (auto item : v.listItems())
-            addContext(*item, context);
+        for (auto item : items(v))
+            addContext(state, *item, context);
         break;
     case nAttrs:
         for (auto & attribute : *v.attrs())
-            addContext(*attribute.value, context);
+            addContext(state, *attribute.value, context);
         break;
     default:
         break;
@@ -33,7 +33,7 @@ void readAnswer(const Call & call, std::string_view json, Value & result)
         call.refuse(std::string("the answer is no Nix value: ") + e.what());
     }
     if (!call.context.empty())
-        addContext(result, call.context);
+        addContext(call.state, result, call.context);
 }
 
 }

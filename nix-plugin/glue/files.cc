@@ -29,16 +29,18 @@ const NixStringContext & Call::contextOf(std::string_view path) const
 std::string Call::find(const std::string & path) const
 {
     if (!path.starts_with('/'))
-        throw Error("'%1%' is no absolute path: write a path (./file) or a string that begins with '/'", path);
+        state
+            .error<EvalError>("'%1%' is no absolute path: write a path (./file) or a string that begins with '/'", path)
+            .debugThrow();
     auto & itsContext = contextOf(path);
     auto rewrites = state.realiseContext(itsContext);
     auto place = rewriteStrings(path, rewrites);
     for (int detours = 0; detours < maxDetours; detours++) {
         // A store of its own (`--store /elsewhere`) lies elsewhere on the disk than its paths say.
-        auto real = state.toRealPath(place, itsContext);
+        auto real = realPath(state, place, itsContext);
         auto resolved = state.rootPath(CanonPath(real)).resolveSymlinks();
         place = resolved.path.abs();
-        if (state.toRealPath(place, itsContext) != place)
+        if (realPath(state, place, itsContext) != place)
             continue;
         if (auto physical = resolved.getPhysicalPath())
             return physical->string();

@@ -2,21 +2,95 @@
 #pragma once
 
 #if __has_include(<nix/expr/eval.hh>)
-#  include <nix/expr/eval-settings.hh>
 #  include <nix/expr/eval.hh>
 #  include <nix/expr/json-to-value.hh>
 #  include <nix/expr/primops.hh>
-#  include <nix/store/globals.hh>
 #  include <nix/store/store-api.hh>
 #  include <nix/util/signals.hh>
 #  include <nix/util/util.hh>
 #else
-#  include <eval-settings.hh>
 #  include <eval.hh>
-#  include <globals.hh>
 #  include <json-to-value.hh>
 #  include <primops.hh>
 #  include <signals.hh>
 #  include <store-api.hh>
 #  include <util.hh>
 #endif
+
+// What differs between versions is asked of the types themselves, in templates: a version that has the one form does not look at the other.
+namespace touchstone {
+
+// The items of a list (listView since 2.30).
+template<class Value>
+auto items(Value & list)
+{
+    if constexpr (requires { list.listView(); })
+        return list.listView();
+    else
+        return list.listItems();
+}
+
+// Makes a string, with a context if one is given (of the evaluator's own memory since 2.33).
+template<class State, class Value, class... Context>
+void mkString(State & state, Value & v, std::string_view text, const Context &... context)
+{
+    if constexpr (requires { v.mkString(text, context..., state.mem); })
+        v.mkString(text, context..., state.mem);
+    else
+        v.mkString(text, context...);
+}
+
+// The name `outPath` (beside other names since 2.32).
+template<class State>
+auto outPathOf(State & state)
+{
+    if constexpr (requires { state.s.outPath; })
+        return state.s.outPath;
+    else
+        return state.sOutPath;
+}
+
+// Where a path of a store lies that is not in its place (`--store /elsewhere`). Since 2.28 the evaluator's own file system knows.
+template<class State>
+std::string realPath(State & state, const std::string & path, const nix::NixStringContext & context)
+{
+    if constexpr (requires { state.toRealPath(path, context); })
+        return state.toRealPath(path, context);
+    else
+        return path;
+}
+
+// What plugins have registered until now.
+template<class Register>
+auto registeredPrimOps()
+{
+    if constexpr (requires { Register::primOps(); })
+        return &Register::primOps();
+    else
+        return Register::primOps;
+}
+
+// A function of Nix; without parameters, a constant that is made when it is asked for (`impl` since 2.34).
+template<class PrimOp, class Function>
+PrimOp primOp(std::string name, std::vector<std::string> parameters, const char * documentation, Function function)
+{
+    auto arity = parameters.size();
+    if constexpr (requires(PrimOp known) { known.impl; })
+        return {
+            .name = std::move(name),
+            .args = std::move(parameters),
+            .arity = arity,
+            .doc = documentation,
+            .impl = std::move(function),
+        };
+    else
+        return {
+            .name = std::move(name),
+            .args = std::move(parameters),
+            .arity = arity,
+            .doc = documentation,
+            .fun = std::move(function),
+        };
+}
+
+}

@@ -42,7 +42,7 @@ static void callRun(Call & call, Value & argument, Value & result)
     auto request = call.state.forceString(argument, call.context, call.pos, "while evaluating the argument of " + call.name);
     auto outcome = perform_text({reinterpret_cast<const uint8_t *>(request.data()), request.size()}, call);
     finish(call, outcome);
-    result.mkString(std::string_view(outcome.text.data(), outcome.text.size()), call.context);
+    mkString(call.state, result, std::string_view(outcome.text.data(), outcome.text.size()), call.context);
 }
 
 // A failure of the plugin, for tests.
@@ -59,24 +59,19 @@ static void mkFunction(Value & v, const std::string & name, const std::string & 
 {
     auto qualified = "builtins.touchstone." + name;
     // Never freed, as Nix' own: a value has no destructor.
-    v.mkPrimOp(new PrimOp{
-        .name = "touchstone." + name,
-        .args = {parameter},
-        .arity = 1,
-        .doc = documentation,
-        .fun =
-            [qualified, body](EvalState & state, const PosIdx pos, Value ** args, Value & result) {
-                Call call(state, pos, qualified);
-                guarded(call, [&] { body(call, *args[0], result); });
-            },
-    });
+    auto function = [qualified, body](EvalState & state, const PosIdx pos, Value ** args, Value & result) {
+        Call call(state, pos, qualified);
+        guarded(call, [&] { body(call, *args[0], result); });
+    };
+    // Never freed, as Nix' own: a value has no destructor.
+    v.mkPrimOp(new PrimOp(primOp<PrimOp>("touchstone." + name, {parameter}, documentation, function)));
 }
 
 static void mkNames(EvalState & state, Value & v, const rust::Vec<rust::String> & names)
 {
     auto list = state.buildList(names.size());
     for (size_t i = 0; i < names.size(); i++)
-        (list[i] = state.allocValue())->mkString(std::string_view(names[i].data(), names[i].size()));
+        mkString(state, *(list[i] = state.allocValue()), std::string_view(names[i].data(), names[i].size()));
     v.mkList(list);
 }
 
@@ -116,8 +111,8 @@ static void mkTouchstone(EvalState & state, const PosIdx, Value **, Value & v)
     auto set = state.buildBindings(functions().size() + 6);
     mkDescribed(set, "");
     set.alloc("parse").mkAttrs(parse);
-    set.alloc("version").mkString(std::string(version()));
-    set.alloc("nixVersion").mkString(std::string(nix_version()));
+    mkString(state, set.alloc("version"), std::string(version()));
+    mkString(state, set.alloc("nixVersion"), std::string(nix_version()));
     mkOperations(state, set.alloc("operations"));
     mkFunction(set.alloc("run"), "run", "request", runDocumentation, callRun);
     if (has_faults())
@@ -125,9 +120,12 @@ static void mkTouchstone(EvalState & state, const PosIdx, Value **, Value & v)
     v.mkAttrs(set);
 }
 
+static const char * const touchstoneDocumentation =
+    "Touchstone's functions that compute a value during evaluation. `:doc builtins.touchstone.predictPcrs` and so on tell more.";
+
 static bool registered()
 {
-    auto known = RegisterPrimOp::primOps;
+    auto known = registeredPrimOps<RegisterPrimOp>();
     return known && std::ranges::any_of(*known, [](auto & primOp) { return primOp.name == "__touchstone"; });
 }
 
@@ -136,12 +134,7 @@ void register_builtins()
     // A second copy of the plugin says the same.
     if (registered())
         return;
-    RegisterPrimOp({
-        .name = "__touchstone",
-        .arity = 0,
-        .doc = "Touchstone's functions that compute a value during evaluation. `:doc builtins.touchstone.predictPcrs` and so on tell more.",
-        .fun = mkTouchstone,
-    });
+    RegisterPrimOp(primOp<PrimOp>("__touchstone", {}, touchstoneDocumentation, mkTouchstone));
 }
 
 }

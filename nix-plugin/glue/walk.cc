@@ -58,7 +58,7 @@ private:
 
     void list(Value & list, PosIdx pos)
     {
-        for (auto item : list.listItems()) {
+        for (auto item : items(list)) {
             request.item();
             value(*item, pos);
         }
@@ -145,7 +145,7 @@ private:
     {
         if (converted(v, pos))
             return;
-        if (auto outPath = v.attrs()->get(state.sOutPath)) {
+        if (auto outPath = v.attrs()->get(outPathOf(state))) {
             // A set may be its own `outPath`: then Nix says that the calls are too deep.
             auto depth = state.addCallDepth(pos);
             return value(*outPath->value, outPath->pos);
