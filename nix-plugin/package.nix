@@ -32,16 +32,6 @@ let
   # A library, which is loaded into programs of others: it unwinds.
   library = { rustPlatform, ... }@arguments: package ({ buildType = "release"; } // arguments);
 
-  pkgConfigFile = pkgs.writeText "touchstone.pc" ''
-    Name: touchstone
-    Description: Boot trust for NixOS: every operation of Touchstone, as bytes in and bytes out
-    URL: ${workspace.package.repository}
-    Version: ${workspace.package.version}
-    Cflags: -I@out@/include
-    Libs: -L@out@/lib -ltouchstone
-    Libs.private: -lgcc_s -lpthread -lm -ldl
-  '';
-
   static = { inherit (pkgs.pkgsStatic) rustPlatform; buildType = "static"; };
 in
 {
@@ -98,8 +88,8 @@ in
       mv $out/lib/libtouchstone.so $out/lib/libtouchstone.so.1
       ln --symbolic libtouchstone.so.1 $out/lib/libtouchstone.so
       install -D --mode=644 rust/doors/capi/include/touchstone.h $out/include/touchstone.h
-      install -D --mode=644 ${pkgConfigFile} $out/lib/pkgconfig/touchstone.pc
-      substituteInPlace $out/lib/pkgconfig/touchstone.pc --replace-fail @out@ $out
+      install -D --mode=644 rust/doors/capi/touchstone.pc.in $out/lib/pkgconfig/touchstone.pc
+      substituteInPlace $out/lib/pkgconfig/touchstone.pc --replace-fail @prefix@ $out --replace-fail @version@ ${workspace.package.version}
     '';
   };
 

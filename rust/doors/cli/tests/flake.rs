@@ -13,24 +13,40 @@ use crate::support::Work;
 /// The flake and its one input, each in a folder of its own.
 pub struct Flake {
     pub work: Work,
+    has_plugin: bool,
     touchstone: PathBuf,
     nixpkgs: PathBuf,
 }
 
 impl Flake {
     pub fn new() -> Flake {
+        Flake::by(false)
+    }
+
+    /// Evaluated by the Nix that has loaded the plugin.
+    pub fn with_plugin() -> Flake {
+        Flake::by(true)
+    }
+
+    fn by(has_plugin: bool) -> Flake {
         let work = Work::new();
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
         Flake {
             touchstone: stand_in::sources(&checkout, work.folder()).unwrap(),
             nixpkgs: stand_in::nixpkgs(&checkout, work.folder()).unwrap(),
+            has_plugin,
             work,
         }
     }
 
     /// Runs `nix` with both inputs overridden where they are named; the answer is what it printed on either stream.
     fn nix(&self, arguments: &[&str], inputs: &[(&str, &Path)], flake: &str) -> String {
-        let nix = Nix::new(&self.work.inputs, self.work.path("store")).unwrap();
+        let make = if self.has_plugin {
+            Nix::with_plugin
+        } else {
+            Nix::new
+        };
+        let nix = make(&self.work.inputs, self.work.path("store")).unwrap();
         let mut command = nix.bind(self.work.folder()).command("nix").unwrap();
         command.args(arguments);
         command.args(["--offline", "--no-write-lock-file"]);

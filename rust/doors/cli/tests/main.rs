@@ -47,4 +47,5 @@ mod token;
 #[cfg(feature = "tpm")]
 mod tpm;
 mod ukify;
+mod values;
 mod verify;

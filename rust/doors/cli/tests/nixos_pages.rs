@@ -20,13 +20,13 @@ const PAGES: [&str; 5] = [
     "examples/appliance/README.md",
 ];
 
-fn checkout(file: &str) -> String {
+pub fn checkout(file: &str) -> String {
     let file = format!("{}/../../../{file}", env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// The blocks of a page in one language, without what indents them.
-fn blocks(page: &str, language: &str) -> Vec<String> {
+pub fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}");
     let mut blocks = Vec::new();
     let mut lines = page.lines();

@@ -58,7 +58,11 @@ impl RealNix {
 
     /// The Nix whose store is in the folder `name`.
     pub fn store(&self, name: &str) -> Nix {
-        let nix = Nix::new(&self.work.inputs, self.work.path(name)).unwrap();
+        self.seeing(Nix::new(&self.work.inputs, self.work.path(name)).unwrap())
+    }
+
+    /// A Nix that sees the checkout, and may write into the folder.
+    pub fn seeing(&self, nix: Nix) -> Nix {
         nix.show(&self.checkout).bind(self.work.folder())
     }
 
@@ -70,6 +74,11 @@ impl RealNix {
 
     /// The arguments by which Nix finds the expressions; no sandbox shows any key.
     pub fn expressions_alone(&self) -> Vec<String> {
+        self.expressions_in("doors.nix")
+    }
+
+    /// The same of another file of this folder.
+    pub fn expressions_in(&self, file: &str) -> Vec<String> {
         let path = |name: &str| self.work.path(name).display().to_string();
         let inputs = format!(
             "{{ touchstone = {}; probe = {}; kernel = {}; stub = {}; loader = {}; osRelease = {}; splash = {}; \
@@ -97,7 +106,7 @@ impl RealNix {
             path("keys/KEK.esl"),
             path("keys/db.esl"),
         );
-        let file = self.checkout.join("rust/doors/cli/tests/doors.nix");
+        let file = self.checkout.join("rust/doors/cli/tests").join(file);
         let checkout = self.checkout.display().to_string();
         let arguments = [
             file.to_str().unwrap(),
