@@ -52,6 +52,7 @@ pub mod sign;
 pub mod signing_key;
 pub mod source;
 pub mod space;
+pub mod store_path;
 pub mod uki;
 pub mod unsign;
 pub mod verify;

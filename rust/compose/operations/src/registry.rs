@@ -44,6 +44,7 @@ use touchstone_artifacts::reference::{
 use touchstone_artifacts::secrets::{FindSecrets, SecretsVerdict};
 use touchstone_artifacts::sign::{SignPe, SignedPe};
 use touchstone_artifacts::space::{MeasureSpace, SpaceVerdict};
+use touchstone_artifacts::store_path::{ParseStorePath, ParsedStorePath};
 use touchstone_artifacts::uki::{AssembleUki, MeasuredAssembly};
 use touchstone_artifacts::unsign::{UnsignPe, UnsignedPe};
 use touchstone_artifacts::verify::{PeVerdict, VerifyPe};
@@ -149,6 +150,8 @@ operation!("boot.verify", VerifyArtifacts => ArtifactsVerdict, World,
     "whether a folder of boot artifacts is what its documents say");
 operation!("boot.space", MeasureSpace => SpaceVerdict, Value,
     "whether so many generations fit on an EFI system partition");
+operation!("store.path", ParseStorePath => ParsedStorePath, Value,
+    "the parts of a store path's name");
 operation!("closure.verify", VerifyClosure => ClosureVerdict, World,
     "whether a closure is signed, and in the store as it was signed");
 operation!("closure.sign", SignClosure => ManifestSummary, World,
@@ -264,6 +267,7 @@ pub fn operations() -> Vec<Description> {
         Description::of::<SignRequests>(),
         Description::of::<VerifyArtifacts>(),
         Description::of::<MeasureSpace>(),
+        Description::of::<ParseStorePath>(),
         Description::of::<VerifyClosure>(),
         Description::of::<SignClosure>(),
         Description::of::<ListClosure>(),

@@ -21,8 +21,8 @@ use crate::reference::shorthand::{
 use crate::shorthand::{
     boot_requests, boot_sign, eventlog_compare, eventlog_replay, eventlog_show, keys_auth,
     keys_esl, keys_generate, keys_inspect, keys_prepare, measure_parts, measure_predict,
-    measure_uki, pe_digest, pe_prepare, pe_sign, pe_unsign, pe_verify, text, uki_build, uki_diff,
-    uki_inspect, words,
+    measure_uki, pe_digest, pe_prepare, pe_sign, pe_unsign, pe_verify, store_path, text, uki_build,
+    uki_diff, uki_inspect, words,
 };
 use crate::support::{Work, event_log};
 
@@ -84,6 +84,7 @@ const OPERATIONS: &[Doors] = &[
     Doors::of("boot.sign", Some(boot_sign), true),
     Doors::of("boot.verify", Some(boot_verify), true),
     Doors::of("boot.space", Some(boot_space), true),
+    Doors::of("store.path", Some(store_path), false),
     Doors::of("closure.verify", Some(closures::verify), false),
     Doors::of("closure.sign", Some(closures::sign), false),
     Doors::of("closure.manifest", Some(closures::manifest), false),
@@ -230,11 +231,8 @@ fn the_same_request_gives_the_same_bytes_through_each_door() {
             let printed: Value = serde_json::from_str(&printed).unwrap();
             assert_eq!(printed, answer, "{operation}");
         }
-        assert_same_tree(
-            &format!("{operation}: shorthand, builder"),
-            &output,
-            &by_builder,
-        );
+        let between = format!("{operation}: shorthand, builder");
+        assert_same_tree(&between, &output, &by_builder);
         remove_output(&nix);
     }
 }
@@ -327,6 +325,7 @@ fn the_same_question_gives_the_same_answer_through_each_door() {
         json!({ "operation": "closure.secrets", "paths": [work.path("keys")], "allow": ["/**/*.key"], "tpmBound": true }),
         json!({ "operation": "keys.inspect", "files": ["keys/db.auth", "keys/KEK.pem"] }),
         json!({ "operation": "pe.digest", "file": "uki.efi" }),
+        json!({ "operation": "store.path", "path": "/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-linux-6.12/bzImage" }),
         json!({ "operation": "measure.compare", "expected": "one.json", "actual": "other.json" }),
         json!({ "operation": "reference.check", "document": "reference.json", "values": "values-one.json" }),
         json!({ "operation": "reference.check", "document": "reference.json", "values": "values-other.json" }),

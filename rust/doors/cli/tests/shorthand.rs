@@ -153,6 +153,10 @@ pub fn pe_digest(request: &Value) -> Vec<String> {
     words(["pe", "digest", "--json", text(request, "file")])
 }
 
+pub fn store_path(request: &Value) -> Vec<String> {
+    words(["store", "path", "--json", text(request, "path")])
+}
+
 pub fn uki_inspect(request: &Value) -> Vec<String> {
     of_banks(["uki", "inspect"], request)
 }

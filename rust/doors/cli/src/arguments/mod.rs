@@ -13,6 +13,7 @@ mod measure;
 mod pe;
 mod policy;
 mod reference;
+mod store;
 mod text;
 mod uki;
 mod verify;
@@ -34,6 +35,7 @@ pub use measure::Measure;
 pub use pe::{Pe, Request};
 pub use policy::Policy;
 pub use reference::{Pcrlock, Reference};
+pub use store::Store;
 pub use uki::{Uki, UkiBuild};
 pub use verify::VerifyArguments;
 
@@ -89,6 +91,9 @@ pub enum Command {
     /// Secure Boot keys
     #[command(subcommand)]
     Keys(Keys),
+    /// Names in the Nix store
+    #[command(subcommand)]
+    Store(Store),
     /// Closures of store paths
     #[command(subcommand)]
     Closure(Closure),

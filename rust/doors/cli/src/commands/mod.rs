@@ -14,6 +14,7 @@ mod policy;
 mod print;
 mod reference;
 mod request;
+mod store;
 mod uki;
 mod verify;
 
@@ -64,6 +65,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Boot(words) => return boot::run(words, &context),
         Command::Bootspec(words) => return bootspec::run(words, &context),
         Command::Keys(keys) => return keys::run(keys, &context),
+        Command::Store(words) => store::run(words, &context)?,
         Command::Closure(words) => return closure::run(words, &context),
     }
     Ok(Verdict::Done)
@@ -75,7 +77,7 @@ fn now() -> Option<u64> {
     since.ok().map(|since| since.as_secs())
 }
 
-/// The builder door. Its answer is the derivation's output; what is printed is only the log.
+/// The builder door. What it makes are the derivation's outputs; what is printed is only the log.
 fn build() -> Result<(), Failure> {
     let progress: &dyn Progress = &console::NixPhases::new();
     let context = Context {
@@ -84,7 +86,8 @@ fn build() -> Result<(), Failure> {
         keys: KeyPolicy::TestKeysOnly,
         now: None,
     };
-    answer(&builder::request()?, &context).map(drop)
+    let asked = builder::asked()?;
+    asked.publish(&answer(&asked.request, &context)?)
 }
 
 /// What the list says of an operation.

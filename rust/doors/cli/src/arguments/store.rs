@@ -1,0 +1,15 @@
+//! The words of `touchstone store`.
+
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub enum Store {
+    /// Print the parts of a store path's name; nothing is read
+    Path {
+        /// /nix/store/<hash>-<name>, or a file below one
+        path: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
