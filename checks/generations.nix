@@ -1,6 +1,6 @@
 # The generations of the boot checks: two, the second with a specialisation, each with kernel, initrd, init and closure made by Nix.
 # (They are generations in all that concerns booting; a whole NixOS needs nixpkgs.) `artifacts` has their boot artifacts beside them,
-# `sealed` the second one and its specialisation as sealed generations. Nothing but builtins and the given paths:
+# `sealed` the second one and its specialisation as sealed generations, `evaluated` what all three will measure. Nothing but builtins and the given paths:
 #
 #   touchstone, probe   store paths or folders with bin/touchstone and bin/touchstone-probe, statically linked
 #   kernel              an x86-64 kernel image with an EFI stub
@@ -156,7 +156,7 @@ let
     withoutInitrdSecrets = true;
   });
 in
-{
+rec {
   inherit bootspecs described environment lib;
   artifacts = builtins.mapAttrs
     (name: bootspec: lib.mkBootArtifacts (described bootspec // { name = "${name}-boot-artifacts"; }))
@@ -165,6 +165,23 @@ in
     rescue = sealedOf bootspecs.generation2.specialisations.rescue { };
     generation2 = sealedOf bootspecs.generation2 { inherit rescue; };
   };
+  # What machines will measure of them, computed while Nix evaluates (docs/plugin.md), and through which door.
+  evaluated =
+    let
+      predict = folder: lib.values.predictPcrs {
+        loader = "${folder}/loader.efi";
+        entries = [{ name = "the UKI uki.efi"; uki = "${folder}/uki.efi"; }];
+        inherit (described { }) measure;
+      };
+    in
+    {
+      inherit (lib.values) door;
+      predicted = {
+        "1" = predict artifacts.generation1;
+        "2" = predict "${sealed.generation2}/touchstone";
+        "2-rescue" = predict "${sealed.rescue}/touchstone";
+      };
+    };
   # Generations whose stage 1 is systemd's, and verifies what follows.
   verified = import ./verified.nix ({ inherit described file lib linux manifestKey osRelease probe probed system; } // verified);
   # Generations of one machine; the second has a specialisation.

@@ -5,9 +5,12 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 mod bootable;
+mod evaluated;
+mod given;
 mod workshop;
 
 pub use self::bootable::{Bootable, Called, bootable};
+pub use self::evaluated::Evaluated;
 pub use self::workshop::Workshop;
 
 use crate::boot::Variables;
@@ -113,6 +116,14 @@ impl Generations {
             bootable(&self.host, &self.generation2, &generation)?,
             bootable(&self.host, &self.generation2, &rescue)?,
         ])
+    }
+
+    /// What the plugin predicts of them while Nix evaluates.
+    ///
+    /// # Errors
+    /// When the plugin is not built, or Nix refuses.
+    pub fn evaluated(&self, inputs: &Inputs) -> Result<Evaluated> {
+        self.workshop.evaluated(inputs)
     }
 
     /// The keys as the firmware is given them.

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::Value;
 use touchstone_harness::boot::{Boot, Machine, Variables};
 use touchstone_measure::eventlog::{self, LoggedEvent};
 use touchstone_measure::{Bank, Leaf, Prediction};
@@ -22,6 +24,8 @@ pub struct Comparison {
 struct Row {
     pcr: u32,
     predicted: String,
+    /// What the plugin predicted while Nix evaluated, where it was asked.
+    evaluated: Option<String>,
     measured: String,
     events: Vec<String>,
 }
@@ -62,6 +66,7 @@ impl Comparison {
         let row = |pcr: &u32| Row {
             pcr: *pcr,
             predicted: predicted(leaf, *pcr),
+            evaluated: None,
             measured: measured
                 .get(pcr)
                 .cloned()
@@ -81,6 +86,24 @@ impl Comparison {
         })
     }
 
+    /// Sets a prediction that was made while Nix evaluated beside the one in the file `path`, of which it must say the same throughout.
+    pub fn with_evaluated(mut self, path: &Path, evaluated: &Value) -> Result<Comparison> {
+        let file: Value = serde_json::from_slice(&fs::read(path)?)?;
+        if let Some(place) = difference(&file, evaluated) {
+            bail!(
+                "what was predicted while Nix evaluated is not what {} says: {place}",
+                path.display()
+            );
+        }
+        let prediction = Prediction::deserialize(evaluated)?;
+        let leaf = prediction.leaves.first();
+        let leaf = leaf.context("the evaluated prediction has no leaf")?;
+        for row in &mut self.rows {
+            row.evaluated = Some(predicted(leaf, row.pcr));
+        }
+        Ok(self)
+    }
+
     /// What was booted.
     pub fn name(&self) -> &str {
         &self.name
@@ -88,10 +111,13 @@ impl Comparison {
 
     /// How many registers differ.
     pub fn differences(&self) -> usize {
-        self.rows
-            .iter()
-            .filter(|row| row.predicted != row.measured)
-            .count()
+        self.rows.iter().filter(|row| !row.is_equal()).count()
+    }
+
+    /// How many registers were predicted while Nix evaluated.
+    pub fn evaluated(&self) -> usize {
+        let evaluated = |row: &&Row| row.evaluated.is_some();
+        self.rows.iter().filter(evaluated).count()
     }
 
     /// How many registers were compared.
@@ -103,12 +129,11 @@ impl Comparison {
     pub fn print(&self) {
         println!("\n{} (booted in {:.1} s)", self.name, self.seconds);
         for row in &self.rows {
-            let verdict = if row.predicted == row.measured {
-                "equal"
-            } else {
-                "DIFFERENT"
-            };
+            let verdict = if row.is_equal() { "equal" } else { "DIFFERENT" };
             println!("  PCR {:<2}  predicted {}", row.pcr, row.predicted);
+            if let Some(evaluated) = &row.evaluated {
+                println!("         evaluated {evaluated}");
+            }
             println!("          measured {}  {verdict}", row.measured);
             for event in &row.events {
                 println!("            {event}");
@@ -117,6 +142,33 @@ impl Comparison {
                 println!("            no event");
             }
         }
+    }
+}
+
+/// The first place at which two values differ, and what stands there.
+fn difference(file: &Value, evaluated: &Value) -> Option<String> {
+    let inner = |name: &str, file: Option<&Value>, evaluated: Option<&Value>| {
+        let null = Value::Null;
+        let found = difference(file.unwrap_or(&null), evaluated.unwrap_or(&null))?;
+        Some(format!("/{name}{found}"))
+    };
+    match (file, evaluated) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut names = a.keys().chain(b.keys());
+            names.find_map(|name| inner(name, a.get(name), b.get(name)))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            (0..a.len().max(b.len())).find_map(|at| inner(&at.to_string(), a.get(at), b.get(at)))
+        }
+        _ if file == evaluated => None,
+        _ => Some(format!(": {file} in the file, {evaluated} evaluated")),
+    }
+}
+
+impl Row {
+    fn is_equal(&self) -> bool {
+        let evaluated = self.evaluated.as_ref();
+        self.predicted == self.measured && evaluated.is_none_or(|value| *value == self.measured)
     }
 }
 
@@ -143,4 +195,25 @@ fn predicted(leaf: &Leaf, pcr: u32) -> String {
         .get(&pcr)
         .and_then(|banks| banks.get(&Bank::Sha256));
     value.map_or_else(|| "not predicted".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::difference;
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let (file, evaluated) = (
+            json!({ "a": [1, { "b": 2 }] }),
+            json!({ "a": [1, { "b": 3, "c": 4 }] }),
+        );
+        assert_eq!(difference(&file, &file), None);
+        assert_eq!(
+            difference(&file, &evaluated).unwrap(),
+            "/a/1/b: 2 in the file, 3 evaluated"
+        );
+        assert!(difference(&json!([1]), &json!([1, 2])).is_some());
+    }
 }

@@ -1,11 +1,12 @@
 //! `cargo xtask demo`: the main job. Real Nix builds the boot artifacts of two generations and a specialisation, of which one generation
-//! and the specialisation are sealed; each boots on real firmware under Secure Boot with a TPM; predicted and measured PCR values stand
-//! side by side.
+//! and the specialisation are sealed; each boots on real firmware under Secure Boot with a TPM; PCR values stand side by side as a build
+//! predicted them, as the plugin predicted them while Nix evaluated, and as they were measured.
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use touchstone_harness::boot::{Firmware, Machine};
+use touchstone_harness::generations::Evaluated;
 use touchstone_harness::progress::Stage;
 use touchstone_harness::{Flavour, Generations, Inputs};
 
@@ -29,8 +30,9 @@ pub fn run() -> Result<ExitCode> {
     comparisons.iter().for_each(Comparison::print);
     let compared: usize = comparisons.iter().map(Comparison::compared).sum();
     let differences: usize = comparisons.iter().map(Comparison::differences).sum();
+    let evaluated: usize = comparisons.iter().map(Comparison::evaluated).sum();
     println!(
-        "\nchecked: {} boots, {compared} PCR values predicted before the first boot, {} equal, {differences} different",
+        "\nchecked: {} boots, {compared} PCR values predicted before the first boot, {evaluated} of them also while Nix evaluated, {} equal, {differences} different",
         comparisons.len(),
         compared - differences
     );
@@ -46,6 +48,7 @@ pub fn boots(
 ) -> Result<Vec<Comparison>> {
     let root = inputs.trixie();
     let mut comparisons = Vec::new();
+    let evaluated = evaluated(inputs, generations)?;
     let [generation, rescue] = generations.sealed()?;
     for bootable in [generation, rescue, generations.generation1()?] {
         let name = bootable.name;
@@ -60,9 +63,26 @@ pub fn boots(
                 boot.report.generation
             );
         }
+        let known = evaluated.predicted.get(bootable.generation);
+        let known = known.with_context(|| format!("Nix evaluated no prediction of {name}"))?;
         let comparison = Comparison::of(name, &bootable.pcrs, &boot)?;
+        let comparison = comparison.with_evaluated(&bootable.pcrs, known)?;
         stage.done("reached its end");
         comparisons.push(comparison);
     }
     Ok(comparisons)
+}
+
+/// Predicts all of them while Nix evaluates, by the plugin.
+fn evaluated(inputs: &Inputs, generations: &Generations) -> Result<Evaluated> {
+    let stage = Stage::begin("Predicting the same while Nix evaluates, purely, by the plugin");
+    let evaluated = generations.evaluated(inputs)?;
+    if evaluated.door != "plugin" {
+        bail!(
+            "Nix has not loaded the plugin: values came from the {}",
+            evaluated.door
+        );
+    }
+    stage.done("predicted");
+    Ok(evaluated)
 }

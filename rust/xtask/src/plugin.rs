@@ -16,6 +16,9 @@ use crate::toolchain::{cargo, checkout, metadata, run as run_command};
 /// Folders and files of cargo's home that are shown inside: what it fetched, and where it says that things come from.
 const OF_CARGO: [&str; 4] = ["registry", "git", "config.toml", "config"];
 
+/// How it is compiled.
+const PROFILE: &str = "plugin";
+
 /// The feature of a plugin that fails when it is asked to.
 pub const FAULTS: &str = "touchstone-nix/faults";
 
@@ -96,7 +99,7 @@ impl PluginCargo {
     /// A subcommand of it that concerns the plugin alone.
     pub fn of_plugin(&self, subcommand: &str) -> Result<Command> {
         let mut command = self.command()?;
-        command.args([subcommand, "--quiet", "--locked", "--release"]);
+        command.args([subcommand, "--quiet", "--locked", "--profile", PROFILE]);
         command.args(PACKAGES);
         Ok(command)
     }
@@ -110,10 +113,7 @@ impl PluginCargo {
         output(command).context("building the plugin")?;
         let package = self.target.join(if faulty { "faulty" } else { "package" });
         for (built, place) in FILES {
-            put(
-                &self.target.join("release").join(built),
-                &package.join(place),
-            )?;
+            put(&self.target.join(PROFILE).join(built), &package.join(place))?;
         }
         Ok(package)
     }

@@ -6,19 +6,25 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::Flavour;
+use super::evaluated::{Evaluated, evaluate};
+use super::given::{Given, given};
 use crate::boot::Variables;
 use crate::inputs::Inputs;
 use crate::nix::{Nix, output};
-use crate::nix_inputs::{
-    KEYS_IN_SANDBOX, make_keys, make_manifest_key, package, show_keys, touchstone_package,
-};
+use crate::nix_inputs::{make_keys, make_manifest_key, show_keys};
+
+/// The store's folder.
+const STORE: &str = "store";
 
 /// A store, and the keys by which what it builds is signed.
 #[derive(Debug)]
 pub struct Workshop {
+    checkout: PathBuf,
+    folder: PathBuf,
     keys: PathBuf,
     nix: Nix,
     trusted: String,
+    given: Vec<(&'static str, Given)>,
     arguments: Vec<String>,
 }
 
@@ -39,17 +45,20 @@ impl Workshop {
             .context("the static binary is not built: run `cargo xtask setup`")?;
         let keys = folder.join("keys");
         make_keys(touchstone, &keys)?;
-        let nix = Nix::new(inputs, folder.join("store"))?
+        let nix = Nix::new(inputs, folder.join(STORE))?
             .show(checkout)
             .bind(folder)
             .show(package_folder(inputs)?);
         let trusted = make_manifest_key(&nix, &keys, "nix")?;
-        let arguments = arguments(inputs, checkout, folder, &keys, flavour)?;
+        let given = given(inputs, folder, &keys, flavour)?;
         Ok(Workshop {
-            keys,
+            checkout: checkout.to_owned(),
+            folder: folder.to_owned(),
             nix,
             trusted: trusted.trim().to_owned(),
-            arguments,
+            arguments: arguments(checkout, &keys, &given)?,
+            keys,
+            given,
         })
     }
 
@@ -79,6 +88,15 @@ impl Workshop {
         let wanted = attributes.iter().flat_map(|name| ["-A", name]);
         let given = self.arguments.iter().chain(more).map(String::as_str);
         self.nix.build(given.chain(wanted))
+    }
+
+    /// What the plugin predicts of the generations while Nix evaluates, once [`Workshop::build`] has built them.
+    ///
+    /// # Errors
+    /// When the plugin is not built, Nix refuses, or a derivation is another one than was built.
+    pub fn evaluated(&self, inputs: &Inputs) -> Result<Evaluated> {
+        let store = self.folder.join(STORE);
+        evaluate(inputs, &self.checkout, &self.folder, &store, &self.given)
     }
 
     /// Signs the closure of a path with the key that manifests are signed by.
@@ -122,51 +140,15 @@ impl Workshop {
 }
 
 /// The file of the generations, and its arguments.
-fn arguments(
-    inputs: &Inputs,
-    checkout: &Path,
-    folder: &Path,
-    keys: &Path,
-    flavour: &Flavour,
-) -> Result<Vec<String>> {
-    let probe = inputs.probe.as_ref();
-    let probe = probe.context("the static probe is not built: run `cargo xtask setup`")?;
-    let kernel = inputs.kernel.get("amd64").map(|kernel| &kernel.vmlinuz);
-    let stub = inputs.stub.get(flavour.suite);
-    let loader = inputs.boot.get(flavour.suite);
+fn arguments(checkout: &Path, keys: &Path, given: &[(&'static str, Given)]) -> Result<Vec<String>> {
     let file = checkout.join("checks/generations.nix");
     let mut arguments = vec![file.display().to_string()];
     arguments.extend(show_keys(keys));
-    for (name, value) in [
-        ("touchstone", touchstone_package(inputs, folder)?),
-        ("probe", package(folder, probe)?),
-        ("kernel", input(kernel)?),
-        ("stub", input(stub.and_then(|by_arch| by_arch.get("x64")))?),
-        (
-            "loader",
-            input(loader.and_then(|by_arch| by_arch.get("x64")))?,
-        ),
-        ("certificate", keys.join("db.pem")),
-    ] {
-        let value = value.display().to_string();
-        arguments.extend(["--arg".to_owned(), name.to_owned(), value]);
-    }
-    let variable = |name: &str| format!("{name} = {};", keys.join(format!("{name}.esl")).display());
-    let variables = ["PK", "KEK", "db"].map(variable).join(" ");
-    for (name, value) in [
-        ("key", format!("\"{KEYS_IN_SANDBOX}/db.key\"")),
-        ("manifestKey", format!("\"{KEYS_IN_SANDBOX}/nix.secret\"")),
-        ("secureBoot", format!("{{ {variables} }}")),
-        ("enforced", flavour.secure_boot.to_string()),
-    ] {
-        arguments.extend(["--arg".to_owned(), name.to_owned(), value]);
+    for (name, value) in given {
+        let value = value.expression(|path| Ok(path.display().to_string()))?;
+        arguments.extend(["--arg".to_owned(), (*name).to_owned(), value]);
     }
     Ok(arguments)
-}
-
-fn input(path: Option<&PathBuf>) -> Result<PathBuf> {
-    path.cloned()
-        .context("a package is missing among the inputs: run `cargo xtask setup`")
 }
 
 /// The folder under which every unpacked package lies.

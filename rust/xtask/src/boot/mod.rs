@@ -197,7 +197,7 @@ fn compare(
     let comparisons = demo::boots(inputs, generations, flavour.secure_boot)?;
     for comparison in &comparisons {
         let claim = format!(
-            "{} with systemd of {} {setting} measures what was predicted",
+            "{} with systemd of {} {setting} measures what was predicted, by a build and while Nix evaluated",
             comparison.name(),
             flavour.suite
         );
