@@ -1,5 +1,5 @@
 # The plugin: which file Nix is told of, and for which Nix it is compiled.
-{ lib, is, bareOf, configOf, evaluates, failing, pluginFor, ... }:
+{ lib, is, bareOf, configOf, evaluates, failing, pluginFor, crossPkgs, minimal, ... }:
 
 let
   inherit (lib) mkForce;
@@ -12,6 +12,9 @@ let
   # Nix of the same version, built otherwise.
   another = derivation { name = "nix-patched"; system = "x86_64-linux"; builder = "/not-a-real-builder"; } // { pname = "nix"; inherit (plain.nix.package) version; };
   warnings = config: lib.filter (lib.hasPrefix "boot.touchstone.plugin.") config.warnings;
+
+  # Packages with the flake's overlay.
+  overlaid = crossPkgs // { inherit (import ../../../nix-plugin/package.nix { pkgs = crossPkgs; }) touchstone-nix; };
 
   # The package as the flake has it, with the packages of the stand-in.
   real = { config, pkgs, ... }: {
@@ -38,4 +41,11 @@ in
   "the same build is not" = is [ ] (warnings loaded);
   "without a package, who has one is named" = is false (evaluates (bareOf plugin).nix.settings.plugin-files);
   "what a build of the system makes does not depend on it" = is plain.system.build.bootArtifacts.drvPath loaded.system.build.bootArtifacts.drvPath;
+}
+  // lib.optionalAttrs minimal {
+  "with the overlay, its package is taken, for the Nix of the configuration" = is [ "touchstone-nix" another.outPath ]
+    (
+      let inherit ((bareOf { imports = [ plugin ]; nix.package = another; _module.args.pkgs = mkForce overlaid; }).boot.touchstone.plugin) package;
+      in [ package.pname package.nix.outPath ]
+    );
 }

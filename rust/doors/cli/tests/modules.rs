@@ -23,7 +23,7 @@ const TOPICS: [(&str, usize); 11] = [
     ("generation", 15),
     ("interpreterless", 18),
     ("loader", 38),
-    ("nixPlugin", 13),
+    ("nixPlugin", 14),
     ("options", 20),
     ("sealed", 24),
     ("verify", 30),
