@@ -1,0 +1,4 @@
+with import ./prelude.nix;
+touchstone.bootspec (generation {
+  extensions."org.example".deep = [{ functor = { __functor = self: x: x; }; }];
+})

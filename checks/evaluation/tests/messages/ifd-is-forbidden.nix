@@ -1,0 +1,3 @@
+# arguments: --option allow-import-from-derivation false
+with import ./prelude.nix;
+touchstone.parse.pe { file = "${unbuilt { }}/stub.efi"; }

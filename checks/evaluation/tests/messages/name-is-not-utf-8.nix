@@ -1,0 +1,4 @@
+with import ./prelude.nix;
+touchstone.bootspec (generation {
+  extensions."org.example".${builtins.readFile ./latin1} = 1;
+})

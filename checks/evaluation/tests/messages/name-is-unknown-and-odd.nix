@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.parse.storePath { path = fake "a"; "a.\"b\" c\n" = 1; }

@@ -1,0 +1,5 @@
+with import ./prelude.nix;
+touchstone.predictPcrs {
+  uki = ./stub.efi;
+  measure.pcr = [ 4 ];
+}

@@ -1,0 +1,5 @@
+with import ./prelude.nix;
+touchstone.parse.storePath {
+  path = fake "a";
+  pth = throw "evaluated";
+}

@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.verify { file = ./stub.efi; certificates = [ null ]; }

@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.bootspec (generation { kernel = "${builtins.placeholder "out"}/bzImage"; })

@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.predictPcrs { uki = ./stub.efi; entries = [{ uki = ./stub.efi; }]; }

@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.run (builtins.readFile ./latin1.json)

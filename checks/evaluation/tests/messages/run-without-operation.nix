@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.run (builtins.toJSON { path = fake "a"; })

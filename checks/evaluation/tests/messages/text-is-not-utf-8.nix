@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.bootspec (generation { label = builtins.readFile ./latin1; })

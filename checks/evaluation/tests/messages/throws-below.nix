@@ -1,0 +1,6 @@
+with import ./prelude.nix;
+touchstone.bootspec (generation {
+  specialisations.rescue = generation {
+    kernelParams = [ "quiet" (throw "no console is configured") ];
+  };
+})

@@ -1,0 +1,4 @@
+with import ./prelude.nix;
+touchstone.bootspec (generation {
+  extensions.${throw "no name is configured"} = { };
+})

@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.parse.storePath { path = { __toString = self: 1; }; }
