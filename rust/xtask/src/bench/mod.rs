@@ -8,6 +8,7 @@ mod evaluation;
 mod files;
 mod install;
 mod measure;
+mod plugin;
 mod secrets;
 mod stage1;
 
@@ -76,6 +77,9 @@ pub struct Wish {
     /// Time stage 1's verification of a closure alone, cold and warm: as root, and in /var/tmp where no folder is named
     #[arg(long, conflicts_with = "installer")]
     stage1: bool,
+    /// Time calls of the plugin's functions alone, beside builtins.fromJSON
+    #[arg(long, conflicts_with_all = ["installer", "stage1"])]
+    plugin: bool,
     /// Time nixpkgs' systemd-boot-builder.py beside the installer: this file, its @placeholders@ not filled in
     #[arg(long, value_name = "PATH")]
     peer: Option<PathBuf>,
@@ -93,10 +97,14 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Result<()> {
     if wish.stage1 {
         return verdict(&stage1::run(inputs, folder, wish.rounds)?);
     }
+    if wish.plugin {
+        return verdict(&plugin::run(inputs, wish.rounds)?);
+    }
     let mut missed = install::run(inputs, folder, wish.rounds, wish.peer.as_deref())?;
     if !wish.installer {
         missed.extend(images(inputs, folder, wish.rounds)?);
         evaluation::run(inputs, &checkout()?, wish.rounds)?;
+        missed.extend(plugin::run(inputs, wish.rounds)?);
     }
     verdict(&missed)
 }
