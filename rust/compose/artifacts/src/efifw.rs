@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use touchstone_pe::uki::Firmware;
 
+use crate::request::{TextOr, text_or};
 use crate::source::{content, entries};
 use crate::{Error, Files};
 
 /// A firmware image and its ID.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum FirmwareImage {
     /// A folder that holds the image and nothing else, and whose name is the ID: what `ukify --efifw` takes.
@@ -27,6 +28,16 @@ pub struct NamedFirmware {
     pub id: String,
     /// The image.
     pub file: PathBuf,
+}
+
+impl<'de> Deserialize<'de> for FirmwareImage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expected = "the path of a folder or { \"id\": text, \"file\": path }";
+        Ok(match text_or(deserializer, expected)? {
+            TextOr::Text(folder) => Self::Folder(folder.into()),
+            TextOr::Object(named) => Self::Named(named),
+        })
+    }
 }
 
 const ROLE: &str = "firmware";

@@ -45,6 +45,7 @@ pub mod predict;
 pub mod progress;
 pub mod reference;
 pub mod refuted;
+mod request;
 pub mod seal;
 pub mod secrets;
 mod secure_boot;

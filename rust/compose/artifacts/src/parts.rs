@@ -17,7 +17,7 @@ use crate::{Error, Files, hwids};
 
 /// What a UKI is made of. Texts are strings or `{"file": path}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Parts {
     /// The systemd stub.
     pub stub: PathBuf,

@@ -7,16 +7,17 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use touchstone_pe::Image;
 use touchstone_pe::layout::Content;
 use zeroize::Zeroizing;
 
 use crate::input::Input;
+use crate::request::{TextOr, text_or};
 use crate::{Error, Files};
 
 /// A text, or the file that holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Text {
     /// The text itself.
@@ -31,6 +32,17 @@ pub enum Text {
 pub struct TextFile {
     /// Its path.
     pub file: PathBuf,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(
+            match text_or(deserializer, "a text or { \"file\": path }")? {
+                TextOr::Text(text) => Self::Inline(text),
+                TextOr::Object(file) => Self::File(file),
+            },
+        )
+    }
 }
 
 /// The largest text that is read from a file: 1 MiB.

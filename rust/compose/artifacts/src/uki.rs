@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use touchstone_measure::{MeasuredUki, UkiMeasurer};
 use touchstone_pe::SectionObserver;
 use touchstone_pe::layout::Written;
@@ -16,12 +16,13 @@ pub use crate::parts::{ExtraSection, Parts, ProfileTexts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::policy::{PcrSign, PcrSigner};
 use crate::predict::NoPrediction;
+use crate::request::Fields;
 use crate::sign::{By, Seal, SignedPe, append_signature};
 use crate::signing_key::SigningKey;
 use crate::{Context, Error, output};
 
 /// The request of `uki.assemble`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AssembleUki {
     /// The parts.
@@ -35,6 +36,20 @@ pub struct AssembleUki {
     pub measure: Option<AskPcr11>,
     /// Where the image is written.
     pub output: PathBuf,
+}
+
+impl<'de> Deserialize<'de> for AssembleUki {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::read(deserializer)?;
+        let output: Option<PathBuf> = fields.take("output")?;
+        Ok(Self {
+            sign: fields.take("sign")?,
+            pcr_sign: fields.take("pcrSign")?,
+            measure: fields.take("measure")?,
+            output: output.ok_or_else(|| serde::de::Error::missing_field("output"))?,
+            parts: fields.rest()?,
+        })
+    }
 }
 
 /// An image that was written.

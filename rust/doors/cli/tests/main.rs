@@ -49,3 +49,4 @@ mod tpm;
 mod ukify;
 mod values;
 mod verify;
+mod virtual_files;

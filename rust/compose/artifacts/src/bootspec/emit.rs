@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use touchstone_bootspec::{BesideV1, Document, Extensions, Generation, Specialisation, V2, emit};
 
+use crate::request::Fields;
 use crate::{Context, Error, output};
 
 /// A generation: the fields of `org.nixos.bootspec.v2` and what stands beside them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)] // as `V2` does, which is given every field that is none of these
 pub struct DescribedGeneration {
@@ -30,7 +31,7 @@ pub struct DescribedGeneration {
 }
 
 /// A specialisation: the fields of `org.nixos.bootspec.v2` and its extensions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)] // as `V2` does, which is given every field that is none of these
 pub struct DescribedSpecialisation {
@@ -76,7 +77,7 @@ impl DescribedGeneration {
 }
 
 /// The request of `bootspec.emit`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)] // as `V2` does, which is given every field that is none of these
 pub struct EmitBootspec {
@@ -85,6 +86,38 @@ pub struct EmitBootspec {
     pub generation: DescribedGeneration,
     /// Where the document is written as well.
     pub output: Option<PathBuf>,
+}
+
+impl<'de> Deserialize<'de> for DescribedGeneration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::read(deserializer)?;
+        Ok(Self {
+            specialisations: fields.take("specialisations")?,
+            extensions: fields.take("extensions")?,
+            v1: fields.take("v1")?,
+            core: fields.rest()?,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for DescribedSpecialisation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::read(deserializer)?;
+        Ok(Self {
+            extensions: fields.take("extensions")?,
+            core: fields.rest()?,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for EmitBootspec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::read(deserializer)?;
+        Ok(Self {
+            output: fields.take("output")?,
+            generation: fields.rest()?,
+        })
+    }
 }
 
 /// The answer of `bootspec.emit`.
