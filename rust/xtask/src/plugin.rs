@@ -16,6 +16,9 @@ use crate::toolchain::{cargo, checkout, metadata, run as run_command};
 /// Folders and files of cargo's home that are shown inside: what it fetched, and where it says that things come from.
 const OF_CARGO: [&str; 4] = ["registry", "git", "config.toml", "config"];
 
+/// What the root is of.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// How it is compiled.
 const PROFILE: &str = "plugin";
 
@@ -57,7 +60,7 @@ impl PluginCargo {
     /// Prepares it: what the workspace depends on is fetched here, since the root has no network.
     pub fn new(host: &PluginHost) -> Result<PluginCargo> {
         let mut fetch = cargo()?;
-        fetch.args(["fetch", "--quiet", "--locked"]);
+        fetch.args(["fetch", "--quiet", "--locked", "--target", TARGET]);
         run_command(fetch)?;
         let checkout = checkout()?;
         let mut rustc = Command::new("rustc");

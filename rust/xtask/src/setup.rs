@@ -67,6 +67,9 @@ pub fn run(wish: Wish) -> Result<Inputs> {
     // Others need not wait while cargo works.
     drop(cache);
     add_binaries(&mut inputs)?;
+    let stage = Stage::begin("Building a plugin that fails on demand");
+    inputs.faulty_plugin = Some(plugins(&inputs)?.build(true)?);
+    stage.done("ready");
     inputs.write(&linked::index()?)?;
     Ok(inputs)
 }
@@ -111,20 +114,16 @@ fn add_binaries(inputs: &mut Inputs) -> Result<()> {
     inputs.stage1 = Some(binaries.stage1);
     inputs.probe = Some(binaries.probe);
     inputs.faulty_token = Some(toolchain::faulty_token()?);
-    add_plugins(inputs)
-}
-
-fn add_plugins(inputs: &mut Inputs) -> Result<()> {
-    let Some(host) = &inputs.plugin_host else {
-        return Ok(());
-    };
-    let stage = Stage::begin("Building the plugin of Nix, and one that fails on demand");
-    let cargo = PluginCargo::new(host)?;
-    // Last the one that is shipped: it is what cargo's folder holds then.
-    inputs.faulty_plugin = Some(cargo.build(true)?);
-    inputs.plugin = Some(cargo.build(false)?);
+    let stage = Stage::begin("Building the plugin of Nix");
+    inputs.plugin = Some(plugins(inputs)?.build(false)?);
     stage.done("ready");
     Ok(())
+}
+
+/// Cargo where the plugin is built.
+fn plugins(inputs: &Inputs) -> Result<PluginCargo> {
+    let host = inputs.plugin_host.as_ref();
+    PluginCargo::new(host.context("no Nix that loads plugins is prepared")?)
 }
 
 /// Runs each program of a root once: a root whose programs do not start is found here, not in a test.
