@@ -19,7 +19,9 @@ mod glue {
     pub fn compile() {
         let nix = probe();
         let mut compiler = cxx_build::bridge("src/bridge.rs");
-        compiler.std("c++20").includes(&nix.include_paths);
+        compiler
+            .std(standard(&nix.version))
+            .includes(&nix.include_paths);
         // Nix' headers are not ours to mend.
         for warning in ["-Wno-unused-parameter", "-Wno-missing-field-initializers"] {
             compiler.flag_if_supported(warning);
@@ -33,6 +35,18 @@ mod glue {
         compiler.compile("touchstone-nix-glue");
         println!("cargo::rerun-if-changed=glue");
         println!("cargo::rustc-env=TOUCHSTONE_NIX_VERSION={}", nix.version);
+    }
+
+    /// The C++ that the headers of that version are written in.
+    fn standard(version: &str) -> &'static str {
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+        let (major, minor) = (numbers.next(), numbers.next());
+        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+        if (number(major), number(minor)) < (Some(2), Some(31)) {
+            "c++20"
+        } else {
+            "c++23"
+        }
     }
 
     /// Nix' libraries are there already when Nix loads a plugin: nothing is linked with them.

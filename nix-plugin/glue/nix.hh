@@ -50,7 +50,7 @@ auto outPathOf(State & state)
         return state.sOutPath;
 }
 
-// Where a path of a store lies that is not in its place (`--store /elsewhere`). Since 2.28 the evaluator's own file system knows.
+// Where a path of a store lies that is not in its place (`--store /elsewhere`). Since 2.27 the evaluator's own file system knows.
 template<class State>
 std::string realPath(State & state, const std::string & path, const nix::NixStringContext & context)
 {
