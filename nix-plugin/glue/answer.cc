@@ -5,35 +5,70 @@ using namespace nix;
 
 namespace touchstone {
 
-static void addContext(EvalState & state, Value & v, const NixStringContext & context)
+namespace {
+
+class Reader
 {
-    switch (v.type()) {
-    case nString:
-        mkString(state, v, v.string_view(), context);
-        break;
-    case nList:
-        for (auto item : items(v))
-            addContext(state, *item, context);
-        break;
-    case nAttrs:
-        for (auto & attribute : *v.attrs())
-            addContext(state, *attribute.value, context);
-        break;
-    default:
-        break;
+    EvalState & state;
+
+    // A string with the context of the request, which all others share.
+    Value contextual;
+
+public:
+    Reader(const Call & call)
+        : state(call.state)
+    {
+        mkString(state, contextual, "", call.context);
     }
+
+    void read(const Answer & answer, Value & v)
+    {
+        switch (answer.kind()) {
+        case Kind::Boolean:
+            return v.mkBool(answer.boolean());
+        case Kind::Integer:
+            return v.mkInt(answer.integer());
+        case Kind::Float:
+            return v.mkFloat(answer.number());
+        case Kind::Text:
+            return mkStringLike(state, v, view(answer.text()), contextual);
+        case Kind::List:
+            return list(answer, v);
+        case Kind::Set:
+            return set(answer, v);
+        default:
+            return v.mkNull();
+        }
+    }
+
+private:
+    static std::string_view view(rust::Str text)
+    {
+        return {text.data(), text.size()};
+    }
+
+    void list(const Answer & answer, Value & v)
+    {
+        auto list = state.buildList(answer.length());
+        for (size_t i = 0; i < answer.length(); i++)
+            read(answer.part(i), *(list[i] = state.allocValue()));
+        v.mkList(list);
+    }
+
+    void set(const Answer & answer, Value & v)
+    {
+        auto set = state.buildBindings(answer.length());
+        for (size_t i = 0; i < answer.length(); i++)
+            read(answer.part(i), set.alloc(view(answer.name(i))));
+        v.mkAttrs(set);
+    }
+};
+
 }
 
-void readAnswer(const Call & call, std::string_view json, Value & result)
+void readAnswer(const Call & call, const Answer & answer, Value & result)
 {
-    try {
-        parseJSON(call.state, json, result);
-    } catch (Error & e) {
-        // What JSON can say and Nix cannot: a NUL in a string, an integer of more than 63 bits.
-        call.refuse(std::string("the answer is no Nix value: ") + e.what());
-    }
-    if (!call.context.empty())
-        addContext(call.state, result, call.context);
+    Reader(call).read(answer, result);
 }
 
 }

@@ -16,7 +16,13 @@ void Call::said(std::string_view text, const NixStringContext & itsContext)
     context.insert(itsContext.begin(), itsContext.end());
     // A placeholder of an output that is not known yet begins with a slash, too.
     if (text.starts_with('/'))
-        paths[std::string(text)].insert(itsContext.begin(), itsContext.end());
+        paths[std::string(text)].context.insert(itsContext.begin(), itsContext.end());
+}
+
+void Call::copied(std::string_view text, const NixStringContext & itsContext, SourcePath path, StorePath copy)
+{
+    said(text, itsContext);
+    paths[std::string(text)].source.emplace(std::move(path), std::move(copy));
 }
 
 bool Call::kept(const std::function<void()> & work) const noexcept

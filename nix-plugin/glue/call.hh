@@ -7,11 +7,13 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace touchstone {
 
+struct Answer;
 struct Located;
 struct Request;
 
@@ -25,6 +27,9 @@ public:
 
     // A string of the request, whose context is now that of the answer, too.
     void said(std::string_view text, const nix::NixStringContext & context);
+
+    // A path of the request, copied to the store.
+    void copied(std::string_view text, const nix::NixStringContext & context, nix::SourcePath path, nix::StorePath copy);
 
     // Where the evaluator lets the file at this path of the request be read. What it throws is kept for `settle`.
     Located locate(rust::Slice<const uint8_t> path) const noexcept;
@@ -52,11 +57,21 @@ public:
 private:
     // Whether `work` was done: what it throws is kept.
     bool kept(const std::function<void()> & work) const noexcept;
-    std::string find(const std::string & path) const;
-    const nix::NixStringContext & contextOf(std::string_view path) const;
+    // What a string of the request that begins with a slash is.
+    struct Known
+    {
+        nix::NixStringContext context;
+        // The path that it is the copy of.
+        std::optional<std::pair<nix::SourcePath, nix::StorePath>> source;
+    };
 
-    // The strings of the request that may be a path, or the beginning of one, each with its own context.
-    std::map<std::string, nix::NixStringContext, std::less<>> paths;
+    const std::pair<const std::string, Known> * longest(std::string_view path) const;
+    std::string find(const std::string & path) const;
+    std::string follow(const std::string & path, const nix::NixStringContext & context) const;
+    std::string physical(const nix::SourcePath & path) const;
+
+    // Of all strings of the request.
+    std::map<std::string, Known, std::less<>> paths;
     mutable std::exception_ptr thrown;
 };
 
@@ -67,6 +82,6 @@ void register_builtins();
 void writeRequest(Call & call, Request & request, nix::Value & argument);
 
 // The answer as a value, each string of it with the call's context.
-void readAnswer(const Call & call, std::string_view json, nix::Value & result);
+void readAnswer(const Call & call, const Answer & answer, nix::Value & result);
 
 }

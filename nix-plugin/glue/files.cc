@@ -9,21 +9,24 @@ namespace touchstone {
 // How often a link may lead out of a store that lies elsewhere on the disk, and back into it.
 static constexpr int maxDetours = 32;
 
-static bool leadsTo(std::string_view begin, std::string_view path)
+// The rest of the path below `begin`, if it is that or lies in it.
+static std::optional<std::string_view> below(std::string_view begin, std::string_view path)
 {
     while (begin.ends_with('/'))
         begin.remove_suffix(1);
-    return path.starts_with(begin) && (path.size() == begin.size() || path[begin.size()] == '/');
+    if (!path.starts_with(begin) || (path.size() > begin.size() && path[begin.size()] != '/'))
+        return std::nullopt;
+    return path.substr(begin.size());
 }
 
-// Of the longest string of the request that names the path or a folder that it lies in; of none, the context of all.
-const NixStringContext & Call::contextOf(std::string_view path) const
+// The longest string of the request that names the path or a folder that it lies in.
+const std::pair<const std::string, Call::Known> * Call::longest(std::string_view path) const
 {
-    const std::pair<const std::string, NixStringContext> * longest = nullptr;
+    const std::pair<const std::string, Known> * longest = nullptr;
     for (auto & known : paths)
-        if (leadsTo(known.first, path) && (!longest || known.first.size() > longest->first.size()))
+        if (below(known.first, path) && (!longest || known.first.size() > longest->first.size()))
             longest = &known;
-    return longest ? longest->second : context;
+    return longest;
 }
 
 std::string Call::find(const std::string & path) const
@@ -32,21 +35,35 @@ std::string Call::find(const std::string & path) const
         state
             .error<EvalError>("'%1%' is no absolute path: write a path (./file) or a string that begins with '/'", path)
             .debugThrow();
-    auto & itsContext = contextOf(path);
+    auto known = longest(path);
+    // Without a place in the store (`--readonly`), what would have been copied is read.
+    if (known && known->second.source && !state.store->isValidPath(known->second.source->second)) {
+        auto & source = known->second.source->first;
+        return physical((source / CanonPath(*below(known->first, path))).resolveSymlinks());
+    }
+    // What no string names has the context of all.
+    auto & itsContext = known ? known->second.context : context;
     auto rewrites = state.realiseContext(itsContext);
-    auto place = rewriteStrings(path, rewrites);
+    return follow(rewriteStrings(path, rewrites), itsContext);
+}
+
+std::string Call::follow(const std::string & path, const NixStringContext & itsContext) const
+{
+    auto place = path;
     for (int detours = 0; detours < maxDetours; detours++) {
-        // A store of its own (`--store /elsewhere`) lies elsewhere on the disk than its paths say.
-        auto real = realPath(state, place, itsContext);
-        auto resolved = state.rootPath(CanonPath(real)).resolveSymlinks();
+        auto resolved = state.rootPath(CanonPath(realPath(state, place, itsContext))).resolveSymlinks();
         place = resolved.path.abs();
-        if (realPath(state, place, itsContext) != place)
-            continue;
-        if (auto physical = resolved.getPhysicalPath())
-            return physical->string();
-        throw Error("the file '%1%' lies on no disk of this machine", path);
+        if (realPath(state, place, itsContext) == place)
+            return physical(resolved);
     }
     throw Error("too many symbolic links on the way to '%1%'", path);
+}
+
+std::string Call::physical(const SourcePath & path) const
+{
+    if (auto place = path.getPhysicalPath())
+        return place->string();
+    throw Error("the file '%1%' lies on no disk of this machine", path);
 }
 
 Located Call::locate(rust::Slice<const uint8_t> path) const noexcept

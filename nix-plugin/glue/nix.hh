@@ -3,14 +3,12 @@
 
 #if __has_include(<nix/expr/eval.hh>)
 #  include <nix/expr/eval.hh>
-#  include <nix/expr/json-to-value.hh>
 #  include <nix/expr/primops.hh>
 #  include <nix/store/store-api.hh>
 #  include <nix/util/signals.hh>
 #  include <nix/util/util.hh>
 #else
 #  include <eval.hh>
-#  include <json-to-value.hh>
 #  include <primops.hh>
 #  include <signals.hh>
 #  include <store-api.hh>
@@ -38,6 +36,17 @@ void mkString(State & state, Value & v, std::string_view text, const Context &..
         v.mkString(text, context..., state.mem);
     else
         v.mkString(text, context...);
+}
+
+// Makes a string with the context of another one, the very same (of a memory that it shares since 2.33).
+template<class State, class Value>
+void mkStringLike(State & state, Value & v, std::string_view text, const Value & other)
+{
+    mkString(state, v, text);
+    if constexpr (requires { v.mkStringNoCopy(v.string_data(), other.context()); })
+        v.mkStringNoCopy(v.string_data(), other.context());
+    else
+        v.mkString(v.c_str(), other.context());
 }
 
 // The name `outPath` (beside other names since 2.32).

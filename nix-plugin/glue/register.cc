@@ -33,7 +33,7 @@ static void callFunction(const Function & function, Call & call, Value & argumen
     writeRequest(call, *request, argument);
     auto outcome = perform_request(*request, call);
     finish(call, outcome);
-    readAnswer(call, std::string_view(outcome.text.data(), outcome.text.size()), result);
+    readAnswer(call, *outcome.answer, result);
 }
 
 // The request and the answer are JSON texts: what `touchstone run` reads and prints.

@@ -130,14 +130,21 @@ private:
     void path(Value & v, PosIdx pos)
     {
         NixStringContext context;
-        std::string copied;
+        auto source = v.path();
+        auto copy = copied(context, source, pos);
+        auto text = state.store->printStorePath(copy);
+        request.text(bytes(text));
+        call.copied(text, context, std::move(source), std::move(copy));
+    }
+
+    StorePath copied(NixStringContext & context, const SourcePath & source, PosIdx pos)
+    {
         try {
-            copied = state.store->printStorePath(state.copyPathToStore(context, v.path()));
+            return state.copyPathToStore(context, source);
         } catch (Error & e) {
             trace(e, pos);
             throw;
         }
-        text(copied, context);
     }
 
     // As toJSON sees it: what has a `__toString` or an `outPath` is that.

@@ -2,6 +2,7 @@
 
 use touchstone_operations::operations;
 
+use crate::answer::Answer;
 use crate::files::EvaluatorFiles;
 use crate::functions::{self, Function};
 use crate::perform::{self, Ended};
@@ -13,7 +14,7 @@ pub use ffi::Call;
 mod ffi {
     /// How a request ended.
     enum Ending {
-        /// `text` is the answer.
+        /// `answer` is the answer, or `text` where that was asked for.
         Answered,
         /// `text` says why not.
         Refused,
@@ -24,7 +25,19 @@ mod ffi {
     /// What became of a request.
     struct Outcome {
         ending: Ending,
+        answer: Box<Answer>,
         text: String,
+    }
+
+    /// What a part of an answer is.
+    enum Kind {
+        Null,
+        Boolean,
+        Integer,
+        Float,
+        Text,
+        List,
+        Set,
     }
 
     /// Where a file lies.
@@ -38,6 +51,7 @@ mod ffi {
     extern "Rust" {
         type Request;
         type Function;
+        type Answer;
 
         fn version() -> &'static str;
         fn nix_version() -> &'static str;
@@ -61,6 +75,16 @@ mod ffi {
         fn text(self: &mut Request, value: &[u8]) -> Result<()>;
         fn refuse(self: &Request, kind: &str) -> Result<()>;
         fn place(self: &Request) -> String;
+
+        fn kind(self: &Answer) -> Kind;
+        fn boolean(self: &Answer) -> bool;
+        fn integer(self: &Answer) -> i64;
+        #[cxx_name = "number"]
+        fn float(self: &Answer) -> f64;
+        fn text(self: &Answer) -> &str;
+        fn length(self: &Answer) -> usize;
+        fn part(self: &Answer, index: usize) -> &Answer;
+        fn name(self: &Answer, index: usize) -> &str;
 
         fn perform_request(request: &Request, call: &Call) -> Outcome;
         fn perform_text(text: &[u8], call: &Call) -> Outcome;
@@ -141,13 +165,32 @@ fn operations_by_effect(effect: &str) -> Vec<String> {
     those.map(|operation| operation.name.to_owned()).collect()
 }
 
+impl Answer {
+    fn kind(&self) -> ffi::Kind {
+        match self {
+            Self::Null => ffi::Kind::Null,
+            Self::Boolean(_) => ffi::Kind::Boolean,
+            Self::Integer(_) => ffi::Kind::Integer,
+            Self::Float(_) => ffi::Kind::Float,
+            Self::Text(_) => ffi::Kind::Text,
+            Self::List(_) => ffi::Kind::List,
+            Self::Set(_) => ffi::Kind::Set,
+        }
+    }
+}
+
 fn outcome(ended: Ended) -> ffi::Outcome {
-    let (ending, text) = match ended {
-        Ended::Answered(text) => (ffi::Ending::Answered, text),
-        Ended::Refused(text) => (ffi::Ending::Refused, text),
-        Ended::Panicked(text) => (ffi::Ending::Panicked, text),
+    let (ending, answer, text) = match ended {
+        Ended::Answered(answer) => (ffi::Ending::Answered, answer, String::new()),
+        Ended::Printed(text) => (ffi::Ending::Answered, Answer::Null, text),
+        Ended::Refused(text) => (ffi::Ending::Refused, Answer::Null, text),
+        Ended::Panicked(text) => (ffi::Ending::Panicked, Answer::Null, text),
     };
-    ffi::Outcome { ending, text }
+    ffi::Outcome {
+        ending,
+        answer: Box::new(answer),
+        text,
+    }
 }
 
 /// What the front object calls, once: `builtins.touchstone` is there for every evaluation that begins later. True if it is.

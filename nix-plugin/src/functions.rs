@@ -9,13 +9,14 @@ use crate::documentation;
 use crate::shape::Shape;
 
 /// The names of the functions, each with its operation.
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 8] = [
     ("bootspec", "bootspec.emit"),
     ("predictPcrs", "measure.predict"),
     ("verify", "pe.verify"),
     ("parse.bootspec", "bootspec.show"),
     ("parse.pe", "uki.inspect"),
     ("parse.eventLog", "eventlog.show"),
+    ("parse.storePath", "store.path"),
     ("parse.pcrPolicy", "policy.show"),
 ];
 

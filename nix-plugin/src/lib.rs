@@ -4,6 +4,7 @@
 //! The Rust half writes the request, performs it and knows which functions there are. It never sees a Nix value, so that the garbage
 //! collector need not know of it.
 
+pub mod answer;
 #[cfg(all(feature = "nix", not(test)))]
 mod bridge;
 pub mod documentation;

@@ -8,15 +8,18 @@ use std::sync::Once;
 use serde_json::Value;
 use touchstone_artifacts::signing_key::KeyPolicy;
 use touchstone_artifacts::{Context, Files, progress::Silent};
-use touchstone_operations::{Effect, Failure, answer, dispatch, operations, parse, to_bytes};
+use touchstone_operations::{Effect, Failure, dispatch, operations, parse, to_bytes};
 
+use crate::answer::Answer;
 use crate::request::OUTPUT;
 
 /// How a request ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Ended {
     /// With this answer.
-    Answered(String),
+    Answered(Answer),
+    /// With this answer, as text.
+    Printed(String),
     /// Refused, and why.
     Refused(String),
     /// With a mistake of Touchstone's.
@@ -25,10 +28,15 @@ pub enum Ended {
 
 /// Performs a request that the walk has written.
 pub fn perform(request: &[u8], files: &dyn Files) -> Ended {
-    caught(|| ended(answer(request, &context(files))))
+    caught(
+        || match parse(request).and_then(|request| dispatch(request, &context(files))) {
+            Ok(answer) => Answer::of(answer).map_or_else(Ended::Refused, Ended::Answered),
+            Err(failure) => Ended::Refused(failure.to_string()),
+        },
+    )
 }
 
-/// Performs a request that somebody has written as text, if it computes a value.
+/// Performs a request that somebody has written as text, if it computes a value; the answer is text, too.
 pub fn perform_text(text: &[u8], files: &dyn Files) -> Ended {
     caught(|| {
         let request = match parse(text) {
@@ -38,7 +46,7 @@ pub fn perform_text(text: &[u8], files: &dyn Files) -> Ended {
         match admit(&request) {
             // What has been looked at is what is performed.
             Ok(()) => {
-                ended(dispatch(request, &context(files)).and_then(|answer| to_bytes(&answer)))
+                printed(dispatch(request, &context(files)).and_then(|answer| to_bytes(&answer)))
             }
             Err(refusal) => Ended::Refused(refusal),
         }
@@ -47,23 +55,20 @@ pub fn perform_text(text: &[u8], files: &dyn Files) -> Ended {
 
 /// Refuses what does more than to compute a value; what is malformed is left to the operation.
 fn admit(request: &Value) -> Result<(), String> {
-    if request
-        .get("output")
-        .is_some_and(|output| !output.is_null())
-    {
-        return Err(OUTPUT.to_owned());
-    }
     let name = request.get("operation").and_then(Value::as_str);
     let known = operations();
     let asked = known.iter().find(|known| Some(known.name) == name);
     match asked.map(|asked| (asked.name, asked.effect)) {
-        None | Some((_, Effect::Value)) => Ok(()),
         Some((name, Effect::Files)) => Err(format!(
             "the operation `{name}` makes files, which no evaluation does: use the library's function for it, whose derivation makes them"
         )),
         Some((name, Effect::World)) => Err(format!(
             "the operation `{name}` does more than to compute a value, which no evaluation does: use `touchstone run`"
         )),
+        None | Some((_, Effect::Value)) => match request.get("output") {
+            None | Some(Value::Null) => Ok(()),
+            Some(_) => Err(OUTPUT.to_owned()),
+        },
     }
 }
 
@@ -76,9 +81,9 @@ fn context(files: &dyn Files) -> Context<'_> {
     }
 }
 
-fn ended(answer: Result<Vec<u8>, Failure>) -> Ended {
+fn printed(answer: Result<Vec<u8>, Failure>) -> Ended {
     match answer.map(String::from_utf8) {
-        Ok(Ok(text)) => Ended::Answered(text),
+        Ok(Ok(text)) => Ended::Printed(text),
         Ok(Err(error)) => Ended::Panicked(format!("the answer is not UTF-8: {error}")),
         Err(failure) => Ended::Refused(failure.to_string()),
     }
@@ -141,7 +146,7 @@ mod tests {
     fn text_that_asks_for_more_than_a_value_is_refused() {
         let refused = refusal(r#"{"operation":"pe.verify","file":"x","output":"y"}"#);
         assert_eq!(refused, OUTPUT);
-        let refused = refusal(r#"{"operation":"uki.assemble"}"#);
+        let refused = refusal(r#"{"operation":"uki.assemble","output":"y"}"#);
         assert!(
             refused.starts_with("the operation `uki.assemble` makes files, "),
             "{refused}"

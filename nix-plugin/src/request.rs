@@ -80,7 +80,8 @@ impl Request {
         match shape.unknown(name) {
             None => Ok(()),
             Some(known) => Err(self.refused(&format!(
-                "has no attribute `{name}`; there are {}",
+                "has no attribute `{}`; there are {}",
+                shown(name),
                 known.join(", ")
             ))),
         }
@@ -302,7 +303,7 @@ fn shortened(place: String) -> String {
 }
 
 /// An attribute's name as Nix writes it in a path.
-fn shown(name: &str) -> String {
+pub fn shown(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\'');
     if !name.is_empty() && name.chars().all(plain) {
         name.to_owned()
