@@ -44,6 +44,8 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         stage1: None,
         probe: None,
         faulty_token: None,
+        library: None,
+        faulty_library: None,
         plugin_host: None,
         plugin: None,
         faulty_plugin: None,

@@ -60,6 +60,12 @@ pub struct Inputs {
     /// The PKCS#11 module that stands for a faulty token, once it is built.
     #[serde(default)]
     pub faulty_token: Option<PathBuf>,
+    /// The folder with `libtouchstone.so` and `libtouchstone.a`, once they are built.
+    #[serde(default)]
+    pub library: Option<PathBuf>,
+    /// The shared library with requests that make it panic, once it is built.
+    #[serde(default)]
+    pub faulty_library: Option<PathBuf>,
     /// The Nix that loads plugins, once it is built.
     #[serde(default)]
     pub plugin_host: Option<PluginHost>,

@@ -114,6 +114,9 @@ fn add_binaries(inputs: &mut Inputs) -> Result<()> {
     inputs.stage1 = Some(binaries.stage1);
     inputs.probe = Some(binaries.probe);
     inputs.faulty_token = Some(toolchain::faulty_token()?);
+    let library = toolchain::library()?;
+    inputs.library = Some(library.folder);
+    inputs.faulty_library = Some(library.faulty);
     let stage = Stage::begin("Building the plugin of Nix");
     inputs.plugin = Some(plugins(inputs)?.build(false)?);
     stage.done("ready");

@@ -111,6 +111,31 @@ pub fn faulty_token() -> Result<PathBuf> {
     Ok(folder.join("debug/libtouchstone_faulty_token.so"))
 }
 
+/// What C links with.
+pub struct Library {
+    /// The folder of `libtouchstone.so` and `libtouchstone.a`.
+    pub folder: PathBuf,
+    /// The shared library that panics when it is asked to.
+    pub faulty: PathBuf,
+}
+
+/// Builds what C links with, without optimising, since the checks ask what it does and not how fast.
+pub fn library() -> Result<Library> {
+    let mut command = cargo()?;
+    command.args(["build", "--quiet", "--locked"]);
+    command.args(["--package", "touchstone-capi"]);
+    command.args(["--package", "touchstone-faulty-library"]);
+    let stage = Stage::begin("Building libtouchstone");
+    output(command)?;
+    stage.done("ready");
+    let folder = metadata()?.target_directory.into_std_path_buf();
+    let folder = folder.join("debug");
+    Ok(Library {
+        faulty: folder.join("libtouchstone_faulty_library.so"),
+        folder,
+    })
+}
+
 fn add_static_target() -> Result<()> {
     let mut rustc = Command::new("rustc");
     rustc

@@ -12,6 +12,7 @@ use crate::answer;
 use crate::border::{self, Fault};
 use crate::misuse::Misuse;
 use crate::options::{self, TouchstoneOptions};
+use crate::perform;
 
 /// The version of this interface: what touchstone_run() is told that its caller was compiled for.
 ///
@@ -85,7 +86,7 @@ pub unsafe extern "C" fn touchstone_run(
         let options = unsafe { options::read(options) }?;
         // SAFETY: readable, by the caller's word.
         let request = unsafe { bytes(request, request_len) }?;
-        Ok(border::perform(request, &options)?)
+        Ok(perform::perform(request, &options)?)
     });
     // SAFETY: not NULL, aligned, and the caller's for the length of the call.
     unsafe { answer.write(answer::given(text)) };

@@ -5,11 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use touchstone_artifacts::{Context, HostFiles};
 use touchstone_operations::Failure;
 
+use crate::TouchstoneStatus;
 use crate::misuse::Misuse;
-use crate::{TouchstoneOptions, TouchstoneStatus};
 
 /// Why a call has no answer.
 #[derive(Debug)]
@@ -32,19 +31,6 @@ impl From<Failure> for Fault {
     fn from(failure: Failure) -> Fault {
         Fault::Refused(failure)
     }
-}
-
-/// Performs a request as the options allow.
-pub(crate) fn perform(request: &[u8], options: &TouchstoneOptions) -> Result<Vec<u8>, Failure> {
-    let context = Context {
-        progress: options,
-        keys: options.keys(),
-        now: options.time(),
-        files: &HostFiles,
-    };
-    #[cfg(feature = "faults")]
-    crate::faults::strike(request);
-    touchstone_operations::answer(request, &context)
 }
 
 /// Runs a call, which may panic; what it gives is what the caller is given.

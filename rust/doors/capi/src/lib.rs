@@ -9,10 +9,9 @@
 mod abi;
 mod answer;
 mod border;
-#[cfg(feature = "faults")]
-mod faults;
 mod misuse;
 mod options;
+mod perform;
 mod progress;
 
 pub use abi::*;
