@@ -5,7 +5,9 @@ mod installed;
 mod pure;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use touchstone_harness::Nix;
@@ -41,9 +43,14 @@ impl Door {
         real.seeing(nix.unwrap())
     }
 
+    /// A program of it, bounded.
+    fn command(self, real: &RealNix, program: &str) -> Command {
+        bounded(&self.nix(real).command(program).unwrap())
+    }
+
     /// Evaluates an attribute of the expressions.
     fn evaluate(self, real: &RealNix, attribute: &str, options: &[&str]) -> anyhow::Result<Value> {
-        let mut command = self.nix(real).command("nix-instantiate")?;
+        let mut command = self.command(real, "nix-instantiate");
         // What is built, or derived from a derivation's path, needs that derivation written.
         let how = ["--eval", "--read-write-mode", "--strict", "--json"];
         command.args(how).args(["-A", attribute]);
@@ -64,6 +71,18 @@ impl Door {
             Err(error) => format!("{error:#}"),
         }
     }
+}
+
+/// The same command, with 4 GiB of memory and two minutes: what runs away fails a test, and not the machine.
+fn bounded(command: &Command) -> Command {
+    let mut bounded = Command::new("prlimit");
+    bounded.args(["--as=4294967296", "timeout", "--signal=KILL", "120"]);
+    bounded.arg(command.get_program()).args(command.get_args());
+    let set = |(name, value): (&OsStr, Option<&OsStr>)| {
+        value.map(|value| (name.to_owned(), value.to_owned()))
+    };
+    bounded.env_clear().envs(command.get_envs().filter_map(set));
+    bounded
 }
 
 fn arguments(real: &RealNix) -> Vec<String> {
@@ -199,7 +218,7 @@ fn a_plugin_of_another_release_is_warned_of_and_left_alone() {
 
     let ask = |door: Door| {
         let touchstone = real.work.path("touchstone");
-        let mut command = door.nix(&real).command("nix-instantiate").unwrap();
+        let mut command = door.command(&real, "nix-instantiate");
         let how = ["--eval", "--read-write-mode", "--strict", "--json"];
         command.args(how).arg("--expr");
         command.arg(format!(

@@ -39,7 +39,7 @@ fn the_plugin_as_it_is_installed_is_loaded_by_its_file_and_by_its_folder() {
     let nix = Nix::plugin_host_without_plugin(&flake.work.inputs, flake.work.path("store"));
     let nix = nix.unwrap().bind(flake.work.folder());
     let version = |named: &Path| {
-        let mut command = nix.command("nix").unwrap();
+        let mut command = super::bounded(&nix.command("nix").unwrap());
         command.env("NIX_CONFIG", format!("plugin-files = {}", named.display()));
         command.args(["eval", "--raw", "--expr", "builtins.touchstone.version"]);
         output(command).unwrap()

@@ -39,7 +39,7 @@ fn the_check_of_the_flake_is_built_in_pure_evaluation_with_the_plugin_and_says_w
     let built = DOORS.map(|door| {
         let nix = door.nix(&real);
         let flake = format!("path:{}", folder.display());
-        let mut command = nix.command("nix").unwrap();
+        let mut command = door.command(&real, "nix");
         command.args([
             "flake",
             "check",
@@ -55,7 +55,7 @@ fn the_check_of_the_flake_is_built_in_pure_evaluation_with_the_plugin_and_says_w
         assert_eq!(alone, door == Door::Builder, "{said}");
 
         let attribute = format!("{flake}#checks.x86_64-linux.evaluation");
-        let mut command = nix.command("nix").unwrap();
+        let mut command = door.command(&real, "nix");
         command.args(["build", "--offline", "--no-write-lock-file", "--no-link"]);
         command.args(["--print-out-paths", &attribute]);
         let path = touchstone_harness::nix::output(command).unwrap();
