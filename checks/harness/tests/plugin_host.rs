@@ -1,4 +1,5 @@
 //! The Nix that loads plugins: it is Debian's version, loads the plugin that is shipped, and the faulty one is another.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use touchstone_harness::nix::output;
 use touchstone_harness::{Nix, inputs};
