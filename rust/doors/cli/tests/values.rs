@@ -73,10 +73,10 @@ impl Door {
     }
 }
 
-/// The same command, with 4 GiB of memory and two minutes: what runs away fails a test, and not the machine.
+/// The same command, with 4 GiB of memory and five minutes: what runs away fails a test, and not the machine.
 fn bounded(command: &Command) -> Command {
     let mut bounded = Command::new("prlimit");
-    bounded.args(["--as=4294967296", "timeout", "--signal=KILL", "120"]);
+    bounded.args(["--as=4294967296", "timeout", "--signal=KILL", "300"]);
     bounded.arg(command.get_program()).args(command.get_args());
     let set = |(name, value): (&OsStr, Option<&OsStr>)| {
         value.map(|value| (name.to_owned(), value.to_owned()))
