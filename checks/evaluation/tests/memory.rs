@@ -67,6 +67,29 @@ fn a_request_over_the_limit_is_refused_before_it_is_copied() {
     }
 }
 
+/// A context of 1000 store paths on an answer of 10 000 strings: all strings share it.
+#[test]
+fn strings_of_an_answer_share_their_context() {
+    let desk = Desk::new();
+    let peak = |label: &str| {
+        let expression = format!(
+            r#"
+            with import ./prelude.nix;
+            let
+              one = n: builtins.appendContext "" {{ "/nix/store/${{toString (10000000000 + n)}}000000000000000000000-a".path = true; }};
+              context = builtins.concatStringsSep "" (builtins.genList one 1000);
+            in builtins.length (strings (touchstone.bootspec (generation {{
+              label = "a label${{{label}}}";
+              kernelParams = builtins.genList (n: "parameter-${{toString n}}") 5000;
+            }})))"#
+        );
+        desk.peak_of(&expression, Some(0))
+    };
+    let (without, with) = (peak(r#""""#), peak("context"));
+    println!("{without} bytes without, {with} with the context");
+    assert!(with < without + 32 * MIB, "{without} {with}");
+}
+
 impl Desk {
     /// The peak of memory of an evaluation that calls so often, with a heap that is collected often.
     fn peak(&self, call: &str, calls: usize) -> u64 {

@@ -150,19 +150,22 @@ fn through_a_daemon_files_are_read_and_built_as_well() {
     assert_eq!(said.output.trim(), r#"["a label","a label"]"#, "{said:?}");
 }
 
-/// Without leave to write, nothing is copied to the store: sources have their paths, and can be read all the same.
+/// Without leave to write, nothing is copied to the store: sources are read where they lie.
 #[test]
-fn a_read_only_evaluation_answers_what_needs_no_file() {
+fn a_read_only_evaluation_reads_sources_where_they_lie() {
     let desk = Desk::new();
     desk.write("boot.json", bootspec(""));
     desk.write(
         "expression.nix",
-        "(builtins.touchstone.parse.storePath { path = ./boot.json; }).name",
+        r#"[
+          (builtins.touchstone.parse.storePath { path = ./boot.json; }).name
+          (builtins.touchstone.parse.bootspec { file = ./boot.json; }).generation.label
+        ]"#,
     );
     let mut command = desk.command("nix-instantiate");
     command.args(["--eval", "--strict", "--json", "--readonly-mode"]);
     command.arg(desk.path("expression.nix"));
-    assert_eq!(desk.run(command).value(), json!("boot.json"));
+    assert_eq!(desk.run(command).value(), json!(["boot.json", "a label"]));
 }
 
 impl Desk {
