@@ -131,8 +131,23 @@ let
       time = "2026-01-31T12:00:00Z";
     };
   };
+  # Answers as outputs.
+  answers = {
+    "bootspec.emit" = lib.answers.bootspec generation;
+    "uki.inspect" = lib.answers.parse.pe { file = uki; };
+    "store.path" = lib.answers.parse.storePath { path = "${stub}"; };
+  };
+  # The same derivation with another attribute `answer`, and with a request that has an output.
+  answered = answer: output: derivation {
+    inherit (answers."store.path") name system builder args;
+    inherit answer;
+    __structuredAttrs = true;
+    request = answers."store.path".request // output;
+  };
 in
 {
+  inherit answers;
+
   inherit derivations lib;
   inherit (generations) artifacts;
   requests = builtins.mapAttrs (_: derivation: derivation.request) derivations;
@@ -215,6 +230,9 @@ in
 
   # What must not build.
   refused = {
+    answerOfNoOutput = answered { "$output" = "doc"; } { };
+    answerAsPath = answered "/build/answer" { };
+    answerInTheOutput = answered { "$output" = "out"; } { output = { "$output" = "out"; }; };
     realKey = lib.signPe {
       file = stub;
       sign = { key = inputs.realKey; certificate = file "real.pem" inputs.realCertificate; };

@@ -9,6 +9,7 @@
 
 mod artifacts;
 mod bootspec;
+mod builder_answer;
 mod checks;
 mod closure_import;
 mod closure_verify;
