@@ -1,6 +1,7 @@
 //! The same request gives the same bytes through each door: a request file, the shorthand command, the Nix builder.
 
 mod closures;
+mod every;
 mod refusals;
 
 use std::io::Write;
