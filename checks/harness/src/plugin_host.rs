@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache;
 use crate::enter::{Root, Visit};
 
 /// Where it is, seen from inside the root.
@@ -30,9 +31,33 @@ impl PluginHost {
         Root::at(&self.root).visit().show_at(&self.nix, PREFIX)
     }
 
+    /// Another one for another Nix: what is compiled for the one does not fit the other.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let paths = [&self.root, &self.nix].map(|path| path.to_string_lossy());
+        cache::key(paths.iter().map(AsRef::as_ref))
+    }
+
     /// What a program of that Nix is started as, inside.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
         [PREFIX, "bin", name].iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_another_for_another_nix_and_for_another_root() {
+        let host = |root: &str, nix: &str| PluginHost {
+            root: root.into(),
+            nix: nix.into(),
+        };
+        let key = host("/r/1/trixie", "/p/1/nix").key();
+        assert_eq!(key, host("/r/1/trixie", "/p/1/nix").key());
+        assert_ne!(key, host("/r/2/trixie", "/p/1/nix").key());
+        assert_ne!(key, host("/r/1/trixie", "/p/2/nix").key());
     }
 }

@@ -66,7 +66,8 @@ impl PluginCargo {
         let mut rustc = Command::new("rustc");
         rustc.current_dir(&checkout).args(["--print", "sysroot"]);
         let target = metadata()?.target_directory.into_std_path_buf();
-        let target = target.join("plugin");
+        // Cargo sees no difference between the headers of one Nix and those of another.
+        let target = target.join("plugin").join(host.key());
         fs::create_dir_all(&target)?;
         Ok(PluginCargo {
             host: host.clone(),

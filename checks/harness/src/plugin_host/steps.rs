@@ -1,7 +1,8 @@
-//! What is done to Debian's source package, and how it is configured: the recipe, which is part of the key of what it makes.
+//! What is done to Debian's source package, and how it is configured. With the steps in [`super::build`] it is the recipe, which is part
+//! of the key of what it makes.
 
-/// Raised when the steps in [`super::build`] change what they make.
-const RECIPE: &str = "1";
+/// The steps, as they are written: when they change, what they made is made again.
+const STEPS: &str = include_str!("build.rs");
 
 /// A change to one file of the source package.
 pub(super) struct Edit {
@@ -76,7 +77,7 @@ pub(super) const OPTIONS: [&str; 15] = [
 
 /// All that what is made depends on, beside packages.
 pub(crate) fn recipe() -> Vec<&'static str> {
-    let mut words = vec![RECIPE, super::PREFIX];
+    let mut words = vec![STEPS, super::PREFIX];
     words.extend(
         EDITS
             .iter()
