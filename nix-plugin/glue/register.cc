@@ -58,7 +58,6 @@ using Body = std::function<void(Call & call, Value & argument, Value & result)>;
 static void mkFunction(Value & v, const std::string & name, const std::string & parameter, const char * documentation, Body body)
 {
     auto qualified = "builtins.touchstone." + name;
-    // Never freed, as Nix' own: a value has no destructor.
     auto function = [qualified, body](EvalState & state, const PosIdx pos, Value ** args, Value & result) {
         Call call(state, pos, qualified);
         guarded(call, [&] { body(call, *args[0], result); });
