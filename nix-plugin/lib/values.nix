@@ -9,7 +9,8 @@
 { answer, predicted, system, version }:
 
 let
-  inherit (builtins) foldl' fromJSON isAttrs isList isString map mapAttrs readFile substring toJSON unsafeDiscardStringContext;
+  inherit (builtins)
+    all attrNames elem elemAt foldl' fromJSON genList isAttrs isList isString length map mapAttrs match readFile seq substring toJSON unsafeDiscardStringContext;
 
   # Every function: what it is called in `builtins.touchstone`, which operation it is, what it makes of its argument, and whether the
   # operation reads the files that the request names.
@@ -48,6 +49,24 @@ let
       throw "touchstone: a value has no output: use the library's function of that name that makes a file, or leave out `output`"
     else request;
 
+  # `request`, once `evaluated` has evaluated all of it, when none of its sets is one that the builder of a derivation replaces
+  # (docs/doors.md): through the other door that would be a set as any other.
+  withoutReferences = evaluated: request:
+    let
+      isReference = set: elem (attrNames set) [ [ "$attribute" ] [ "$output" ] ];
+      shown = name: if match "[A-Za-z0-9_-]+" name == null then toJSON name else name;
+      # As toJSON has it: a set with `__toString` or `outPath` is that.
+      isPlain = at: value:
+        if isList value then all (index: isPlain "${at}[${toString index}]" (elemAt value index)) (genList (index: index) (length value))
+        else if !(isAttrs value) || value ? __toString then true
+        else if value ? outPath then isPlain at value.outPath
+        else if isReference value then
+          throw "touchstone: `${at}` is a set with `${elemAt (attrNames value) 0}` alone, which a build replaces by something else: give it another attribute beside that one, or another name"
+        else arePlain "${at}." value;
+      arePlain = before: set: all (name: isPlain "${before}${shown name}" set.${name}) (attrNames set);
+    in
+    seq evaluated (seq (arePlain "" request) request);
+
   # Every string in `value` with the context of the string `carrier`; names of attributes have none.
   carrying = carrier:
     let
@@ -61,7 +80,11 @@ let
     carried;
 
   byPlugin = { path, requestOf, ... }: request:
-    foldl' (set: name: set.${name}) builtins.touchstone path (withoutOutput (requestOf request));
+    let
+      asked = withoutOutput (requestOf request);
+      answered = foldl' (set: name: set.${name}) builtins.touchstone path asked;
+    in
+    seq (withoutReferences answered asked) answered;
 
   byBuilder = { operation, requestOf, reads, ... }: request:
     let
@@ -69,7 +92,7 @@ let
       text = toJSON asked;
       # What is not read need not be built for the answer.
       enough = if reads then asked else fromJSON (unsafeDiscardStringContext text);
-      answered = readFile (answer { inherit operation; request = enough; });
+      answered = seq (withoutReferences text asked) (readFile (answer { inherit operation; request = enough; }));
     in
     carrying text (fromJSON (unsafeDiscardStringContext answered));
 
@@ -85,5 +108,7 @@ in
   values = { inherit door; } // each (if door == "plugin" then byPlugin else byBuilder);
 
   # The same functions, whose results are derivations: of each the output is the answer, as JSON. Nothing is built while Nix evaluates.
-  answers = each ({ operation, requestOf, ... }: request: answer { inherit operation; request = withoutOutput (requestOf request); });
+  answers = each ({ operation, requestOf, ... }: request:
+    let asked = withoutOutput (requestOf request);
+    in answer { inherit operation; request = withoutReferences (toJSON asked) asked; });
 }

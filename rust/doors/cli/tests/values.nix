@@ -29,6 +29,11 @@ let
   # Several outputs, none of which is ever built.
   several = derivation { name = "several"; system = "x86_64-linux"; outputs = [ "out" "dev" ]; builder = "/not-a-real-builder"; };
 
+  # No set that the builder of a derivation replaces.
+  lookalikes = of: of.bootspec (described "${several}" // {
+    extensions."org.example" = { beside = { "$output" = "out"; "$attribute" = "outputs"; }; other."$other" = "out"; converted = { __toString = _: "text"; "$output" = "out"; }; };
+  });
+
   # By name: what is asked of one of the functions. `unbuilt` names what nobody can build, `named` what somebody can, and neither is read;
   # `sources` are files that are read, `outputs` files of derivations that are read.
   unbuilt = {
@@ -40,6 +45,7 @@ let
       extensions."org.example.numbers" = { whole = 5; negative = -5; fraction = 0.25; yes = true; no = null; list = [ 1 "${db}" { deep = [ [ ] { } ]; } ]; empty = ""; };
     });
     "a generation with a specialisation" = of: of.bootspec (described "${several}" // { specialisations.rescue = { system = "x86_64-linux"; } // described "${several.dev}"; });
+    "a generation with what looks like references" = lookalikes;
     "a store path with its output" = of: of.parse.storePath { path = "${several.dev}/lib/file"; };
     "a store path with its derivation" = of: of.parse.storePath { path = several.drvPath; };
   };
@@ -103,6 +109,11 @@ in
   refused = {
     output = values.bootspec (described "${several}" // { output = "/tmp/boot.json"; });
     answered = answers.bootspec (described "${several}" // { output = "/tmp/boot.json"; });
+  };
+  # What the builder of a derivation would replace, through either door and as a derivation.
+  references = mapAttrs (_: ask: { value = ask values; answer = (ask answers).drvPath; }) {
+    attribute = of: of.bootspec (described "${several}" // { extensions."org.example"."a b" = [ 1 { deep."$attribute" = "outputs"; } ]; });
+    output = of: of.bootspec (described "${several}" // { extensions."org.example".outPath = { "$output" = "out"; }; });
   };
   caught = mapAttrs (_: value: (builtins.tryEval value).success) {
     output = values.bootspec (described "${several}" // { output = "/tmp/boot.json"; });

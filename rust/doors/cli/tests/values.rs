@@ -203,6 +203,27 @@ fn a_value_has_no_output_and_what_is_thrown_inside_is_caught_through_both_doors(
     }
 }
 
+/// A set that the builder replaces would be a set as any other to the plugin.
+#[test]
+fn what_a_build_would_replace_is_refused_through_both_doors_by_the_same_words() {
+    let real = RealNix::new();
+    let said = |place: &str, name: &str| {
+        format!("touchstone: `extensions.\"org.example\"{place}` is a set with `{name}` alone,")
+    };
+    for (kind, says) in [
+        ("attribute", said(".\"a b\"[1].deep", "$attribute")),
+        ("output", said("", "$output")),
+    ] {
+        for door in DOORS {
+            for result in ["value", "answer"] {
+                let attribute = format!("references.{kind}.{result}");
+                let refusal = door.refusal(&real, &attribute, &[]);
+                assert!(refusal.contains(&says), "{attribute}: {refusal}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_plugin_of_another_release_is_warned_of_and_left_alone() {
     let real = RealNix::new();
