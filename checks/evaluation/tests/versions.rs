@@ -40,20 +40,23 @@ fn both_builds_beside_each_other_are_one_plugin() {
     );
 }
 
-/// The plugin says that it was built for another Nix than the one that loads it.
+/// The same Nix that says it is another version: the text stands once in its program, which tells it to the libraries.
 #[test]
 fn another_nix_is_told_both_versions_and_goes_on() {
     let desk = Desk::new();
     let version = desk.value("builtins.nixVersion");
     let version = version.as_str().unwrap();
     let other = version.replace(|digit: char| digit.is_ascii_digit(), "9");
-    let object = desk.copied();
-    let bytes = fs::read(&object).unwrap();
-    let patched = replaced(&bytes, version.as_bytes(), other.as_bytes());
-    assert!(patched != bytes, "the object does not name {version}");
-    fs::write(&object, patched).unwrap();
-    let said = desk.loading(object.to_str().unwrap());
-    one_warning(&said, &[version, &other]);
+    let nix = &desk.inputs.plugin_host.as_ref().unwrap().nix;
+    let program = desk.path("other/nix-instantiate");
+    fs::create_dir(desk.path("other")).unwrap();
+    fs::copy(nix.join("bin/nix"), &program).unwrap();
+    let patched = replaced(fs::read(&program).unwrap(), version, &other);
+    fs::write(&program, patched).unwrap();
+    let mut command = desk.command(program.to_str().unwrap());
+    command.args(["--eval", "--expr"]);
+    command.arg(format!("{ASK} || builtins.nixVersion != \"{other}\""));
+    one_warning(&desk.run(command), &[version, &other]);
 }
 
 /// Debian's own Nix exports nothing that a plugin could use: a real Nix that cannot have it.
@@ -97,6 +100,29 @@ fn another_half_that_cannot_be_loaded_is_told_so_and_goes_on() {
         &desk.loading(object.to_str().unwrap()),
         &["libtouchstone-nix-inner.so"],
     );
+}
+
+/// Nix itself ends where a plugin is gone, before it reads any: what docs/plugin.md says to do then.
+#[test]
+fn a_plugin_that_is_gone_can_be_left_out() {
+    let desk = Desk::new();
+    desk.write("nix.conf", "plugin-files = /gone/libtouchstone-nix.so\n");
+    let evaluate = |environment: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = desk.bare_command("nix-instantiate");
+        command.env("NIX_USER_CONF_FILES", desk.path("nix.conf"));
+        command.envs(environment.iter().copied());
+        command.args(arguments).args(["--eval", "--expr", ASK]);
+        desk.run(command)
+    };
+    let said = evaluate(&[], &[]).refusal();
+    assert!(said.contains("/gone/libtouchstone-nix.so"), "{said}");
+    let left_out = [
+        evaluate(&[("NIX_CONFIG", "plugin-files =")], &[]),
+        evaluate(&[], &["--option", "plugin-files", ""]),
+    ];
+    for said in left_out {
+        assert_eq!((said.output.trim(), said.messages.as_str()), ("false", ""));
+    }
 }
 
 /// One line, that names the plugin and these; nothing is registered, and Nix ends well.
@@ -158,13 +184,17 @@ fn find(folder: &std::path::Path, name: &str) -> PathBuf {
     panic!("no {name}")
 }
 
-fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut result = bytes.to_vec();
-    let places: Vec<usize> = (0..bytes.len().saturating_sub(from.len()))
-        .filter(|place| bytes[*place..].starts_with(from))
+/// The bytes with the one place where `from` stands changed to `to`.
+fn replaced(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let found = bytes.windows(from.len()).enumerate();
+    let places: Vec<usize> = found
+        .filter(|(_, window)| *window == from)
+        .map(|(place, _)| place)
         .collect();
-    for place in places {
-        result[place..place + to.len()].copy_from_slice(to);
-    }
-    result
+    let [place] = places[..] else {
+        panic!("the version stands in {places:?}")
+    };
+    bytes[place..place + to.len()].copy_from_slice(to);
+    bytes
 }
