@@ -13,14 +13,17 @@ use touchstone_harness::{Inputs, Nix};
 /// The calls of one evaluation.
 const CALLS: u32 = 20_000;
 
-/// At most so much more than `builtins.fromJSON`, in microseconds a call, where no file is read.
-const OVERHEAD: f64 = 50.0;
+/// At most so many microseconds for a call whose answer is as long as that of one generation, the making of its value included. The
+/// difference to `builtins.fromJSON` is no measure: the Nix of the checks is built without optimisation, so that its own functions are slow.
+const AT_MOST: f64 = 50.0;
 
 /// A call: what is printed for it, the function, and its argument, in which `n` is the call's number.
 struct Work {
     name: &'static str,
     function: &'static str,
     request: &'static str,
+    /// Whether the call is held to [`AT_MOST`]; if not, to what `builtins.fromJSON` takes.
+    short: bool,
 }
 
 const WORKS: [Work; 4] = [
@@ -28,21 +31,25 @@ const WORKS: [Work; 4] = [
         name: "parse.storePath",
         function: "t.parse.storePath",
         request: r#"{ path = "/nix/store/${hash}-name-${toString n}"; }"#,
+        short: true,
     },
     Work {
         name: "bootspec",
         function: "t.bootspec",
         request: "generation n",
+        short: true,
     },
     Work {
         name: "bootspec, 10 specialisations",
         function: "t.bootspec",
         request: "generation n // { specialisations = builtins.listToAttrs (builtins.genList specialisation 10); }",
+        short: false,
     },
     Work {
         name: "run, of bootspec",
         function: "t.run",
         request: r#"builtins.toJSON ({ operation = "bootspec.emit"; } // generation n)"#,
+        short: true,
     },
 ];
 
@@ -102,15 +109,13 @@ pub fn run(inputs: &Inputs, rounds: usize) -> Result<Vec<String>> {
 
 fn report(work: &Work, times: Times, size: usize) -> Option<String> {
     let (ours, theirs) = (median(times.ours), median(times.theirs));
-    let more = ours - theirs;
     println!(
-        "  {:<30} {ours:>7.1} µs   builtins.fromJSON of its {size} bytes {theirs:>7.1} µs   {:.1} times, {more:.1} µs more",
+        "  {:<30} {ours:>7.1} µs   builtins.fromJSON of its {size} bytes {theirs:>7.1} µs   {:.2} of it",
         work.name,
         ours / theirs
     );
-    let name = work.name;
-    (more > OVERHEAD)
-        .then(|| format!("{name}: {more:.1} µs more than fromJSON (at most {OVERHEAD})"))
+    let most = if work.short { AT_MOST } else { theirs };
+    (ours > most).then(|| format!("{}: {ours:.1} µs a call (at most {most:.1})", work.name))
 }
 
 struct Desk {
