@@ -60,19 +60,21 @@ impl Workshop {
         self.folder.path().join(name)
     }
 
-    /// What a field of touchstone.pc says, its variables replaced.
-    pub fn described(&self, field: &str) -> Vec<String> {
+    /// What a field of touchstone.pc says, as `Libs:`, or a variable, as `archive=`; the variables in it replaced.
+    pub fn described(&self, what: &str) -> Vec<String> {
         let text = fs::read_to_string(self.path("lib/pkgconfig/touchstone.pc")).unwrap();
-        let value = |name: &str, separator: char| -> Option<String> {
-            text.lines().find_map(|line| {
-                let (found, value) = line.split_once(separator)?;
-                (found == name).then(|| value.trim().to_owned())
-            })
+        let value = |what: &str| -> String {
+            let mut lines = text.lines();
+            let found = lines.find_map(|line| line.strip_prefix(what));
+            found
+                .unwrap_or_else(|| panic!("no {what} in {text}"))
+                .trim()
+                .to_owned()
         };
-        let mut words = value(field, ':').unwrap_or_else(|| panic!("no field {field} in {text}"));
+        let mut words = value(what);
         while let Some((before, rest)) = words.split_once("${") {
             let (name, after) = rest.split_once('}').unwrap();
-            words = format!("{before}{}{after}", value(name, '=').unwrap());
+            words = format!("{before}{}{after}", value(&format!("{name}=")));
         }
         words.split_whitespace().map(str::to_owned).collect()
     }
@@ -87,7 +89,7 @@ impl Workshop {
             _ => self.cxx(source),
         };
         command.args(strict).arg(format!("-std={standard}"));
-        command.args(self.described("Cflags")).args(["-g", "-c"]);
+        command.args(self.described("Cflags:")).args(["-g", "-c"]);
         command.arg("-o").arg(&object).arg(source);
         output(command).unwrap();
         object
@@ -110,11 +112,10 @@ impl Workshop {
             Linked::Shared => {
                 let folder = self.path("lib");
                 command.arg(format!("-Wl,-rpath,{}", folder.display()));
-                command.args(self.described("Libs"));
+                command.args(self.described("Libs:"));
             }
             Linked::Archive => {
-                command.arg(self.path("lib/libtouchstone.a"));
-                command.args(self.described("Libs.private"));
+                command.args(self.described("archive="));
             }
         }
         if on_path("c++") {

@@ -101,7 +101,6 @@ fn the_shared_library_needs_the_c_library_and_the_unwinder_alone() {
     assert_eq!(flags & (DF_1_NOW | DF_1_NODELETE), DF_1_NOW | DF_1_NODELETE);
 }
 
-/// What the build script says of the SONAME, and the header of the function that is told.
 #[test]
 fn every_listed_symbol_is_in_the_header() {
     let header = include_str!("../include/touchstone.h");
