@@ -12,12 +12,14 @@ use touchstone_harness::{enter, inputs};
 
 use crate::toolchain::cargo;
 
-/// What the checks look at on this machine: every crate, with all that the dynamic program can do. The plugin is there without its C++
-/// half, and without what is loaded before it: these need the headers of Nix, and are looked at where those are ([`crate::plugin`]).
-pub const WORKSPACE: [&str; 6] = [
+/// What the checks look at on this machine: every crate, with all that the dynamic program can do. The two of the plugin need a C++
+/// compiler and the headers of Nix, and are looked at where those are ([`crate::plugin`]).
+pub const WORKSPACE: [&str; 8] = [
     "--workspace",
     "--exclude",
     "touchstone-nix-front",
+    "--exclude",
+    "touchstone-nix",
     "--no-default-features",
     "--features",
     "touchstone/token,touchstone/tpm,touchstone-store/json,touchstone-tpm/device",

@@ -108,6 +108,14 @@ impl PluginCargo {
         Ok(command)
     }
 
+    /// A subcommand of it for what of the plugin needs no Nix to run.
+    pub fn of_rust_half(&self, subcommand: &str) -> Result<Command> {
+        let mut command = self.command()?;
+        command.args([subcommand, "--quiet", "--locked", "--profile", PROFILE]);
+        command.args(["--package", "touchstone-nix", "--no-default-features"]);
+        Ok(command)
+    }
+
     /// Builds the plugin; the answer is a folder with its files as a package has them. `faulty` is one that tests make fail.
     pub fn build(&self, faulty: bool) -> Result<PathBuf> {
         let mut command = self.of_plugin("build")?;

@@ -53,7 +53,9 @@ pub fn test(quick: bool) -> Result<()> {
     if let (true, Some(inputs)) = (ready, prepared) {
         stages.run("plugin", || {
             plugin(&inputs)?;
-            Ok(Findings::one("clippy and rustdoc where Nix' headers are"))
+            Ok(Findings::one(
+                "clippy and rustdoc where Nix' headers are, tests of the Rust half",
+            ))
         });
         stages.run("tests", || tests(quick));
         if !quick {
@@ -100,7 +102,9 @@ fn plugin(inputs: &Inputs) -> Result<()> {
     run(clippy)?;
     let mut rustdoc = cargo.of_plugin("doc")?;
     rustdoc.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings");
-    run(rustdoc)
+    run(rustdoc)?;
+    // Only Nix itself can start what its C++ half is linked into.
+    run(cargo.of_rust_half("test")?)
 }
 
 /// The workspace, and the fuzz targets, which are one of their own.
