@@ -1,0 +1,12 @@
+//! The signing agent: builds sign, and keys stay out of them.
+//!
+//! - [`protocol`]: what goes over a socket: frames, requests, answers, limits.
+//! - [`identity`]: who asks.
+//!
+//! What is handed in is judged by content: no request carries a digest that is to be signed.
+#![forbid(unsafe_code)]
+
+pub mod identity;
+pub mod protocol;
+
+pub use identity::{Derivation, Identity, NotADerivation};
