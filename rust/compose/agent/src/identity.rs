@@ -137,7 +137,7 @@ mod tests {
             let text = serde_json::to_string(&identity).unwrap();
             assert_eq!(
                 serde_json::from_str::<Identity>(&text).unwrap(),
-                client,
+                identity,
                 "{text}"
             );
         }
