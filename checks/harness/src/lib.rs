@@ -9,6 +9,7 @@ pub mod boot;
 pub mod cache;
 pub mod closure;
 pub mod cue;
+pub mod daemon;
 pub mod debian;
 pub mod efi;
 pub mod efi_program;
@@ -40,6 +41,7 @@ pub mod variable_program;
 pub mod verdicts;
 pub mod wanted;
 
+pub use daemon::NixDaemon;
 pub use enter::{Root, Visit};
 pub use generations::{Flavour, Generations};
 pub use index::index;

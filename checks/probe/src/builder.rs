@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{initrd, many, parts, same, switch, toplevel};
+use crate::{ask, initrd, many, parts, same, switch, toplevel};
 
 /// What is common to all modes.
 #[derive(Deserialize)]
@@ -28,6 +28,7 @@ enum Work {
     Many(many::Attributes),
     Parts(parts::Attributes),
     Same(same::Attributes),
+    Ask(ask::Attributes),
 }
 
 /// Builds what the attribute file asks for.
@@ -53,6 +54,7 @@ fn build(attributes: &Path) -> Result<()> {
         Work::Many(work) => many::build(&work, &attributes.outputs),
         Work::Parts(work) => parts::build(&work, &attributes.outputs),
         Work::Same(work) => same::build(&work, out),
+        Work::Ask(work) => ask::build(&work, out),
         Work::Initrd(work) => initrd::build(&work, out),
         Work::Toplevel(work) => toplevel::build(&work, out),
         Work::Recorders(work) => switch::build(&work, out),
@@ -61,7 +63,7 @@ fn build(attributes: &Path) -> Result<()> {
 
 fn parse(text: &[u8]) -> Result<Attributes> {
     serde_json::from_slice(text)
-        .context("the attributes are not as the README says (mode = \"initrd\", \"toplevel\", \"recorders\", \"many\", \"parts\" or \"same\", each with its own)")
+        .context("the attributes are not as the README says (mode = \"initrd\", \"toplevel\", \"recorders\", \"many\", \"parts\", \"same\" or \"ask\", each with its own)")
 }
 
 #[cfg(test)]

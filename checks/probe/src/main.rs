@@ -8,6 +8,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+mod ask;
 mod builder;
 mod disk;
 mod guest;

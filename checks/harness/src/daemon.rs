@@ -1,0 +1,178 @@
+//! A nix-daemon of Debian's root with build users of its own: several clients build in one store at the same time, as on a machine.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::enter::Visit;
+use crate::inputs::Inputs;
+use crate::nix::output;
+
+/// How many derivations may be built at the same time.
+const BUILD_USERS: u32 = 8;
+
+/// The group's ID, and the first user's but one.
+const FIRST: u32 = 30_000;
+
+/// How long a daemon may take to begin.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running nix-daemon, whose store is below a folder that the caller names. It ends with this value.
+#[derive(Debug)]
+pub struct NixDaemon {
+    folder: PathBuf,
+    visit: Visit,
+    said: PathBuf,
+    daemon: Child,
+}
+
+impl NixDaemon {
+    /// Starts a daemon with these lines of `nix.conf` beside the harness' own. Its store is `folder/store/nix/store`; it and its clients see
+    /// what the visit shows.
+    ///
+    /// Build users take more than one user ID, which only root has to give: for anybody else the builds are the caller's own.
+    ///
+    /// # Errors
+    /// When it does not begin, with what it said.
+    pub fn start(
+        inputs: &Inputs,
+        folder: impl Into<PathBuf>,
+        settings: &str,
+        visit: impl FnOnce(Visit) -> Visit,
+    ) -> Result<NixDaemon> {
+        let folder = std::path::absolute(folder.into())?;
+        let nix = folder.join("store/nix");
+        fs::create_dir_all(&nix).with_context(|| format!("making {}", nix.display()))?;
+        let users = Users::write(&folder)?;
+        let inside = inputs.trixie().visit().bind_at(nix, "/nix");
+        let inside = inside.show_at(users.group, "/etc/group");
+        let visit = visit(inside.show_at(users.passwd, "/etc/passwd"));
+
+        let said = folder.join("nix-daemon.said");
+        let log = fs::File::create(&said)?;
+        let mut command = visit.command("nix-daemon")?;
+        command.env(
+            "NIX_CONFIG",
+            format!("build-users-group = {}\n{settings}", users.name),
+        );
+        command.stdout(log.try_clone()?).stderr(log);
+        let daemon = command.spawn().context("starting nix-daemon")?;
+        let mut started = NixDaemon {
+            folder,
+            visit,
+            said,
+            daemon,
+        };
+        started.wait()?;
+        Ok(started)
+    }
+
+    /// Waits until it takes clients.
+    fn wait(&mut self) -> Result<()> {
+        let socket = self.on_host("/nix/var/nix/daemon-socket/socket");
+        let begun = Instant::now();
+        while UnixStream::connect(&socket).is_err() {
+            if self.daemon.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
+                bail!("nix-daemon did not begin: {}", self.said()?);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// `nix`, `nix-build`, `nix-store`, …, a client of the daemon.
+    ///
+    /// # Errors
+    /// When no xtask binary is known.
+    pub fn command(&self, program: &str) -> Result<Command> {
+        let mut command = self.beside(program)?;
+        command.env("NIX_REMOTE", "daemon");
+        Ok(command)
+    }
+
+    /// Any program that sees what the daemon sees.
+    ///
+    /// # Errors
+    /// When no xtask binary is known.
+    pub fn beside(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        self.visit.command(program)
+    }
+
+    /// Runs `nix-build --no-out-link` with these arguments; the answer is the outputs' store paths, one for each line.
+    ///
+    /// # Errors
+    /// When the build fails, with what Nix said.
+    pub fn build<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<String>> {
+        let mut command = self.command("nix-build")?;
+        command.arg("--no-out-link").args(arguments);
+        Ok(output(command)?.lines().map(str::to_owned).collect())
+    }
+
+    /// Where a path below `/nix` is, seen from the host.
+    #[must_use]
+    pub fn on_host(&self, path: &str) -> PathBuf {
+        self.folder.join("store").join(path.trim_start_matches('/'))
+    }
+
+    /// What the daemon, and the hooks that it ran, have said so far.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn said(&self) -> Result<String> {
+        let mut said = String::new();
+        fs::File::open(&self.said)?.read_to_string(&mut said)?;
+        Ok(said)
+    }
+}
+
+impl Drop for NixDaemon {
+    /// What runs in its namespaces dies with it.
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// The files that say who the build users are.
+struct Users {
+    /// The group; nothing where there are none.
+    name: &'static str,
+    group: PathBuf,
+    passwd: PathBuf,
+}
+
+impl Users {
+    fn write(folder: &Path) -> Result<Users> {
+        let names: Vec<String> = (1..=BUILD_USERS).map(|n| format!("nixbld{n}")).collect();
+        let mut passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n".to_owned();
+        for (name, id) in names.iter().zip(FIRST + 1..) {
+            passwd += &format!("{name}:x:{id}:{FIRST}:{name}:/var/empty:/usr/sbin/nologin\n");
+        }
+        let group = format!(
+            "root:x:0:\nnogroup:x:65534:\nnixbld:x:{FIRST}:{}\n",
+            names.join(",")
+        );
+        let file = |name: &str, content: String| -> Result<PathBuf> {
+            let path = folder.join(name);
+            fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+            Ok(path)
+        };
+        Ok(Users {
+            name: match rustix::process::geteuid().is_root() {
+                true => "nixbld",
+                false => "",
+            },
+            group: file("nix-daemon.group", group)?,
+            passwd: file("nix-daemon.passwd", passwd)?,
+        })
+    }
+}
