@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 /// Where the files of a request lie, as far as the caller lets an operation at them.
 ///
-/// Operations ask for every file by its whole name right before they open it, and once. A refusal ends the operation: it is never asked
-/// again, whatever its [`io::ErrorKind`].
+/// Operations ask for every file by its whole name before they look at it or open it. A refusal ends the operation, whatever its
+/// [`io::ErrorKind`], and is never asked about again; to `boot.verify`, which looks for what is wrong, it is a finding.
 pub trait Files: Sync {
     /// Where the file or folder `path` lies, to be read. What is in a folder is asked for by itself.
     ///
     /// # Errors
-    /// Why it cannot be read, which becomes the failure of the operation.
+    /// Why it cannot be read, which becomes the failure of the operation. [`io::ErrorKind::NotFound`] and
+    /// [`io::ErrorKind::NotADirectory`] say that nothing is there, and are no failure where an operation asks whether something is.
     fn locate(&self, path: &Path) -> io::Result<PathBuf>;
 
     /// Where the output `path` is written: its folder exists, and lets a file or folder be made in it.

@@ -200,7 +200,7 @@ pub(crate) fn about(files: &dyn Files, path: &Path) -> io::Result<fs::Metadata> 
 /// Whether this is a folder.
 ///
 /// # Errors
-/// [`Error::Open`] where nobody may look.
+/// [`Error::Open`] where nobody may look, or nobody can: a link that leads to itself, say.
 pub(crate) fn is_folder(files: &dyn Files, role: &'static str, path: &Path) -> Result<bool, Error> {
     looked_at(files, role, path).map(|there| there.is_some_and(|about| about.is_dir()))
 }
@@ -208,7 +208,7 @@ pub(crate) fn is_folder(files: &dyn Files, role: &'static str, path: &Path) -> R
 /// Whether there is something under this name.
 ///
 /// # Errors
-/// [`Error::Open`] where nobody may look.
+/// As [`is_folder`].
 pub(crate) fn exists(files: &dyn Files, role: &'static str, path: &Path) -> Result<bool, Error> {
     looked_at(files, role, path).map(|there| there.is_some())
 }
@@ -218,15 +218,20 @@ fn looked_at(
     role: &'static str,
     path: &Path,
 ) -> Result<Option<fs::Metadata>, Error> {
-    match files.locate(path) {
-        Ok(place) => Ok(fs::metadata(place).ok()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+    match about(files, path) {
+        Ok(there) => Ok(Some(there)),
+        Err(error) if is_absence(error.kind()) => Ok(None),
         Err(source) => Err(Error::Open {
             role,
             file: path.to_owned(),
             source,
         }),
     }
+}
+
+/// Whether nothing is there: neither the file, nor a folder that it could lie in. All else says that nobody knows.
+fn is_absence(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Opens a PE file and reads its headers.
@@ -312,5 +317,62 @@ impl Read for FromStart<'_> {
         let got = self.file.read_at(room, self.position)?;
         self.position += got as u64;
         Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HostFiles;
+
+    /// Files of which the caller says this.
+    struct Refused(io::ErrorKind);
+
+    impl Files for Refused {
+        fn locate(&self, _path: &Path) -> io::Result<PathBuf> {
+            Err(self.0.into())
+        }
+
+        fn place(&self, _output: &Path) -> io::Result<PathBuf> {
+            Err(self.0.into())
+        }
+    }
+
+    fn whether(files: &dyn Files, path: &Path) -> Result<(bool, bool), Error> {
+        let there = exists(files, "document", path)?;
+        Ok((there, is_folder(files, "document", path)?))
+    }
+
+    #[test]
+    fn what_is_not_there_is_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let of = |path: &Path| whether(&HostFiles, path).unwrap();
+        assert_eq!(of(folder.path()), (true, true));
+        assert_eq!(of(&file), (true, false));
+        assert_eq!(of(&folder.path().join("other")), (false, false));
+        assert_eq!(of(&file.join("below")), (false, false));
+        let absent = Refused(io::ErrorKind::NotFound);
+        assert_eq!(whether(&absent, &file).unwrap(), (false, false));
+    }
+
+    /// Nobody knows then whether it is there.
+    #[test]
+    fn what_cannot_be_looked_at_is_an_error_and_not_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+        let long = folder.path().join("x".repeat(300));
+        let denied = Refused(io::ErrorKind::PermissionDenied);
+        let asked: [(&dyn Files, &Path); 3] =
+            [(&HostFiles, &link), (&HostFiles, &long), (&denied, &link)];
+        for (files, path) in asked {
+            let refused = whether(files, path);
+            assert!(
+                matches!(&refused, Err(Error::Open { file, .. }) if file == path),
+                "{refused:?}"
+            );
+        }
     }
 }
