@@ -139,7 +139,7 @@ pub(crate) fn open_key(
         fact,
         help,
     };
-    refuse_store_path(path)?;
+    refuse_store_path(files, path)?;
     let text = read_small(files, "Nix signing key", path, KEY_LIMIT)?;
     let key = std::str::from_utf8(&text)
         .map_err(|_| "it is not text".to_owned())

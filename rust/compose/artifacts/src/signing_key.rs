@@ -97,7 +97,7 @@ impl SigningKey {
             passphrase_file: self.passphrase_file.as_deref(),
         };
         // Before anything else: such a key is lost, whatever else is wrong.
-        holder.refuse_store()?;
+        holder.refuse_store(context.files)?;
         let certificates = read_certificates(context.files, &self.certificate)?;
         let public = certificates.first().map(PublicKey::of);
         let holder = holder.open(context.files, public.and_then(Result::ok).as_ref())?;
@@ -137,10 +137,10 @@ impl Holder<'_> {
     /// Refuses a key file that lies in the Nix store.
     ///
     /// # Errors
-    /// [`Error::Key`].
-    pub(crate) fn refuse_store(&self) -> Result<(), Error> {
+    /// [`Error::Key`], [`Error::Open`] where nobody may look.
+    pub(crate) fn refuse_store(&self, files: &dyn Files) -> Result<(), Error> {
         match self.scheme() {
-            None => refuse_store_path(Path::new(self.key)),
+            None => refuse_store_path(files, Path::new(self.key)),
             Some(_) => Ok(()),
         }
     }
@@ -170,7 +170,7 @@ impl Holder<'_> {
         }
         match scheme {
             #[cfg(feature = "token")]
-            "pkcs11" => token::open(self.key, public),
+            "pkcs11" => token::open(files, self.key, public),
             #[cfg(feature = "tpm")]
             "tpm2" => tpm::open(files, self.key),
             _ => Err(refused(
@@ -250,10 +250,13 @@ pub(crate) fn check_validity(
 
 /// What is in the file of a passphrase.
 fn passphrase(files: &dyn Files, file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let help =
-        "keep the passphrase outside of the store; give the key a new one, this one is public";
-    refuse_in_store(file, "its passphrase", help)?;
-    read_secret(files, "passphrase", file, KEY_LIMIT)
+    let secret = Secret {
+        role: "passphrase",
+        subject: "its passphrase",
+        help: "keep the passphrase outside of the store; give the key a new one, this one is public",
+    };
+    secret.place(files, file)?;
+    read_secret(files, secret.role, file, KEY_LIMIT)
 }
 
 /// Without the line's end: the passphrase as `openssl -passin file:…` takes it.
@@ -267,30 +270,64 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 /// Refuses a private key that lies in the Nix store.
 ///
 /// # Errors
-/// [`Error::Key`].
-pub(crate) fn refuse_store_path(key: &Path) -> Result<(), Error> {
-    let help = "keep the key outside of the store and name it by an absolute path in a string; make a new key, this one is public";
-    refuse_in_store(key, "it", help)
+/// [`Error::Key`], [`Error::Open`] where nobody may look.
+pub(crate) fn refuse_store_path(files: &dyn Files, key: &Path) -> Result<(), Error> {
+    let secret = Secret {
+        role: "signing key",
+        subject: "it",
+        help: "keep the key outside of the store and name it by an absolute path in a string; make a new key, this one is public",
+    };
+    secret.place(files, key).map(drop)
 }
 
-/// Refuses a secret, `what`, whose file lies in the Nix store.
-fn refuse_in_store(file: &Path, what: &str, help: &'static str) -> Result<(), Error> {
-    if !is_in_store(file) {
-        return Ok(());
+/// What must not lie in the Nix store, and what is said where it does.
+struct Secret {
+    /// What the file is.
+    role: &'static str,
+    /// What lies there, in a sentence about a key.
+    subject: &'static str,
+    /// What to do then.
+    help: &'static str,
+}
+
+impl Secret {
+    /// Where its file lies.
+    ///
+    /// # Errors
+    /// [`Error::Key`] where that is the store, [`Error::Open`] where nobody may look.
+    fn place(&self, files: &dyn Files, file: &Path) -> Result<PathBuf, Error> {
+        let Self {
+            role,
+            subject,
+            help,
+        } = *self;
+        let in_store = Error::Key {
+            key: file.display().to_string(),
+            fact: format!(
+                "{subject} lies in the Nix store, which every user and every build can read"
+            ),
+            help,
+        };
+        if is_in_store(file) {
+            return Err(in_store);
+        }
+        let place = files.locate(file).map_err(|source| Error::Open {
+            role,
+            file: file.to_owned(),
+            source,
+        })?;
+        // Also where it leads: a link outside of the store makes no secret in it private.
+        let leads_to = std::fs::canonicalize(&place).unwrap_or_default();
+        match is_in_store(&place) || is_in_store(&leads_to) {
+            true => Err(in_store),
+            false => Ok(place),
+        }
     }
-    Err(Error::Key {
-        key: file.display().to_string(),
-        fact: format!("{what} lies in the Nix store, which every user and every build can read"),
-        help,
-    })
 }
 
+/// Whether the path is one of the store, as it is written.
 fn is_in_store(path: &Path) -> bool {
-    // As it is written, and where it leads: a link outside of the store makes no key in it private.
-    let leads_to = std::fs::canonicalize(path).unwrap_or_default();
-    [without_detours(path), leads_to]
-        .iter()
-        .any(|path| path.starts_with("/nix/store"))
+    without_detours(path).starts_with("/nix/store")
 }
 
 /// The path with each `name/..` left out.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use touchstone_artifacts::progress::Silent;
 use touchstone_artifacts::signing_key::KeyPolicy;
 use touchstone_artifacts::{Context, Files, HostFiles};
@@ -28,6 +30,50 @@ impl Files for VirtualFiles<'_> {
 
     fn place(&self, output: &Path) -> io::Result<PathBuf> {
         self.locate(output)
+    }
+}
+
+/// The same, but each folder lies where its files have no content: who reads one asks for it.
+struct ScatteredFiles<'a> {
+    files: VirtualFiles<'a>,
+    names: tempfile::TempDir,
+}
+
+impl<'a> ScatteredFiles<'a> {
+    fn new(folder: &'a Path) -> Self {
+        let names = tempfile::tempdir().unwrap();
+        without_content(folder, names.path());
+        Self {
+            files: VirtualFiles(folder),
+            names,
+        }
+    }
+}
+
+impl Files for ScatteredFiles<'_> {
+    fn locate(&self, path: &Path) -> io::Result<PathBuf> {
+        let place = self.files.locate(path)?;
+        match place.is_dir() {
+            true => VirtualFiles(self.names.path()).locate(path),
+            false => Ok(place),
+        }
+    }
+
+    fn place(&self, output: &Path) -> io::Result<PathBuf> {
+        self.files.place(output)
+    }
+}
+
+fn without_content(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            without_content(&entry.path(), &to);
+        } else {
+            std::fs::write(to, "").unwrap();
+        }
     }
 }
 
@@ -142,12 +188,13 @@ fn every_value_is_computed_from_files_where_the_caller_says_they_lie() {
     let work = work();
     with_prediction(&work);
     let here = work.folder().display().to_string();
+    let scattered = ScatteredFiles::new(work.folder());
     let by_name = requests(&|name| json!(work.path(name)));
     let by_handle = requests(&|name| json!(format!("{VIRTUAL}/{name}")));
     for (by_name, by_handle) in by_name.iter().zip(&by_handle) {
         let expected =
             answered(by_name, &HostFiles).unwrap_or_else(|error| panic!("{by_name}: {error}"));
-        let found = answered(by_handle, &VirtualFiles(work.folder()));
+        let found = answered(by_handle, &scattered);
         let found = found.unwrap_or_else(|error| panic!("{by_handle}: {error}"));
         assert_eq!(found, expected.replace(&here, VIRTUAL), "{by_handle}");
     }
@@ -222,4 +269,69 @@ fn a_caller_that_lets_nobody_write_is_obeyed() {
     }
     assert!(refused >= 6, "{refused}");
     assert_eq!(crate::real_nix::tree(work.folder()), before);
+}
+
+/// A request for a UKI whose `.pcrsig` comes from here.
+fn with_pcrsig(at: &dyn Fn(&str) -> Value, name: &str, from: Value) -> Value {
+    let mut key = json!({ "publicKey": at("keys/db.pem") });
+    key[name] = from;
+    json!({ "operation": "uki.assemble", "stub": at("stub"), "linux": at("vmlinuz"), "pcrpkey": at("keys/db.pem"),
+        "pcrSign": { "keys": [key] }, "output": at(&format!("{name}.efi")) })
+}
+
+#[test]
+fn signatures_of_pcr_11_are_read_where_the_caller_says_that_each_lies() {
+    let work = work();
+    let by_key = with_pcrsig(
+        &|name| json!(work.path(name)),
+        "key",
+        json!(work.path("keys/db.key")),
+    );
+    answered(&by_key, &HostFiles).unwrap();
+    let uki = work.read("key.efi");
+    std::fs::create_dir(work.path("made-elsewhere")).unwrap();
+    for signed in pcrsig(&uki)["sha256"].as_array().unwrap() {
+        let policy = HEXLOWER.decode(text(signed, "pol").as_bytes()).unwrap();
+        let signature = BASE64.decode(text(signed, "sig").as_bytes()).unwrap();
+        let name = HEXLOWER.encode(&Sha256::digest(policy));
+        work.write(&format!("made-elsewhere/{name}.pcr-signature"), signature);
+    }
+    let at = |name: &str| json!(format!("{VIRTUAL}/{name}"));
+    let by_folder = with_pcrsig(&at, "signatures", at("made-elsewhere"));
+    let scattered = ScatteredFiles::new(work.folder());
+    answered(&by_folder, &scattered).unwrap_or_else(|error| panic!("{error}"));
+    assert!(uki == work.read("signatures.efi"));
+}
+
+/// The section `.pcrsig` of a UKI.
+fn pcrsig(uki: &[u8]) -> Value {
+    let begin = br#"{"sha256":"#;
+    let at = uki.windows(begin.len()).position(|bytes| bytes == begin);
+    let texts = serde_json::Deserializer::from_slice(&uki[at.unwrap()..]);
+    texts.into_iter().next().unwrap().unwrap()
+}
+
+/// Whatever it is called by whoever asks.
+#[test]
+fn a_key_that_the_caller_says_lies_in_the_store_is_refused() {
+    struct InStore;
+    impl Files for InStore {
+        fn locate(&self, path: &Path) -> io::Result<PathBuf> {
+            let name = path.file_name().unwrap();
+            Ok(Path::new("/nix/store/0c5b8vw40d1178xlpddw65q9gf1h2186-keys").join(name))
+        }
+        fn place(&self, output: &Path) -> io::Result<PathBuf> {
+            Ok(output.to_owned())
+        }
+    }
+    let key = format!("{VIRTUAL}/db.key");
+    for request in [
+        json!({ "operation": "pe.sign", "file": "image", "sign": { "key": key, "certificate": "db.pem" }, "output": "out" }),
+        json!({ "operation": "policy.sign", "policy": "policy.json", "sign": { "key": key }, "output": "out" }),
+    ] {
+        let failure = answered(&request, &InStore).unwrap_err();
+        assert_eq!(failure.code, "key.refused", "{request}: {failure}");
+        assert!(failure.what.contains("lies in the Nix store"), "{failure}");
+        assert_eq!(failure.file.as_deref(), Some(key.as_ref()), "{failure}");
+    }
 }

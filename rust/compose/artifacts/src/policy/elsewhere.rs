@@ -1,5 +1,8 @@
 //! Signatures of PCR 11 values that were made elsewhere, in the folder that `boot.sign` fills.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use touchstone_measure::Bank;
@@ -9,7 +12,7 @@ use touchstone_sign::{Hash, PublicKey, SignError, Signer};
 use super::key::read_public;
 use super::refused;
 use crate::signing_key::KEY_LIMIT;
-use crate::source::read_small;
+use crate::source::{entries, read_small};
 use crate::{Error, Files, HostFiles};
 
 /// How the files end that are to be signed: a policy's digest, and behind it that of the policy reference.
@@ -29,8 +32,8 @@ pub(crate) fn named(message: &[u8], end: &str) -> String {
 pub(super) struct FolderSigner {
     public: PublicKey,
     folder: PathBuf,
-    /// Where the folder lies.
-    place: PathBuf,
+    /// By its name in the folder, where each signature lies.
+    places: BTreeMap<OsString, PathBuf>,
 }
 
 impl FolderSigner {
@@ -39,15 +42,16 @@ impl FolderSigner {
     /// # Errors
     /// [`Error::Open`], [`Error::SignatureData`].
     pub(super) fn open(files: &dyn Files, public: &Path, folder: &Path) -> Result<Self, Error> {
-        let place = files.locate(folder).map_err(|source| Error::Open {
+        let public = read_public(files, public)?;
+        let places = places(files, folder).map_err(|source| Error::Open {
             role: "folder of detached signatures",
             file: folder.to_owned(),
             source,
         })?;
         Ok(Self {
-            public: read_public(files, public)?,
+            public,
             folder: folder.to_owned(),
-            place,
+            places,
         })
     }
 }
@@ -59,11 +63,12 @@ impl Signer for FolderSigner {
 
     fn sign(&self, _hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let name = named(message, PCR_SIGNATURE);
-        let (file, place) = (self.folder.join(&name), self.place.join(&name));
-        if !place.exists() {
+        let file = self.folder.join(&name);
+        let Some(place) = self.places.get(OsStr::new(&name)) else {
             return Err(SignError::MadeNowhere { file });
-        }
-        let read = read_small(&HostFiles, "detached signature", &place, KEY_LIMIT as u64);
+        };
+        // Located when the folder was opened.
+        let read = read_small(&HostFiles, "detached signature", place, KEY_LIMIT as u64);
         read.map_err(|error| SignError::Holder {
             signer: file.display().to_string(),
             fault: touchstone_sign::Fault::Failed,
@@ -74,6 +79,20 @@ impl Signer for FolderSigner {
     fn describe(&self) -> String {
         format!("whoever filled {}", self.folder.display())
     }
+}
+
+/// Where each signature of the folder lies: they are asked for while the caller's files are at hand, and read when a digest is known.
+fn places(files: &dyn Files, folder: &Path) -> io::Result<BTreeMap<OsString, PathBuf>> {
+    let is_signature =
+        |name: &OsString| Path::new(name).extension() == Some(PCR_SIGNATURE.as_ref());
+    let names = entries(files, folder)?.into_iter().map(|entry| entry.name);
+    names
+        .filter(is_signature)
+        .map(|name| {
+            let place = files.locate(&folder.join(&name))?;
+            Ok((name, place))
+        })
+        .collect()
 }
 
 /// What becomes `.pcrpkey` of a file with a public key: the file as it is, as `ukify` has it; written anew where there is only a certificate.

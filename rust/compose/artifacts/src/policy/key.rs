@@ -36,7 +36,7 @@ impl PolicyKey {
             key: &self.key,
             passphrase_file: self.passphrase_file.as_deref(),
         };
-        holder.refuse_store()?;
+        holder.refuse_store(context.files)?;
         let public = self
             .public_key
             .as_deref()

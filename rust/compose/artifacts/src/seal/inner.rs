@@ -136,7 +136,8 @@ fn names(files: &dyn Files, folder: &Path) -> Result<Vec<OsString>, Error> {
 fn links(files: &dyn Files, folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
     let target = |name: OsString| {
         let link = folder.join(&name);
-        let target = fs::canonicalize(&link).map_err(|source| unreadable(&link, source))?;
+        let place = files.locate(&link).and_then(fs::canonicalize);
+        let target = place.map_err(|source| unreadable(&link, source))?;
         Ok((name.to_string_lossy().into_owned(), target))
     };
     names(files, folder)?.into_iter().map(target).collect()

@@ -6,7 +6,7 @@ use touchstone_sign::{Fault, SignError, Signer};
 use touchstone_tpm::{Key, KeyFile, KeyPlace, KeyUri, TpmSigner};
 use zeroize::Zeroizing;
 
-use super::{KEY_LIMIT, first_line, refuse_in_store};
+use super::{KEY_LIMIT, Secret, first_line};
 use crate::source::{read_secret, read_small};
 use crate::{Error, Files};
 
@@ -42,10 +42,13 @@ pub(super) fn open(files: &dyn Files, key: &str) -> Result<Box<dyn Signer>, Erro
 
 /// The first line of the file.
 fn authorization(files: &dyn Files, file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let help =
-        "keep the value outside of the store, and give the key a new one: this one is public";
-    refuse_in_store(file, "the authorization value", help)?;
-    let bytes = read_secret(files, "authorization value", file, KEY_LIMIT)?;
+    let secret = Secret {
+        role: "authorization value",
+        subject: "the authorization value",
+        help: "keep the value outside of the store, and give the key a new one: this one is public",
+    };
+    secret.place(files, file)?;
+    let bytes = read_secret(files, secret.role, file, KEY_LIMIT)?;
     Ok(Zeroizing::new(first_line(&bytes).to_vec()))
 }
 
