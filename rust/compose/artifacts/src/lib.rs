@@ -5,6 +5,7 @@
 //! [`Files`] lead to. Every output is written whole or not at all ([`output`]).
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod boot_signatures;
 pub mod boot_verify;
 pub mod bootspec;
@@ -58,6 +59,7 @@ pub mod uki;
 pub mod unsign;
 pub mod verify;
 
+pub use agent::Agent;
 pub use error::Error;
 pub use files::{Files, HostFiles};
 pub use progress::Progress;

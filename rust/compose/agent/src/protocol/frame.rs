@@ -48,6 +48,14 @@ pub enum FrameError {
         /// How many it may have.
         limit: u64,
     },
+    /// An answer has the number of another request.
+    #[error("the answer is that of request {id}, not of {expected}")]
+    OtherId {
+        /// The answer's.
+        id: u64,
+        /// The request's.
+        expected: u64,
+    },
     /// The header is no such message.
     #[error("the header is not understood: {0}")]
     Malformed(#[source] serde_json::Error),
@@ -59,7 +67,7 @@ impl FrameError {
         match self {
             Self::Connection(_) | Self::Cut => "protocol.connection",
             Self::HeaderSize(_) | Self::PayloadSize { .. } => "protocol.too-large",
-            Self::Malformed(_) => "protocol.malformed",
+            Self::OtherId { .. } | Self::Malformed(_) => "protocol.malformed",
         }
     }
 }
