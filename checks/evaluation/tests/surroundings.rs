@@ -1,5 +1,8 @@
 //! The same in every program of Nix, and in every way of asking.
 
+use std::fs;
+use std::process::Stdio;
+
 use serde_json::json;
 
 use crate::support::{Desk, Said, bootspec};
@@ -166,6 +169,24 @@ fn a_read_only_evaluation_reads_sources_where_they_lie() {
     command.args(["--eval", "--strict", "--json", "--readonly-mode"]);
     command.arg(desk.path("expression.nix"));
     assert_eq!(desk.run(command).value(), json!(["boot.json", "a label"]));
+}
+
+/// The plugin cannot be loaded and nobody can be told so, for standard error is full: Nix goes on, as it does by itself.
+#[test]
+fn a_warning_that_nobody_can_read_ends_no_evaluation() {
+    let desk = Desk::new();
+    let alone = desk.path("libtouchstone-nix.so");
+    fs::copy(desk.object(), &alone).unwrap();
+    let mut command = desk.bare_command("nix-instantiate");
+    command.args(["--option", "plugin-files"]).arg(&alone);
+    command.args(["--eval", "--expr", "builtins ? touchstone"]);
+    command.stderr(fs::File::create("/dev/full").unwrap());
+    let output = command.stdout(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stdout.as_slice()),
+        (Some(0), &b"false\n"[..])
+    );
 }
 
 impl Desk {

@@ -4,6 +4,7 @@
 //! loads it; where the versions differ it says so in one line and does nothing more. Nix then works without `builtins.touchstone`.
 
 use std::ffi::{CStr, OsStr, c_void};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,9 @@ const PLACES: [&str; 2] = [
 #[unsafe(no_mangle)]
 pub extern "C" fn nix_plugin_entry() {
     if let Err(reason) = load() {
-        eprintln!("warning: touchstone: {reason}; builtins.touchstone is not there");
+        let warning = format!("warning: touchstone: {reason}; builtins.touchstone is not there\n");
+        // Nix goes on where nobody can read it, too: `eprintln!` would panic, and end Nix.
+        let _unread = std::io::stderr().write_all(warning.as_bytes());
     }
 }
 
