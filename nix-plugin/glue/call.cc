@@ -13,10 +13,22 @@ Call::Call(EvalState & state, PosIdx pos, std::string name)
 
 void Call::said(std::string_view text, const NixStringContext & itsContext)
 {
-    context.insert(itsContext.begin(), itsContext.end());
+    auto elements = united(itsContext);
     // A placeholder of an output that is not known yet begins with a slash, too.
-    if (text.starts_with('/'))
-        paths[std::string(text)].context.insert(itsContext.begin(), itsContext.end());
+    if (text.starts_with('/')) {
+        auto & known = paths[std::string(text)].context;
+        known.insert(known.end(), elements.begin(), elements.end());
+    }
+}
+
+std::vector<const NixStringContextElem *> Call::united(const NixStringContext & itsContext)
+{
+    std::vector<const NixStringContextElem *> elements;
+    elements.reserve(itsContext.size());
+    // An element of a std::set stays where it is.
+    for (auto & element : itsContext)
+        elements.push_back(&*context.insert(element).first);
+    return elements;
 }
 
 void Call::copied(std::string_view text, const NixStringContext & itsContext, SourcePath path, StorePath copy)

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace touchstone {
 
@@ -60,12 +61,17 @@ private:
     // What a string of the request that begins with a slash is.
     struct Known
     {
-        nix::NixStringContext context;
+        // Elements of the union, each of which may be in the contexts of many strings.
+        std::vector<const nix::NixStringContextElem *> context;
         // The path that it is the copy of.
         std::optional<std::pair<nix::SourcePath, nix::StorePath>> source;
     };
 
+    // Adds a context to the union.
+    std::vector<const nix::NixStringContextElem *> united(const nix::NixStringContext & context);
+
     const std::pair<const std::string, Known> * longest(std::string_view path) const;
+    nix::NixStringContext contextOf(const std::pair<const std::string, Known> * known) const;
     std::string find(const std::string & path) const;
     std::string follow(const std::string & path, const nix::NixStringContext & context) const;
     std::string physical(const nix::SourcePath & path) const;

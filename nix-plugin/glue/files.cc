@@ -29,6 +29,17 @@ const std::pair<const std::string, Call::Known> * Call::longest(std::string_view
     return longest;
 }
 
+// What no string names has the context of all.
+NixStringContext Call::contextOf(const std::pair<const std::string, Known> * known) const
+{
+    if (!known)
+        return context;
+    NixStringContext its;
+    for (auto element : known->second.context)
+        its.insert(*element);
+    return its;
+}
+
 std::string Call::find(const std::string & path) const
 {
     if (!path.starts_with('/'))
@@ -41,8 +52,7 @@ std::string Call::find(const std::string & path) const
         auto & source = known->second.source->first;
         return physical((source / CanonPath(*below(known->first, path))).resolveSymlinks());
     }
-    // What no string names has the context of all.
-    auto & itsContext = known ? known->second.context : context;
+    auto itsContext = contextOf(known);
     auto rewrites = state.realiseContext(itsContext);
     return follow(rewriteStrings(path, rewrites), itsContext);
 }

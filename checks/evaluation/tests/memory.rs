@@ -90,6 +90,28 @@ fn strings_of_an_answer_share_their_context() {
     assert!(with < without + 32 * MIB, "{without} {with}");
 }
 
+/// Nor does a call keep a context once for each path that has it.
+#[test]
+fn paths_of_a_request_share_their_contexts() {
+    let desk = Desk::new();
+    let peak = |begin: &str| {
+        let expression = format!(
+            r#"
+            with import ./prelude.nix;
+            let
+              one = n: builtins.appendContext "" {{ "/nix/store/${{toString (10000000000 + n)}}000000000000000000000-a".path = true; }};
+              context = builtins.concatStringsSep "" (builtins.genList one 1000);
+            in builtins.length (strings (touchstone.bootspec (generation {{
+              kernelParams = builtins.genList (n: "{begin}parameter-${{toString n}}${{context}}") 300;
+            }})))"#
+        );
+        desk.peak_of(&expression, Some(0))
+    };
+    let (texts, paths) = (peak("a-"), peak("/"));
+    println!("{texts} bytes for texts, {paths} for paths");
+    assert!(paths < texts + 16 * MIB, "{texts} {paths}");
+}
+
 impl Desk {
     /// The peak of memory of an evaluation that calls so often, with a heap that is collected often.
     fn peak(&self, call: &str, calls: usize) -> u64 {
