@@ -71,7 +71,13 @@ std::string Call::follow(const std::string & path, const NixStringContext & itsC
 
 std::string Call::physical(const SourcePath & path) const
 {
-    if (auto place = path.getPhysicalPath())
+    // It throws what the evaluation may not read.
+    auto place = path.getPhysicalPath();
+    // A store may lie elsewhere, and stand for what has no place itself: a tree of git, say, since 2.32.
+    if (path.accessor == state.rootFS)
+        if (auto inStore = placeInStore(*state.store, path.path.abs()))
+            return *inStore;
+    if (place)
         return place->string();
     throw Error("the file '%1%' lies on no disk of this machine", path);
 }

@@ -4,16 +4,20 @@
 #if __has_include(<nix/expr/eval.hh>)
 #  include <nix/expr/eval.hh>
 #  include <nix/expr/primops.hh>
+#  include <nix/store/local-fs-store.hh>
 #  include <nix/store/store-api.hh>
 #  include <nix/util/signals.hh>
 #  include <nix/util/util.hh>
 #else
 #  include <eval.hh>
+#  include <local-fs-store.hh>
 #  include <primops.hh>
 #  include <signals.hh>
 #  include <store-api.hh>
 #  include <util.hh>
 #endif
+
+#include <filesystem>
 
 // What differs between versions is asked of the types themselves, in templates: a version that has the one form does not look at the other.
 namespace touchstone {
@@ -67,6 +71,35 @@ std::string realPath(State & state, const std::string & path, const nix::NixStri
         return state.toRealPath(path, context);
     else
         return path;
+}
+
+// Where a path of the store, or below one, lies on this machine, if it is in the store.
+template<class Store, class Local = nix::LocalFSStore>
+std::optional<std::string> placeInStore(Store & store, const std::string & path)
+{
+    auto local = dynamic_cast<Local *>(&store);
+    if (!local || !store.isInStore(path))
+        return std::nullopt;
+    try {
+        auto [storePath, below] = store.toStorePath(path);
+        if (!store.isValidPath(storePath))
+            return std::nullopt;
+        std::filesystem::path place;
+        // A path itself, since 2.34.
+        if constexpr (requires { local->toRealPath(storePath); })
+            place = local->toRealPath(storePath);
+        else
+            place = local->toRealPath(store.printStorePath(storePath));
+        // A text that may begin with a slash, or, since 2.34, one that always does.
+        std::string rest;
+        if constexpr (requires { below.abs(); })
+            rest = below.isRoot() ? "" : below.abs();
+        else
+            rest = below;
+        return place.string() + rest;
+    } catch (nix::BadStorePath &) {
+        return std::nullopt;
+    }
 }
 
 // What plugins have registered until now.

@@ -260,6 +260,24 @@ fn a_store_elsewhere_is_read_where_it_is() {
     assert!(elsewhere.join(file.trim_start_matches('/')).exists());
 }
 
+/// A text without context is looked for in the evaluator's store, wherever that lies.
+#[test]
+fn a_text_that_names_a_path_of_a_store_elsewhere_is_read_there() {
+    let desk = desk();
+    let elsewhere = desk.path("elsewhere");
+    let said = desk.evaluate_with(
+        &["--store", elsewhere.to_str().unwrap()],
+        r#"
+        let text = value: builtins.unsafeDiscardStringContext "${value}";
+        in map (file: (builtins.touchstone.parse.bootspec { inherit file; }).versions) [
+          (text ./boot.json)
+          (text ./shown)
+          "${text ./shown}/boot.json"
+        ]"#,
+    );
+    assert_eq!(said.value(), json!([[1], [1], [1]]));
+}
+
 /// What has no path before it is built is read where it turns out to be.
 #[test]
 fn an_output_whose_path_is_not_known_yet_is_read() {
