@@ -9,6 +9,12 @@ namespace touchstone {
 // How often a link may lead out of a store that lies elsewhere on the disk, and back into it.
 static constexpr int maxDetours = 32;
 
+// The text for a message.
+static std::string shown(const std::string & text)
+{
+    return std::string(one_line({reinterpret_cast<const uint8_t *>(text.data()), text.size()}));
+}
+
 // The rest of the path below `begin`, if it is that or lies in it.
 static std::optional<std::string_view> below(std::string_view begin, std::string_view path)
 {
@@ -44,7 +50,7 @@ std::string Call::find(const std::string & path) const
 {
     if (!path.starts_with('/'))
         state
-            .error<EvalError>("'%1%' is no absolute path: write a path (./file) or a string that begins with '/'", path)
+            .error<EvalError>("'%1%' is no absolute path: write a path (./file) or a string that begins with '/'", shown(path))
             .debugThrow();
     auto known = longest(path);
     // Without a place in the store (`--readonly`), what would have been copied is read.
@@ -66,7 +72,7 @@ std::string Call::follow(const std::string & path, const NixStringContext & itsC
         if (realPath(state, place, itsContext) == place)
             return physical(resolved);
     }
-    throw Error("too many symbolic links on the way to '%1%'", path);
+    throw Error("too many symbolic links on the way to '%1%'", shown(path));
 }
 
 std::string Call::physical(const SourcePath & path) const
@@ -79,7 +85,7 @@ std::string Call::physical(const SourcePath & path) const
             return *inStore;
     if (place)
         return place->string();
-    throw Error("the file '%1%' lies on no disk of this machine", path);
+    throw Error("the file '%1%' lies on no disk of this machine", shown(path.to_string()));
 }
 
 Located Call::locate(rust::Slice<const uint8_t> path) const noexcept
@@ -92,7 +98,7 @@ Located Call::locate(rust::Slice<const uint8_t> path) const noexcept
             auto place = find(text);
             std::copy(place.begin(), place.end(), std::back_inserter(located.place));
         } catch (Error & e) {
-            e.addTrace(state.positions[pos], "while looking for the file '%1%' of the request to %2%", text, name);
+            e.addTrace(state.positions[pos], "while looking for the file '%1%' of the request to %2%", shown(text), name);
             throw;
         }
     });

@@ -90,6 +90,7 @@ mod ffi {
         fn perform_text(text: &[u8], call: &Call) -> Outcome;
         fn perform_fault(kind: &str, call: &Call) -> Outcome;
         fn has_faults() -> bool;
+        fn one_line(text: &[u8]) -> String;
     }
 
     unsafe extern "C++" {
@@ -157,6 +158,11 @@ fn perform_fault(_kind: &str, _call: &Call) -> ffi::Outcome {
 
 fn has_faults() -> bool {
     cfg!(feature = "faults")
+}
+
+/// The text for a message: its control characters spelt out.
+fn one_line(text: &[u8]) -> String {
+    touchstone_operations::one_line(&String::from_utf8_lossy(text))
 }
 
 fn operations_by_effect(effect: &str) -> Vec<String> {

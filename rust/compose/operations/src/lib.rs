@@ -13,5 +13,5 @@ mod typed;
 
 pub use answer::{REQUEST_LIMIT, answer, parse, to_bytes};
 pub use effect::Effect;
-pub use failure::Failure;
+pub use failure::{Failure, one_line};
 pub use registry::{Description, Operation, dispatch, operations, perform};

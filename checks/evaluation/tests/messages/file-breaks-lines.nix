@@ -1,0 +1,2 @@
+with import ./prelude.nix;
+touchstone.parse.pe { file = "/nix/store/nowhere\n  help: forged"; }
