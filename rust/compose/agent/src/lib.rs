@@ -3,12 +3,17 @@
 //! - [`protocol`]: what goes over a socket: frames, requests, answers, limits.
 //! - [`client`]: who asks over them: builds, installers, people, the pre-build hook.
 //! - [`identity`]: who asks.
+//! - [`holder`]: the process that has the keys.
+//! - [`limits`]: how much of the agent a client can have.
 //!
 //! What is handed in is judged by content: no request carries a digest that is to be signed.
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod holder;
+mod hygiene;
 pub mod identity;
+pub mod limits;
 pub mod protocol;
 
 pub use identity::{Derivation, Identity, NotADerivation};

@@ -129,7 +129,7 @@ pub(crate) fn read(files: &dyn Files, file: &Path) -> Result<Manifest, Error> {
 ///
 /// # Errors
 /// [`Error::Key`] when it lies in the store, is malformed, or is refused by `policy`.
-pub(crate) fn open_key(
+pub fn open_key(
     files: &dyn Files,
     path: &Path,
     policy: KeyPolicy,

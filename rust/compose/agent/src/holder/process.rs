@@ -1,0 +1,214 @@
+//! The process that holds the keys: it opens them, signs what it is handed, and ends when nobody can ask it any more.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use touchstone_artifacts::policy::PolicyKey;
+use touchstone_artifacts::progress::Silent;
+use touchstone_artifacts::signing_key::KeyPolicy;
+use touchstone_artifacts::{Context, Error, HostFiles, manifest};
+use touchstone_sign::{Hash, Signer};
+use touchstone_store::SecretKey;
+
+use super::messages::{Ask, KeyForm, KeySpec, NotHeld, PublicHalf, Told};
+use crate::hygiene;
+use crate::protocol::{Frame, FrameError, SMALL_LIMIT, read, read_payload, write};
+
+/// What the holder has open.
+enum Open {
+    Boot(Box<dyn Signer>),
+    Nix(Box<SecretKey>),
+}
+
+/// Holds keys for the process at the other end of standard input: a stream socket.
+///
+/// It ends when that process does, or closes its end, and at nothing else: the signals that end a service are for the agent alone, which still signs what it
+/// has begun.
+///
+/// # Errors
+/// When the process cannot be kept from being dumped, or the other end is no agent.
+pub fn hold_keys() -> Result<(), FrameError> {
+    for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    hygiene::no_dumps()?;
+    let locked = hygiene::no_swap()?;
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    if !locked {
+        let mut to = io::stderr().lock();
+        let _ = writeln!(
+            to,
+            "touchstone: the memory that holds the keys may be swapped: give the service LimitMEMLOCK=infinity"
+        );
+    }
+    serve(&socket)
+}
+
+/// Holds keys for whoever has the other end.
+pub(super) fn serve(socket: &UnixStream) -> Result<(), FrameError> {
+    let mut from = socket;
+    let Some(first) = read::<Ask>(&mut from)? else {
+        return Ok(());
+    };
+    let specs = read_payload(&mut from, first.size, SMALL_LIMIT)?;
+    let specs: Vec<KeySpec> = serde_json::from_slice(&specs).map_err(FrameError::Malformed)?;
+    let answers = Answers(Mutex::new(socket));
+    let keys = match specs.iter().map(open).collect::<Result<Vec<_>, _>>() {
+        Ok(keys) => keys,
+        Err(why) => return answers.give(first.id, Told::Failed(why), &[]),
+    };
+    match public_halves(&keys) {
+        Ok(halves) => answers.give(first.id, Told::Opened {}, &halves)?,
+        Err(why) => return answers.give(first.id, Told::Failed(why), &[]),
+    }
+    work(socket, &keys, &answers)
+}
+
+/// As many threads as processors sign; this one reads.
+fn work(socket: &UnixStream, keys: &[Open], answers: &Answers<'_>) -> Result<(), FrameError> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let (jobs, queue) = sync_channel(threads);
+    let queue = Mutex::new(queue);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| sign_all(&queue, keys, answers));
+        }
+        hand_out(socket, &jobs).inspect(|()| drop(jobs))
+    })
+}
+
+/// A message that is to be signed.
+struct Job {
+    id: u64,
+    key: usize,
+    hash: Hash,
+    message: Vec<u8>,
+}
+
+fn hand_out(mut from: &UnixStream, jobs: &SyncSender<Job>) -> Result<(), FrameError> {
+    while let Some(frame) = read::<Ask>(&mut from)? {
+        let message = read_payload(&mut from, frame.size, SMALL_LIMIT)?;
+        let Ask::Sign { key, hash } = frame.message else {
+            break;
+        };
+        let job = Job {
+            id: frame.id,
+            key,
+            hash: hash.into(),
+            message,
+        };
+        if jobs.send(job).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn sign_all(queue: &Mutex<Receiver<Job>>, keys: &[Open], answers: &Answers<'_>) {
+    let next = || {
+        let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.recv().ok()
+    };
+    while let Some(job) = next() {
+        let told = match keys.get(job.key) {
+            Some(key) => sign(key, &job),
+            None => Err(NotHeld::new(
+                "key.missing",
+                "no such key is held".to_owned(),
+                "",
+            )),
+        };
+        let given = match told {
+            Ok(signature) => answers.give(job.id, Told::Signed {}, &signature),
+            Err(why) => answers.give(job.id, Told::Failed(why), &[]),
+        };
+        if given.is_err() {
+            return;
+        }
+    }
+}
+
+fn sign(key: &Open, job: &Job) -> Result<Vec<u8>, NotHeld> {
+    match key {
+        Open::Boot(signer) => signer
+            .sign(job.hash, &job.message)
+            .map_err(|error| NotHeld::of_signing(&error)),
+        Open::Nix(key) => match std::str::from_utf8(&job.message) {
+            Ok(text) => Ok(key.sign(text).to_string().into_bytes()),
+            Err(_) => Err(NotHeld::new(
+                "key.failed",
+                "a fingerprint is text".to_owned(),
+                "",
+            )),
+        },
+    }
+}
+
+fn open(spec: &KeySpec) -> Result<Open, NotHeld> {
+    Ok(match spec.form {
+        KeyForm::Boot => Open::Boot(open_boot(spec)?),
+        KeyForm::Nix => {
+            let key = manifest::open_key(&HostFiles, spec.key.as_ref(), KeyPolicy::Any)?;
+            Open::Nix(Box::new(key))
+        }
+    })
+}
+
+fn open_boot(spec: &KeySpec) -> Result<Box<dyn Signer>, Error> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let context = Context {
+        files: &HostFiles,
+        progress: &Silent,
+        keys: KeyPolicy::Any,
+        now: since.ok().map(|since| since.as_secs()),
+    };
+    let key = PolicyKey {
+        key: spec.key.clone(),
+        passphrase_file: spec.passphrase_file.clone(),
+        public_key: spec.public.clone(),
+    };
+    key.open(&context)
+}
+
+/// What may be known of the keys, in JSON.
+fn public_halves(keys: &[Open]) -> Result<Vec<u8>, NotHeld> {
+    let halves: Vec<PublicHalf> = keys.iter().map(public_half).collect::<Result<_, _>>()?;
+    serde_json::to_vec(&halves).map_err(|error| NotHeld::new("key.failed", error.to_string(), ""))
+}
+
+fn public_half(key: &Open) -> Result<PublicHalf, NotHeld> {
+    let (public, place) = match key {
+        Open::Boot(signer) => (
+            signer
+                .public_key()
+                .to_pem()
+                .map_err(|error| NotHeld::of_signing(&error))?,
+            signer.describe(),
+        ),
+        Open::Nix(key) => (key.public_key().to_string(), "a key file".to_owned()),
+    };
+    Ok(PublicHalf { public, place })
+}
+
+/// Where answers go: one at a time.
+struct Answers<'a>(Mutex<&'a UnixStream>);
+
+impl Answers<'_> {
+    fn give(&self, id: u64, message: Told, payload: &[u8]) -> Result<(), FrameError> {
+        let mut to = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let frame = Frame {
+            id,
+            size: payload.len() as u64,
+            message,
+        };
+        write(&mut *to, &frame)?;
+        Ok(to.write_all(payload)?)
+    }
+}

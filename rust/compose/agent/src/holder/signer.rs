@@ -1,0 +1,117 @@
+//! Keys that the holder has: signers like any other.
+
+use std::sync::Arc;
+
+use touchstone_sign::{Hash, PublicKey, SignError, Signer};
+use touchstone_store::{KeyError, Signature};
+
+use super::messages::{Ask, HashName, KeyForm, KeySpec, NotHeld, PublicHalf};
+use super::{HolderError, Line};
+
+/// A key that the holder has open.
+pub enum HeldKey {
+    /// For images and values of PCR 11.
+    Boot(BootKey),
+    /// For store paths.
+    Nix(NixKey),
+}
+
+/// An RSA or ECDSA key that the holder has open.
+pub struct BootKey {
+    line: Arc<Line>,
+    key: usize,
+    public: PublicKey,
+    place: String,
+}
+
+impl Signer for BootKey {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let ask = Ask::Sign {
+            key: self.key,
+            hash: hash.into(),
+        };
+        let signature = self.line.ask(ask, message);
+        signature.map_err(|why| why.of_holder(self.describe()))
+    }
+
+    fn describe(&self) -> String {
+        self.place.clone()
+    }
+}
+
+/// A Nix key that the holder has open.
+pub struct NixKey {
+    line: Arc<Line>,
+    key: usize,
+    public: touchstone_store::PublicKey,
+}
+
+impl NixKey {
+    /// The other half.
+    pub fn public_key(&self) -> &touchstone_store::PublicKey {
+        &self.public
+    }
+
+    /// Signs a fingerprint, and verifies what was made.
+    ///
+    /// # Errors
+    /// [`NotHeld`].
+    pub fn sign(&self, fingerprint: &str) -> Result<Signature, NotHeld> {
+        let ask = Ask::Sign {
+            key: self.key,
+            hash: HashName::Sha512,
+        };
+        let signature = self.line.ask(ask, fingerprint.as_bytes())?;
+        let signature = std::str::from_utf8(&signature).unwrap_or_default();
+        match Signature::parse(signature) {
+            Ok(made) if self.public.verifies(fingerprint, &made) => Ok(made),
+            _ => Err(NotHeld::new(
+                "key.wrong-signature",
+                format!(
+                    "the key {} made a signature that does not verify",
+                    self.public.name()
+                ),
+                "do not use what holds this key until it is repaired",
+            )),
+        }
+    }
+}
+
+/// The keys, as the holder opened them.
+pub(super) fn held(
+    line: &Arc<Line>,
+    specs: &[KeySpec],
+    halves: Vec<PublicHalf>,
+) -> Result<Vec<HeldKey>, HolderError> {
+    let wrong = |what: String| NotHeld::new("key.failed", what, "start the agent again");
+    if halves.len() != specs.len() {
+        return Err(wrong("the process that holds the keys opened others".to_owned()).into());
+    }
+    let pairs = specs.iter().zip(halves).enumerate();
+    pairs
+        .map(|(key, (spec, half))| {
+            let line = Arc::clone(line);
+            Ok(match spec.form {
+                KeyForm::Boot => HeldKey::Boot(BootKey {
+                    line,
+                    key,
+                    public: PublicKey::read(half.public.as_bytes())
+                        .map_err(|error| NotHeld::of_signing(&error))?,
+                    place: half.place,
+                }),
+                KeyForm::Nix => HeldKey::Nix(NixKey {
+                    line,
+                    key,
+                    public: half
+                        .public
+                        .parse()
+                        .map_err(|error: KeyError| wrong(error.to_string()))?,
+                }),
+            })
+        })
+        .collect()
+}
