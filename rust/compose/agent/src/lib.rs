@@ -5,6 +5,7 @@
 //! - [`identity`]: who asks.
 //! - [`holder`]: the process that has the keys.
 //! - [`limits`]: how much of the agent a client can have.
+//! - [`log`]: what was signed and what was refused, hash-chained, with signed checkpoints.
 //!
 //! What is handed in is judged by content: no request carries a digest that is to be signed.
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ pub mod holder;
 mod hygiene;
 pub mod identity;
 pub mod limits;
+pub mod log;
 pub mod protocol;
 
 pub use identity::{Derivation, Identity, NotADerivation};

@@ -1,0 +1,51 @@
+//! The thread that makes checkpoints when they are due.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use super::error::LogError;
+use super::event::Event;
+use super::writer::{Shared, hold};
+
+/// Makes checkpoints until the log closes.
+pub(super) fn keep(shared: &Shared) {
+    let mut failing = false;
+    let mut not_before = Instant::now();
+    loop {
+        let state = hold(&shared.state);
+        if state.closing || state.failure.is_some() {
+            return;
+        }
+        let after = shared.settings.checkpoint_after();
+        let due = match state.unsigned {
+            0 => after,
+            many if many >= shared.settings.checkpoint_entries => Duration::ZERO,
+            _ => after.saturating_sub(state.unsigned_since.elapsed()),
+        };
+        let due = due.max(not_before.saturating_duration_since(Instant::now()));
+        if due > Duration::ZERO {
+            drop(
+                shared
+                    .wake
+                    .wait_timeout(state, due)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+            continue;
+        }
+        drop(state);
+        let made = shared.checkpoint();
+        if let Err(error) = &made {
+            not_before = Instant::now() + after;
+            if !failing {
+                tell(shared, error);
+            }
+        }
+        failing = made.is_err();
+    }
+}
+
+fn tell(shared: &Shared, error: &LogError) {
+    let what = error.to_string();
+    // A log that takes no entry has said so to whoever uses it.
+    let _ = shared.append(Event::CheckpointFailed { what });
+}
