@@ -6,16 +6,20 @@
 //! - [`holder`]: the process that has the keys.
 //! - [`limits`]: how much of the agent a client can have.
 //! - [`log`]: what was signed and what was refused, hash-chained, with signed checkpoints.
+//! - [`policy`]: who may have what signed, by which key.
+//! - [`derivation`]: what a build was made of.
 //!
 //! What is handed in is judged by content: no request carries a digest that is to be signed.
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod derivation;
 pub mod holder;
 mod hygiene;
 pub mod identity;
 pub mod limits;
 pub mod log;
+pub mod policy;
 pub mod protocol;
 
 pub use identity::{Derivation, Identity, NotADerivation};
