@@ -10,7 +10,7 @@ pub fn of(name: &str, description: &Description) -> CString {
     let request = description.request_schema();
     let mut text = format!(
         "Returns {}: the answer of Touchstone's operation `{}`.\n\n\
-         `touchstone.{name}` takes one set; an attribute that is null is as good as absent:\n",
+         `builtins.touchstone.{name}` takes one set, of which an attribute that is null is as good as absent:\n",
         description.about, description.name
     );
     for (attribute, schema) in attributes(request.as_value()) {
@@ -62,6 +62,10 @@ mod tests {
             .find(|known| known.name == "pe.verify")
             .unwrap();
         let text = super::of("verify", verify).into_string().unwrap();
+        assert!(
+            text.contains("`builtins.touchstone.verify` takes one set"),
+            "{text}"
+        );
         assert!(text.contains("- `file`: The PE image."), "{text}");
         assert!(text.contains("- `db` (may be absent): "), "{text}");
         assert!(!text.contains("`operation`"), "{text}");
