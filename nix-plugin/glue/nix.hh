@@ -73,6 +73,20 @@ std::string realPath(State & state, const std::string & path, const nix::NixStri
         return path;
 }
 
+// The place of a path of the store and of the rest below it, if no link leads elsewhere: links are followed by the evaluator alone.
+inline std::optional<std::string> withoutLinks(const std::filesystem::path & object, const std::string & rest)
+{
+    std::error_code failed;
+    auto store = std::filesystem::canonical(object.parent_path(), failed);
+    if (failed)
+        return std::nullopt;
+    std::filesystem::path place = (store / object.filename()).string() + rest;
+    auto leadsTo = std::filesystem::weakly_canonical(place, failed);
+    if (failed || leadsTo != place)
+        return std::nullopt;
+    return place.string();
+}
+
 // Where a path of the store, or below one, lies on this machine, if it is in the store.
 template<class Store, class Local = nix::LocalFSStore>
 std::optional<std::string> placeInStore(Store & store, const std::string & path)
@@ -96,7 +110,7 @@ std::optional<std::string> placeInStore(Store & store, const std::string & path)
             rest = below.isRoot() ? "" : below.abs();
         else
             rest = below;
-        return place.string() + rest;
+        return withoutLinks(place, rest);
     } catch (nix::BadStorePath &) {
         return std::nullopt;
     }

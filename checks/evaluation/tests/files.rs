@@ -278,6 +278,23 @@ fn a_text_that_names_a_path_of_a_store_elsewhere_is_read_there() {
     assert_eq!(said.value(), json!([[1], [1], [1]]));
 }
 
+/// What lies there and is a link is none of what the evaluator has followed.
+#[test]
+fn a_text_that_names_a_link_in_a_store_elsewhere_leads_out_of_it_nowhere() {
+    let desk = desk();
+    fs::create_dir(desk.path("links")).unwrap();
+    symlink(desk.path("shown"), desk.path("links/folder")).unwrap();
+    let elsewhere = desk.path("elsewhere");
+    let said = desk.evaluate_with(
+        &["--store", elsewhere.to_str().unwrap()],
+        r#"
+        let links = builtins.unsafeDiscardStringContext "${./links}";
+        in builtins.touchstone.parse.bootspec { file = "${links}/folder/boot.json"; }"#,
+    );
+    let message = said.refusal();
+    assert!(message.contains("[input.unreadable]"), "{message}");
+}
+
 /// What has no path before it is built is read where it turns out to be.
 #[test]
 fn an_output_whose_path_is_not_known_yet_is_read() {
