@@ -77,6 +77,7 @@ fn context(files: &dyn Files) -> Context<'_> {
         files,
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
+        agent: None,
         now: None,
     }
 }

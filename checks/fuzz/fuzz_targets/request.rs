@@ -32,6 +32,7 @@ const CONTEXT: Context<'static> = Context {
     files: &NoFiles,
     progress: &Silent,
     keys: KeyPolicy::TestKeysOnly,
+    agent: None,
     now: None,
 };
 

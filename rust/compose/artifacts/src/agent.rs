@@ -3,6 +3,7 @@
 //! Operations reach it through the [`Context`](crate::Context): a door lends them an [`Agent`], or none. What it answers is verified before it
 //! is used.
 
+mod asked;
 mod error;
 
 use std::fs::File;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use touchstone_measure::policy::PcrSignatures;
 use touchstone_measure::{Bank, PhasePath};
 
+pub(crate) use asked::AskedAgent;
 pub use error::AgentError;
 
 use crate::signing_key::SignatureDigest;

@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use touchstone_store::closure::{self, Refused, Registry, Settings, Store, Trusted};
 use touchstone_store::manifest::Class;
-use touchstone_store::{Manifest, SecretKey, StorePath, Trust};
+use touchstone_store::{Manifest, PublicKey, SecretKey, StorePath, Trust};
 
 pub use crate::closure_known::add_known_signatures;
 
 use crate::closure_known::Known;
-use crate::manifest::{ManifestSummary, open_key, publish};
+use crate::manifest::{ManifestSummary, NixKey, publish};
 use crate::progress::in_a_thread;
 use crate::{Context, Error, Files, Progress};
 
@@ -42,7 +42,7 @@ pub struct ListClosure {
 pub struct SignClosure {
     /// The toplevel whose closure is signed.
     pub toplevel: StorePath,
-    /// The file of a Nix secret key, as `nix-store --generate-binary-cache-key` writes it. Never a store path.
+    /// The file of a Nix secret key, as `nix-store --generate-binary-cache-key` writes it, or `agent:…`. Never a store path.
     pub key: PathBuf,
     /// The folder below which `nix/store` lies; the running system when none is named.
     pub root: Option<PathBuf>,
@@ -88,7 +88,12 @@ impl ListClosure {
             })?;
         let mut compared = manifest.clone();
         compared.sign(&nobody);
-        compare(&known.store()?, &compared, &nobody, context.progress)?;
+        compare(
+            &known.store()?,
+            &compared,
+            nobody.public_key(),
+            context.progress,
+        )?;
         publish(context.files, &manifest, &self.output)
     }
 }
@@ -99,22 +104,27 @@ impl SignClosure {
     /// # Errors
     /// Those of [`ListClosure::run`], and [`Error::Key`].
     pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
-        let key = open_key(context.files, &self.key, context.keys)?;
+        let key = NixKey::open(&self.key, context)?;
         let known = Known {
             root: self.root.as_deref(),
             nix_database: self.nix_database.as_deref(),
             signatures: self.signatures.as_deref(),
             manifest: self.manifest.as_deref(),
         };
-        let mut manifest = listed(
+        let manifest = listed(
             context.files,
             &known,
             &self.toplevel,
             self.class.as_ref(),
             context.progress,
         )?;
-        manifest.sign(&key);
-        compare(&known.store()?, &manifest, &key, context.progress)?;
+        let manifest = key.sign(manifest)?;
+        compare(
+            &known.store()?,
+            &manifest,
+            key.public_key(),
+            context.progress,
+        )?;
         publish(context.files, &manifest, &self.output)
     }
 }
@@ -151,12 +161,12 @@ fn reached(toplevel: &StorePath, registry: &Registry) -> Result<Manifest, Refuse
 fn compare(
     store: &Store,
     manifest: &Manifest,
-    key: &SecretKey,
+    key: PublicKey,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     progress.phase("hashing the closure");
     let check = |progress: &(dyn Progress + Sync)| {
-        let trust = Trust::new(vec![key.public_key()], 1)?;
+        let trust = Trust::new(vec![key.clone()], 1)?;
         let registry = Registry::manifest(manifest);
         let trusted = Trusted::from_registry(manifest.toplevel(), &registry, &trust)?;
         closure::check(store, &trusted, &Settings::default(), &|done| {

@@ -100,6 +100,14 @@ pub enum Error {
         /// Why.
         source: touchstone_sign::SignError,
     },
+    /// The signing agent signed nothing.
+    #[error("{source}")]
+    Agent {
+        /// The key, as the request names it.
+        key: String,
+        /// Why.
+        source: Box<crate::agent::AgentError>,
+    },
     /// Signing failed.
     #[error("signing failed: {source}")]
     Sign {
@@ -279,6 +287,7 @@ impl Error {
             Self::WriteImage { .. } | Self::Write { .. } => "output.failed",
             Self::Exists { .. } => "output.exists",
             Self::Key { .. } => "key.refused",
+            Self::Agent { source, .. } => source.code(),
             Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().code(),
             Self::Detached { source, .. } => match source {
                 DetachedError::OtherImage => "detached.other-image",
@@ -326,7 +335,9 @@ impl Error {
             | Self::NoSignature { file, .. }
             | Self::NotAsDescribed { file, .. }
             | Self::SignatureData { file, .. } => Some(file),
-            Self::Key { key, .. } | Self::Signer { key, .. } => Some(Path::new(key)),
+            Self::Key { key, .. } | Self::Signer { key, .. } | Self::Agent { key, .. } => {
+                Some(Path::new(key))
+            }
             Self::Uki { file, .. }
             | Self::Predict { file, .. }
             | Self::Policy { file, .. }

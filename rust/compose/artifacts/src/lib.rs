@@ -76,6 +76,8 @@ pub struct Context<'a> {
     pub progress: &'a dyn Progress,
     /// Which private keys may be opened.
     pub keys: signing_key::KeyPolicy,
+    /// Who is asked for signatures by keys that are named `agent:…`; nobody where a door leads to no agent.
+    pub agent: Option<&'a dyn Agent>,
     /// The time, in seconds since 1970-01-01 UTC, where signers are to be valid now; a build, which gives the same on every day, has none.
     pub now: Option<u64>,
 }

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use touchstone_store::manifest::{Class, DOCUMENT_LIMIT};
-use touchstone_store::{Manifest, SecretKey, StorePath};
+use touchstone_store::{Manifest, PublicKey, SecretKey, StorePath};
 
+use crate::agent::AskedAgent;
 use crate::signing_key::{KeyPolicy, refuse_store_path};
 use crate::source::read_small;
 use crate::{Context, Error, Files, output};
@@ -33,7 +34,7 @@ pub struct CreateManifest {
 pub struct SignManifest {
     /// The manifest.
     pub manifest: PathBuf,
-    /// The file of a Nix secret key, as `nix-store --generate-binary-cache-key` writes it. Never a store path.
+    /// The file of a Nix secret key, as `nix-store --generate-binary-cache-key` writes it, or `agent:…`. Never a store path.
     pub key: PathBuf,
     /// Where the signed manifest is written.
     pub output: PathBuf,
@@ -74,10 +75,10 @@ impl SignManifest {
     /// # Errors
     /// [`Error::Manifest`] when the file is no manifest, [`Error::Key`], [`Error::Write`].
     pub fn run(&self, context: &Context<'_>) -> Result<ManifestSummary, Error> {
-        let mut manifest = read(context.files, &self.manifest)?;
-        let key = open_key(context.files, &self.key, context.keys)?;
+        let manifest = read(context.files, &self.manifest)?;
+        let key = NixKey::open(&self.key, context)?;
         context.progress.phase("signing the closure");
-        manifest.sign(&key);
+        let manifest = key.sign(manifest)?;
         publish(context.files, &manifest, &self.output)
     }
 }
@@ -125,15 +126,58 @@ pub(crate) fn read(files: &dyn Files, file: &Path) -> Result<Manifest, Error> {
     })
 }
 
+/// Who signs manifests.
+pub(crate) enum NixKey<'a> {
+    /// A key, now.
+    Open(SecretKey),
+    /// An agent, and the public half of its key.
+    Agent(AskedAgent<'a>, PublicKey),
+}
+
+impl<'a> NixKey<'a> {
+    /// Opens a Nix secret key, or finds the agent that holds it.
+    ///
+    /// # Errors
+    /// [`Error::Key`] when it lies in the store, is malformed, or is refused by the context; [`Error::Agent`].
+    pub(crate) fn open(key: &Path, context: &Context<'a>) -> Result<Self, Error> {
+        let named = key.to_str().unwrap_or_default();
+        match AskedAgent::of(named, context)? {
+            None => open_key(context.files, key, context.keys).map(Self::Open),
+            Some(agent) => {
+                let public = agent.nix_public_key()?;
+                Ok(Self::Agent(agent, public))
+            }
+        }
+    }
+
+    /// Its public half.
+    pub(crate) fn public_key(&self) -> PublicKey {
+        match self {
+            Self::Open(key) => key.public_key(),
+            Self::Agent(_, public) => public.clone(),
+        }
+    }
+
+    /// The manifest, each path of it signed.
+    ///
+    /// # Errors
+    /// [`Error::Agent`].
+    pub(crate) fn sign(&self, mut manifest: Manifest) -> Result<Manifest, Error> {
+        match self {
+            Self::Open(key) => {
+                manifest.sign(key);
+                Ok(manifest)
+            }
+            Self::Agent(agent, public) => agent.manifest(&manifest, public),
+        }
+    }
+}
+
 /// Opens a Nix secret key.
 ///
 /// # Errors
 /// [`Error::Key`] when it lies in the store, is malformed, or is refused by `policy`.
-pub fn open_key(
-    files: &dyn Files,
-    path: &Path,
-    policy: KeyPolicy,
-) -> Result<SecretKey, Error> {
+pub fn open_key(files: &dyn Files, path: &Path, policy: KeyPolicy) -> Result<SecretKey, Error> {
     let refused = |fact: String, help| Error::Key {
         key: path.display().to_string(),
         fact,

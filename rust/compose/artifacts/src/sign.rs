@@ -14,7 +14,7 @@ use touchstone_sign::{Certificate, Hash};
 use crate::boot_signatures::OpenFolder;
 use crate::detached::{DetachedSignature, OpenSignature, subject, written_digest};
 use crate::input::{Input, read_failed};
-use crate::signing_key::{OpenKey, SigningKey};
+use crate::signing_key::{AgentSigner, ImageKey, OpenKey, SigningKey};
 use crate::unsign::strip;
 use crate::{Context, Error, Files, output};
 
@@ -60,7 +60,7 @@ impl SignPe {
     /// See [`Error`]; nothing is written then.
     pub fn run(&self, context: &Context<'_>) -> Result<SignedPe, Error> {
         match (&self.sign, &self.detached) {
-            (Some(key), None) => self.sign(By::Key(&key.open(context)?), context),
+            (Some(key), None) => self.sign(By::from(&key.for_images(context)?), context),
             (None, Some(signature)) => self.sign(By::Detached(&signature.open(context)?), context),
             _ => Err(Error::Request {
                 fact: "it must have one of `sign` and `detached`".to_owned(),
@@ -87,10 +87,21 @@ impl SignPe {
 pub(crate) enum By<'a> {
     /// A key, now.
     Key(&'a OpenKey),
+    /// An agent, which is shown each image.
+    Agent(&'a AgentSigner<'a>),
     /// Somebody did, elsewhere.
     Detached(&'a OpenSignature),
     /// Somebody did, elsewhere: in this folder is the signature of each image.
     Folder(&'a OpenFolder),
+}
+
+impl<'a> From<&'a ImageKey<'_>> for By<'a> {
+    fn from(key: &'a ImageKey<'_>) -> Self {
+        match key {
+            ImageKey::Open(key) => Self::Key(key),
+            ImageKey::Agent(agent) => Self::Agent(agent),
+        }
+    }
 }
 
 impl By<'_> {
@@ -98,6 +109,7 @@ impl By<'_> {
     pub(crate) fn certificate(&self) -> Option<&Certificate> {
         match self {
             Self::Key(key) => Some(key.signer.certificate()),
+            Self::Agent(agent) => agent.certificate(),
             Self::Detached(signature) => signature.certificate(),
             Self::Folder(folder) => folder.certificate(),
         }
@@ -114,6 +126,10 @@ impl By<'_> {
                         source,
                     }
                 })
+            }
+            Self::Agent(agent) => {
+                let digest = image.by(agent.hash())?;
+                agent.signature(image.out, &digest)
             }
             Self::Detached(signature) => signature.attach(&image.by(signature.hash())?),
             Self::Folder(folder) => {

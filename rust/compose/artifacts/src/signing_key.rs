@@ -1,5 +1,6 @@
 //! How every operation opens its signing key: a file, and where it is built in, a token or a TPM.
 
+mod image;
 #[cfg(feature = "token")]
 mod token;
 #[cfg(feature = "tpm")]
@@ -17,6 +18,8 @@ use zeroize::Zeroizing;
 use crate::source::{read_secret, read_small};
 use crate::{Context, Error, Files};
 
+pub(crate) use image::{AgentSigner, ImageKey};
+
 /// Which private keys may be opened where an operation runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyPolicy {
@@ -30,7 +33,7 @@ pub enum KeyPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SigningKey {
-    /// The private key: the path of a PEM or DER file (PKCS#8, encrypted or not, PKCS#1 or SEC 1), `pkcs11:…` (RFC 7512) or `tpm2:…`. Never a store path.
+    /// The private key: the path of a PEM or DER file (PKCS#8, encrypted or not, PKCS#1 or SEC 1), `pkcs11:…` (RFC 7512), `tpm2:…`, or `agent:…` where an image is signed. Never a store path.
     pub key: String,
     /// The certificate: the path of a PEM or DER file. Certificates after the first go into the signature as its chain.
     pub certificate: PathBuf,
@@ -161,23 +164,37 @@ impl Holder<'_> {
         let Some(scheme) = self.scheme() else {
             return self.in_file(files);
         };
+        self.refuse_passphrase()?;
         let refused = |fact: String, help| refused(unread(self.key), fact, help);
-        if self.passphrase_file.is_some() {
-            return Err(refused(
-                "a passphrase opens key files only".to_owned(),
-                "name the file with the PIN or authorization value in the URI: `pin-source` or `auth-source`",
-            ));
-        }
         match scheme {
             #[cfg(feature = "token")]
             "pkcs11" => token::open(files, self.key, public),
             #[cfg(feature = "tpm")]
             "tpm2" => tpm::open(files, self.key),
+            "agent" => Err(refused(
+                "a signing agent signs images, their values of PCR 11, and manifests, all of which it is shown; not what is signed here"
+                    .to_owned(),
+                "name a key file, a token's key or a TPM's",
+            )),
             _ => Err(refused(
                 format!("this program does not open {scheme}: keys"),
                 "use the dynamic `touchstone`, which loads modules and TPM libraries, or let the signing agent sign",
             )),
         }
+    }
+
+    /// Refuses a passphrase beside a key that is in no file.
+    ///
+    /// # Errors
+    /// [`Error::Key`].
+    fn refuse_passphrase(&self) -> Result<(), Error> {
+        if self.passphrase_file.is_none() || self.scheme().is_none() {
+            return Ok(());
+        }
+        Err(self.refused(
+            "a passphrase opens key files only",
+            "name the file with the PIN or authorization value in the URI: `pin-source` or `auth-source`",
+        ))
     }
 
     fn in_file(&self, files: &dyn Files) -> Result<Box<dyn Signer>, Error> {

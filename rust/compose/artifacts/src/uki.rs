@@ -1,6 +1,7 @@
 //! `uki.assemble`: a unified kernel image from a stub and its parts, signed if asked.
 
 use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -85,7 +86,7 @@ impl AssembleUki {
         let key = self
             .sign
             .as_ref()
-            .map(|key| key.open(context))
+            .map(|key| key.for_images(context))
             .transpose()?;
         let pcr_signer = self.pcr_signer(context)?;
         let mut measurer = self
@@ -98,7 +99,7 @@ impl AssembleUki {
                 observers.push(measurer);
             }
             let signers = Signers {
-                image: key.as_ref().map(By::Key),
+                image: key.as_ref().map(By::from),
                 pcrs: pcr_signer.as_ref(),
             };
             let (_, uki) = assemble(
@@ -172,41 +173,20 @@ pub(crate) fn assemble(
     observers: &mut [&mut dyn SectionObserver],
     context: &Context<'_>,
 ) -> Result<(Written, AssembledUki), Error> {
+    if let Some(signer) = signers.pcrs.filter(|signer| signer.asks_an_agent()) {
+        let blank = signer.blank();
+        context
+            .progress
+            .phase("assembling the UKI for the signing agent");
+        write(parts, Some(&blank), shown, out, &mut [], context)?;
+        context
+            .progress
+            .phase("asking the signing agent for signatures of PCR 11");
+        signer.ask_agents(out, context)?;
+        emptied(out, shown)?;
+    }
     context.progress.phase("assembling the UKI");
-    let refused = |source| Error::Uki {
-        file: parts.at_fault(&source),
-        source,
-    };
-    let mut stub_file = Input::open(context.files, "stub", &parts.stub)?;
-    let stub = read_stub(&mut stub_file).map_err(refused)?;
-    let layout = plan(
-        &stub,
-        &mut stub_file,
-        parts.opened_for(context.files, signers.pcrs, shown)?,
-    )
-    .map_err(refused)?;
-    let total = layout.len();
-    let mut passing = signers.pcrs.map(PcrSigner::observer);
-    let mut observers: Vec<&mut dyn SectionObserver> = observers
-        .iter_mut()
-        .map(|observer| &mut **observer as &mut dyn SectionObserver)
-        .chain(
-            passing
-                .as_mut()
-                .map(|passing| passing as &mut dyn SectionObserver),
-        )
-        .collect();
-    let written = layout
-        .write(&mut stub_file, out, &mut observers, &mut |done| {
-            context.progress.bytes(done, total)
-        })
-        .map_err(|error| {
-            let failed = write_failed(error, ("stub", &parts.stub), shown);
-            let why = signers
-                .pcrs
-                .and_then(|signer| signer.failure(&parts.stub, shown));
-            why.unwrap_or(failed)
-        })?;
+    let (written, total) = write(parts, signers.pcrs, shown, out, observers, context)?;
     let Some(by) = signers.image else {
         let answer = AssembledUki {
             authenticode_sha256: crate::hex(&written.authenticode_sha256),
@@ -238,4 +218,57 @@ pub(crate) fn assemble(
             signed_by: Some(signed_by),
         },
     ))
+}
+
+/// Makes a file empty that was written.
+fn emptied(out: &mut File, shown: &Path) -> Result<(), Error> {
+    let emptied = out.set_len(0).and_then(|()| out.rewind());
+    emptied.map_err(|source| Error::Write {
+        file: shown.to_owned(),
+        source,
+    })
+}
+
+/// Writes the image of `parts`, not signed, and says how long it is.
+fn write(
+    parts: &Parts,
+    pcrs: Option<&PcrSigner>,
+    shown: &Path,
+    out: &mut File,
+    observers: &mut [&mut dyn SectionObserver],
+    context: &Context<'_>,
+) -> Result<(Written, u64), Error> {
+    let refused = |source| Error::Uki {
+        file: parts.at_fault(&source),
+        source,
+    };
+    let mut stub_file = Input::open(context.files, "stub", &parts.stub)?;
+    let stub = read_stub(&mut stub_file).map_err(refused)?;
+    let layout = plan(
+        &stub,
+        &mut stub_file,
+        parts.opened_for(context.files, pcrs, shown)?,
+    )
+    .map_err(refused)?;
+    let total = layout.len();
+    let mut passing = pcrs.map(PcrSigner::observer);
+    let mut observers: Vec<&mut dyn SectionObserver> = observers
+        .iter_mut()
+        .map(|observer| &mut **observer as &mut dyn SectionObserver)
+        .chain(
+            passing
+                .as_mut()
+                .map(|passing| passing as &mut dyn SectionObserver),
+        )
+        .collect();
+    let written = layout
+        .write(&mut stub_file, out, &mut observers, &mut |done| {
+            context.progress.bytes(done, total)
+        })
+        .map_err(|error| {
+            let failed = write_failed(error, ("stub", &parts.stub), shown);
+            let why = pcrs.and_then(|signer| signer.failure(&parts.stub, shown));
+            why.unwrap_or(failed)
+        })?;
+    Ok((written, total))
 }

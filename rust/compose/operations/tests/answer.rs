@@ -16,6 +16,7 @@ fn answered(request: &[u8]) -> Result<Vec<u8>, Failure> {
         files: &HostFiles,
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
+        agent: None,
         now: None,
     };
     answer(request, &context)

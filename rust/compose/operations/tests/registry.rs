@@ -21,6 +21,7 @@ fn perform(request: Value) -> Result<Value, Failure> {
         files: &HostFiles,
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
+        agent: None,
         now: None,
     };
     dispatch(request, &context)

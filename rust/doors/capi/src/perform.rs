@@ -10,6 +10,7 @@ pub(crate) fn perform(request: &[u8], options: &TouchstoneOptions) -> Result<Vec
     let context = Context {
         progress: options,
         keys: options.keys(),
+        agent: None,
         now: options.time(),
         files: &HostFiles,
     };

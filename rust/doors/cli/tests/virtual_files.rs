@@ -95,6 +95,7 @@ fn answered(request: &Value, files: &dyn Files) -> Result<String, Failure> {
         files,
         progress: &Silent,
         keys: KeyPolicy::TestKeysOnly,
+        agent: None,
         now: None,
     };
     let bytes = answer(request.to_string().as_bytes(), &context)?;

@@ -167,6 +167,7 @@ fn open_boot(spec: &KeySpec) -> Result<Box<dyn Signer>, Error> {
         files: &HostFiles,
         progress: &Silent,
         keys: KeyPolicy::Any,
+        agent: None,
         now: since.ok().map(|since| since.as_secs()),
     };
     let key = PolicyKey {

@@ -4,7 +4,7 @@ use super::Error;
 
 impl Error {
     /// What the person who reads this can do.
-    pub fn help(&self) -> &'static str {
+    pub fn help(&self) -> &str {
         match self {
             Self::Open { .. } => {
                 "check that the path is spelt right and that the file is there and readable"
@@ -24,6 +24,7 @@ impl Error {
                 "name a path where nothing stands: a folder of artifacts is published whole"
             }
             Self::Key { help, .. } | Self::Request { help, .. } => help,
+            Self::Agent { source, .. } => source.help(),
             Self::Signer { source, .. } | Self::Sign { source, .. } => source.fault().help(),
             Self::Detached { .. } => {
                 "prepare this image with `touchstone pe sign --prepare-offline-signing`, and sign that very file with the certificate's key, as `openssl dgst -sha256 -sign` does"

@@ -12,7 +12,7 @@ use crate::bootspec::DOCUMENT;
 use crate::firmware::{Firmware, Measure};
 use crate::input::Input;
 use crate::inspect::DigestPe;
-use crate::manifest::{self, ManifestSummary};
+use crate::manifest::{self, ManifestSummary, NixKey};
 use crate::output::STAGED;
 use crate::policy::{PcrKeys, PcrSign};
 use crate::sign::{By, Seal, copy_signed};
@@ -27,7 +27,7 @@ const SHIM: &str = "shim.efi";
 /// A request with its keys and variables open.
 pub(crate) struct Maker<'a> {
     pub(super) request: &'a BootArtifacts,
-    signer: Option<ImageSigner>,
+    signer: Option<ImageSigner<'a>>,
     pub(super) pcr_keys: Option<PcrKeys>,
     pub(super) firmware: Option<Firmware>,
     pub(super) context: &'a Context<'a>,
@@ -169,11 +169,7 @@ impl<'a> Maker<'a> {
             made = verification::signed(self.context.files, file, &made)?;
         }
         if let Some(key) = &self.request.manifest_key {
-            made.sign(&manifest::open_key(
-                self.context.files,
-                key,
-                self.context.keys,
-            )?);
+            made = NixKey::open(key, self.context)?.sign(made)?;
         }
         let name = "manifest.json".to_owned();
         let summary = manifest::publish(&STAGED, &made, &folder.join(&name))?;

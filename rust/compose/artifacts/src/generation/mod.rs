@@ -88,7 +88,7 @@ pub struct BootArtifacts {
     pub measure: Option<Measure>,
     /// The list that Nix' `exportReferencesGraph` gives for the toplevel; no manifest without it.
     pub closure: Option<Value>,
-    /// The file of a Nix secret key that signs the manifest; unsigned without it.
+    /// The file of a Nix secret key that signs the manifest, or `agent:…`; unsigned without it.
     pub manifest_key: Option<PathBuf>,
     /// Makes the output a sealed generation: a wrapper of the toplevel that holds the artifacts (docs/sealed.md).
     pub seal: Option<Sealing>,

@@ -3,27 +3,27 @@
 use super::BootArtifacts;
 use crate::boot_signatures::{DetachedSignatures, OpenFolder};
 use crate::sign::By;
-use crate::signing_key::{OpenKey, SigningKey};
+use crate::signing_key::{ImageKey, SigningKey};
 use crate::{Context, Error};
 
 /// Who signs the images.
-pub(super) enum ImageSigner {
-    /// A key, now.
-    Key(Box<OpenKey>),
+pub(super) enum ImageSigner<'a> {
+    /// A key or an agent, now.
+    Key(ImageKey<'a>),
     /// Somebody did, elsewhere.
     Elsewhere(OpenFolder),
 }
 
-impl ImageSigner {
+impl<'a> ImageSigner<'a> {
     /// The signer that a request names, if it names one.
     ///
     /// # Errors
     /// [`Error::Request`] when it names two, and whatever opening the one returns.
     pub(super) fn open(
         request: &BootArtifacts,
-        context: &Context<'_>,
+        context: &Context<'a>,
     ) -> Result<Option<Self>, Error> {
-        let by_key = |key: &SigningKey| Ok(Self::Key(Box::new(key.open(context)?)));
+        let by_key = |key: &SigningKey| key.for_images(context).map(Self::Key);
         let elsewhere = |folder: &DetachedSignatures| folder.open(context).map(Self::Elsewhere);
         match (&request.sign, &request.detached) {
             (Some(_), Some(_)) => Err(Error::Request {
@@ -38,7 +38,7 @@ impl ImageSigner {
     /// For each image.
     pub(super) fn by(&self) -> By<'_> {
         match self {
-            Self::Key(key) => By::Key(key),
+            Self::Key(key) => By::from(key),
             Self::Elsewhere(folder) => By::Folder(folder),
         }
     }

@@ -171,6 +171,7 @@ impl Store {
             files: &crate::HostFiles,
             progress: &crate::progress::Silent,
             keys: crate::signing_key::KeyPolicy::Any,
+            agent: None,
             now: None,
         })
     }

@@ -11,6 +11,7 @@ fn context() -> Context<'static> {
         files: &crate::HostFiles,
         progress: &Silent,
         keys: KeyPolicy::Any,
+        agent: None,
         now: None,
     }
 }

@@ -1,9 +1,11 @@
 //! `policy.create`, `policy.sign` and `policy.show`: what a secret is sealed to, made of predictions.
 
+mod agent;
 mod create;
 mod elsewhere;
 mod key;
 mod machine;
+mod passed;
 mod pcrsig;
 mod show;
 mod sign;

@@ -4,6 +4,7 @@
 //! it is planned by its length, and its text is made when the writer comes to it, of the digests of what has passed.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,15 +15,14 @@ use serde::{Deserialize, Serialize};
 use touchstone_measure::policy::{
     KeyName, PcrSignatures, PolicyError, Proof, SignedDigest, check_reference, fingerprint,
 };
-use touchstone_measure::{
-    Bank, BootPathError, Component, PhasePath, ProfileMeasurement, SectionDigests, UkiError,
-    Version, VersionError, measure_profiles,
-};
+use touchstone_measure::{Bank, BootPathError, PhasePath};
 use touchstone_pe::layout::Content;
 use touchstone_pe::{Section, SectionObserver};
 use touchstone_sign::{PublicKey, Signer};
 
+use super::agent::{AgentSignatures, AgentSigner};
 use super::elsewhere::{FolderSigner, public_section};
+use super::passed::Passed;
 use super::sign::{AskSignatures, NotSigned};
 use super::{PolicyKey, refused};
 use crate::predict::NoPrediction;
@@ -43,7 +43,7 @@ pub struct PcrSign {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PcrSigningKey {
-    /// As [`PolicyKey::key`]; an RSA key.
+    /// As [`PolicyKey::key`], or `agent:…`; an RSA key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The folder of signatures that were made elsewhere, as `boot.sign` fills it, in the place of `key`; `publicKey` says whose they are.
@@ -88,7 +88,21 @@ impl PcrSigningKey {
         self.key.as_deref().or(folder).unwrap_or_default()
     }
 
-    fn open(&self, context: &Context<'_>) -> Result<Box<dyn Signer>, Error> {
+    /// Who signs, and what an agent answers where one does.
+    fn open(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<(Box<dyn Signer>, Option<AgentSignatures>), Error> {
+        match AgentSigner::find(self, context)? {
+            Some(agent) => {
+                let signatures = agent.signatures();
+                Ok((Box::new(agent), Some(signatures)))
+            }
+            None => Ok((self.open_here(context)?, None)),
+        }
+    }
+
+    fn open_here(&self, context: &Context<'_>) -> Result<Box<dyn Signer>, Error> {
         match (&self.key, &self.signatures, &self.public_key) {
             (Some(key), None, public_key) => PolicyKey {
                 key: key.clone(),
@@ -123,20 +137,15 @@ pub(crate) struct PcrKeys(Rc<[Group]>);
 impl PcrKeys {
     /// What signs one image.
     pub(crate) fn signer(&self) -> PcrSigner {
-        let banks = self.0.first().map(|group| group.banks.as_slice());
-        PcrSigner {
-            shared: Rc::new(Shared {
-                groups: Rc::clone(&self.0),
-                passed: RefCell::new(Passed::new(banks.unwrap_or_default())),
-                failure: RefCell::new(None),
-            }),
-        }
+        PcrSigner::new(Rc::clone(&self.0), Text::Signed)
     }
 }
 
 /// An open key, and what it signs.
 struct Group {
     signer: Box<dyn Signer>,
+    /// What an agent answers, where one signs: it sees the whole image first.
+    agent: Option<AgentSignatures>,
     banks: Vec<Bank>,
     phases: Vec<PhasePath>,
     reference: Option<String>,
@@ -146,7 +155,7 @@ struct Group {
 
 impl Group {
     fn open(key: &PcrSigningKey, banks: &[Bank], context: &Context<'_>) -> Result<Self, Error> {
-        let signer = key.open(context)?;
+        let (signer, agent) = key.open(context)?;
         let name = Path::new(key.name());
         let wrong = |source: PolicyError| refused(Some(name), source);
         if let Some(reference) = &key.policy_ref {
@@ -163,6 +172,7 @@ impl Group {
             reference: key.policy_ref.clone(),
             public: key.public_section(context.files, signer.public_key())?,
             signer,
+            agent,
         })
     }
 
@@ -186,6 +196,16 @@ struct Shared {
     passed: RefCell<Passed>,
     /// Why there is no text: a reader can only say that something failed.
     failure: RefCell<Option<NotMade>>,
+    text: Text,
+}
+
+/// What stands in a `.pcrsig`.
+#[derive(Clone, Copy)]
+enum Text {
+    /// The signatures.
+    Signed,
+    /// As many bytes, for an agent that has to see the image before there are signatures.
+    Blank,
 }
 
 /// Why there are no signatures.
@@ -195,6 +215,42 @@ enum NotMade {
 }
 
 impl PcrSigner {
+    fn new(groups: Rc<[Group]>, text: Text) -> Self {
+        let banks = groups.first().map(|group| group.banks.as_slice());
+        let passed = Passed::new(banks.unwrap_or_default());
+        PcrSigner {
+            shared: Rc::new(Shared {
+                groups,
+                passed: RefCell::new(passed),
+                failure: RefCell::new(None),
+                text,
+            }),
+        }
+    }
+
+    /// Whether an agent has to see the image before it is written.
+    pub(crate) fn asks_an_agent(&self) -> bool {
+        self.shared.groups.iter().any(|group| group.agent.is_some())
+    }
+
+    /// What writes the image that agents see: everything in it is final but the signatures, which are not measured.
+    pub(crate) fn blank(&self) -> PcrSigner {
+        Self::new(Rc::clone(&self.shared.groups), Text::Blank)
+    }
+
+    /// Shows the image to the agents, for the signatures that are written next.
+    ///
+    /// # Errors
+    /// [`Error::Agent`].
+    pub(crate) fn ask_agents(&self, uki: &mut File, context: &Context<'_>) -> Result<(), Error> {
+        for group in self.shared.groups.iter() {
+            if let Some(agent) = &group.agent {
+                agent.ask(&group.ask(), group.signer.public_key(), uki, context)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What becomes `.pcrpkey`, where one key signs.
     pub(crate) fn public_key(&self) -> Option<Content<'static>> {
         match &*self.shared.groups {
@@ -234,8 +290,13 @@ impl PcrSigner {
 }
 
 impl Shared {
-    /// The length that the text will have: signatures of an RSA key are as long as its modulus.
+    /// The length that the text will have.
     fn planned(&self) -> Result<u64, NotSigned> {
+        Ok(self.blank()?.len() as u64)
+    }
+
+    /// A text of this length: signatures of an RSA key are as long as its modulus.
+    fn blank(&self) -> Result<String, NotSigned> {
         let mut signatures = PcrSignatures::default();
         for group in self.groups.iter() {
             let key = group.signer.public_key();
@@ -255,11 +316,14 @@ impl Shared {
                 signatures.add(bank, signed);
             }
         }
-        Ok(signatures.to_section().len() as u64)
+        Ok(signatures.to_section())
     }
 
     /// The text, of what has passed.
     fn text(&self) -> Result<String, NotMade> {
+        if let Text::Blank = self.text {
+            return self.blank().map_err(NotMade::Signed);
+        }
         let values = self
             .passed
             .borrow()
@@ -281,66 +345,22 @@ impl Shared {
     }
 }
 
-/// The sections that have passed, the stub's own first.
-struct Passed {
-    sections: Vec<Section>,
-    digests: SectionDigests,
-    /// The content of `.sdmagic`, which names the stub's version.
-    magic: Vec<u8>,
-}
-
-const MAGIC: &str = ".sdmagic";
-
-impl Passed {
-    fn new(banks: &[Bank]) -> Self {
-        Passed {
-            sections: Vec::new(),
-            digests: SectionDigests::new(banks),
-            magic: Vec::new(),
-        }
-    }
-
-    /// What the profile gives PCR 11 whose sections passed last.
-    fn last_profile(&self) -> Result<ProfileMeasurement, BootPathError> {
-        let missing = VersionError::Missing(Component::Stub);
-        let stub = match self.magic.as_slice() {
-            [] => Err(missing),
-            magic => Version::of_sdmagic(Component::Stub, magic),
-        };
-        let stub = stub.map_err(UkiError::Version)?;
-        let profiles = measure_profiles(&self.sections, &self.digests, &stub)?;
-        Ok(profiles.into_iter().last().ok_or(UkiError::NoKernel)?)
-    }
-}
-
 /// Notes what passes.
 pub(crate) struct Observer(Rc<Shared>);
 
 impl SectionObserver for Observer {
     fn begin(&mut self, section: &Section) {
-        let mut passed = self.0.passed.borrow_mut();
-        passed.sections.push(section.clone());
-        passed.digests.begin(section);
+        self.0.passed.borrow_mut().begin(section);
     }
 
     fn data(&mut self, bytes: &[u8]) {
-        let mut passed = self.0.passed.borrow_mut();
-        passed.digests.data(bytes);
-        let current = passed.sections.last();
-        if current.is_some_and(|section| section.name.as_str() == MAGIC)
-            && passed.magic.len() < MAGIC_LIMIT
-        {
-            passed.magic.extend_from_slice(bytes);
-        }
+        self.0.passed.borrow_mut().data(bytes);
     }
 
     fn end(&mut self) {
-        self.0.passed.borrow_mut().digests.end();
+        self.0.passed.borrow_mut().end();
     }
 }
-
-/// `.sdmagic` has some fifty bytes.
-const MAGIC_LIMIT: usize = 4096;
 
 /// The text of a `.pcrsig`, made when it is first read.
 struct SectionText {

@@ -153,6 +153,7 @@ fn nothing_that_is_said_shows_the_key() {
         files: &crate::HostFiles,
         progress: &crate::progress::Silent,
         keys: crate::signing_key::KeyPolicy::Any,
+        agent: None,
         now: None,
     };
     let verdict = request.run(&context).unwrap();

@@ -21,6 +21,7 @@ mod verify;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
+use touchstone_agent::client::{Place, SigningAgent};
 use touchstone_artifacts::signing_key::KeyPolicy;
 use touchstone_artifacts::{Context, HostFiles, Progress};
 use touchstone_operations::{Description, Failure, answer, operations};
@@ -49,6 +50,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         files: &HostFiles,
         progress: &*progress,
         keys: KeyPolicy::Any,
+        agent: Some(&SigningAgent::new(Place::Machine)),
         now: now(),
     };
     match arguments.command {
@@ -84,6 +86,7 @@ fn build() -> Result<(), Failure> {
         files: &HostFiles,
         progress,
         keys: KeyPolicy::TestKeysOnly,
+        agent: Some(&SigningAgent::new(Place::Build)),
         now: None,
     };
     let asked = builder::asked()?;

@@ -69,6 +69,7 @@ fn context() -> Context<'static> {
         files: &HostFiles,
         progress: &Silent,
         keys: KeyPolicy::Any,
+        agent: None,
         now: Some(1_700_000_000),
     }
 }

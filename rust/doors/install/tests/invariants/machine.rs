@@ -19,6 +19,7 @@ pub const CONTEXT: Context<'static> = Context {
     files: &HostFiles,
     progress: &Silent,
     keys: KeyPolicy::Any,
+    agent: None,
     now: None,
 };
 

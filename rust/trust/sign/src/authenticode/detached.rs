@@ -4,7 +4,8 @@
 //! section 5.4): systemd-sbsign 262 writes and takes the same (`--prepare-offline-signing`,
 //! `--signed-data`). Its attributes have a signing time beside ours.
 
-use cms::signed_data::SignedAttributes;
+use cms::content_info::ContentInfo;
+use cms::signed_data::{SignedAttributes, SignedData};
 use const_oid::db::rfc5911::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST};
 use der::asn1::{ObjectIdentifier, OctetString};
 use der::{Decode, Encode};
@@ -162,6 +163,51 @@ impl Prepared {
             signature: signature.to_vec(),
         };
         Ok(parts.assemble()?)
+    }
+}
+
+/// Why a whole signature is not the one that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum UnconfirmedError {
+    /// Something else, or with bytes behind it.
+    #[error("it is no signature of an image")]
+    NotASignature,
+    /// It is of another image, or by another key.
+    #[error(transparent)]
+    Detached(#[from] DetachedError),
+    /// The signature is good, and other things stand around it.
+    #[error(
+        "what stands around the signature is not what was asked for: the certificates beside it are perhaps others"
+    )]
+    Other,
+}
+
+/// Confirms a whole signature that somebody else made: it is, byte for byte, the one of the image with this Authenticode `digest` that
+/// [`signature`](super::signature) makes with these certificates, of which the first is that of its key.
+///
+/// # Errors
+/// [`UnconfirmedError`].
+pub fn confirm(
+    signature: &[u8],
+    digest: &ImageDigest,
+    certificates: &[Certificate],
+) -> Result<(), UnconfirmedError> {
+    let bare = bare(signature).ok_or(UnconfirmedError::NotASignature)?;
+    let prepared = prepare(digest).map_err(DetachedError::from)?;
+    let expected = Prepared::read(&prepared)?.attach(digest, certificates, &bare)?;
+    match expected == signature {
+        true => Ok(()),
+        false => Err(UnconfirmedError::Other),
+    }
+}
+
+/// The bare signature of the one signer of a SignedData.
+fn bare(signature: &[u8]) -> Option<Vec<u8>> {
+    let content = ContentInfo::from_der(signature).ok()?.content;
+    let signed: SignedData = content.decode_as().ok()?;
+    match signed.signer_infos.0.as_slice() {
+        [signer] => Some(signer.signature.as_bytes().to_vec()),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use touchstone_agent::client::{Place, SigningAgent};
 use touchstone_artifacts::extra_initrd::{self, Verification};
 use touchstone_artifacts::progress::Progress;
 use touchstone_artifacts::signing_key::{KeyPolicy, SigningKey};
@@ -341,6 +342,9 @@ pub(crate) fn check(
     })
 }
 
+/// Who holds keys that are named `agent:…`.
+const AGENT: SigningAgent = SigningAgent::new(Place::Machine);
+
 /// What operations are lent on the machine itself.
 pub(crate) fn context(progress: &dyn Progress) -> Context<'_> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -348,6 +352,7 @@ pub(crate) fn context(progress: &dyn Progress) -> Context<'_> {
         files: &HostFiles,
         progress,
         keys: KeyPolicy::Any,
+        agent: Some(&AGENT),
         now: now.ok().map(|since| since.as_secs()),
     }
 }

@@ -162,3 +162,45 @@ fn only_the_key_of_the_certificate_is_believed() {
         Err(DetachedError::Sign(SignError::Certificate(_)))
     ));
 }
+
+#[test]
+fn a_whole_signature_is_confirmed_when_it_is_the_one_that_we_would_have_made() {
+    for key in [test_keys::rsa(), &test_keys::p256()] {
+        let signed = signature(&digest(), &test_keys::signer(key)).unwrap();
+        confirm(&signed, &digest(), &certificates(key)).unwrap();
+    }
+}
+
+#[test]
+fn a_whole_signature_of_something_else_is_not_confirmed() {
+    let key = test_keys::rsa();
+    let signed = signature(&digest(), &test_keys::signer(key)).unwrap();
+    let refused = |signed: &[u8], digest: &ImageDigest, certificates: &[Certificate]| {
+        confirm(signed, digest, certificates).unwrap_err()
+    };
+    let other_image = ImageDigest::sha256(&[0x5b; 32]);
+    let error = refused(&signed, &other_image, &certificates(key));
+    let wrong = DetachedError::WrongSignature {
+        subject: String::new(),
+    };
+    let is = |error: &UnconfirmedError, expected: &DetachedError| {
+        matches!(error, UnconfirmedError::Detached(error)
+            if std::mem::discriminant(error) == std::mem::discriminant(expected))
+    };
+    assert!(is(&error, &wrong), "{error}");
+    let error = refused(&signed, &digest(), &certificates(test_keys::other_rsa()));
+    assert!(is(&error, &wrong), "{error}");
+    // Another certificate beside the signer's.
+    let more = [certificates(key), certificates(test_keys::other_rsa())].concat();
+    let error = refused(&signed, &digest(), &more);
+    assert!(matches!(error, UnconfirmedError::Other), "{error}");
+    // A byte behind it, and no signature at all.
+    for nothing in [
+        [signed.as_slice(), &[0]].concat(),
+        Vec::new(),
+        vec![0x30; 9],
+    ] {
+        let error = refused(&nothing, &digest(), &certificates(key));
+        assert!(matches!(error, UnconfirmedError::NotASignature), "{error}");
+    }
+}
