@@ -6,7 +6,7 @@ mod c_door;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ fn random(operation: &str) -> bool {
     operation == "keys.generate"
 }
 
-fn names(folder: &PathBuf) -> Vec<PathBuf> {
+fn names(folder: &Path) -> Vec<PathBuf> {
     let names: Vec<PathBuf> = tree(folder).into_iter().map(|(name, _)| name).collect();
     assert!(names.len() > 5, "{names:?}");
     names
