@@ -7,22 +7,25 @@
 //!   one `fdatasync`.
 //! - Space is taken before it is needed. When the disk is full, nothing is signed ([`Log::may_sign`]), and refusals still find a place.
 //! - Checkpoints: [`Checkpoint`], signed notes ([`note`]) by a [`CheckpointSigner`].
-//! - Reading: [`Entry`], [`scan()`].
+//! - Reading: [`Entry`], [`Entries`], [`verify()`].
 
 mod checkpoint;
 mod desk;
 mod entry;
 mod error;
 mod event;
+mod finding;
 mod keeper;
 mod lines;
 pub mod note;
 mod open;
+mod read;
 mod scan;
 mod segment;
 mod settings;
 mod state;
 mod text;
+mod verify;
 mod writer;
 
 use std::path::Path;
@@ -33,10 +36,13 @@ pub use checkpoint::Checkpoint;
 pub use entry::{ENTRY_LIMIT, Entry, Link, Sequence, VERSION};
 pub use error::LogError;
 pub use event::{Event, Key, Operation, Signed, Subject, TEXT_LIMIT};
+pub use finding::{Fault, Finding};
 pub use note::{CheckpointKey, CheckpointSigner, PublicKey, SignFault};
+pub use read::{Entries, Line};
 pub use scan::{Damage, Scan, scan};
 pub use settings::Settings;
 pub use text::{Digest, TextError, Time};
+pub use verify::{Covered, Report, Trusted, verify};
 pub use writer::{Permit, Status};
 
 use writer::{Shared, hold};

@@ -9,3 +9,4 @@
 
 mod appended;
 mod support;
+mod tampered;
