@@ -107,10 +107,11 @@ static void mkTouchstone(EvalState & state, const PosIdx, Value **, Value & v)
 {
     auto parse = state.buildBindings(functions().size());
     mkDescribed(parse, "parse.");
-    auto set = state.buildBindings(functions().size() + 6);
+    auto set = state.buildBindings(functions().size() + 7);
     mkDescribed(set, "");
     set.alloc("parse").mkAttrs(parse);
     mkString(state, set.alloc("version"), std::string(version()));
+    mkString(state, set.alloc("contract"), std::string(contract()));
     mkString(state, set.alloc("nixVersion"), std::string(nix_version()));
     mkOperations(state, set.alloc("operations"));
     mkFunction(set.alloc("run"), "run", "request", runDocumentation, callRun);

@@ -179,6 +179,7 @@ in
   inherit (import ./values.nix {
     inherit answer predicted system;
     inherit ((builtins.fromTOML (builtins.readFile ../../Cargo.toml)).workspace.package) version;
+    contract = substring 0 64 (builtins.readFile ./contract);
   }) answers values;
 
   # Checks for a flake's own `checks` (./checks.nix).

@@ -6,7 +6,8 @@
 #   predicted   the arguments of predictPcrs → the request of measure.predict
 #   system      where the builds run
 #   version     of this library
-{ answer, predicted, system, version }:
+#   contract    what its operations take and answer, as one digest: a plugin of another commit has another one
+{ answer, predicted, system, version, contract }:
 
 let
   inherit (builtins)
@@ -98,11 +99,15 @@ let
 
   door =
     if !(builtins ? touchstone) then "builder"
-    else if builtins.touchstone.version == version then "plugin"
-    else
-      (builtins.warn or builtins.trace) ''
-        touchstone: the plugin that Nix has loaded is of Touchstone ${builtins.touchstone.version}, and this library is ${version}: values are built
-        instead. Load the plugin of the same flake (docs/plugin.md).'' "builder";
+    else if builtins.touchstone.version != version then
+      insteadOf "is of Touchstone ${builtins.touchstone.version}, and this library is ${version}" "builder"
+    else if (builtins.touchstone.contract or null) != contract then
+      insteadOf "is of another commit of Touchstone ${version} than this library, with other operations" "builder"
+    else "plugin";
+
+  insteadOf = what: (builtins.warn or builtins.trace) ''
+    touchstone: the plugin that Nix has loaded ${what}: values are built
+    instead. Load the plugin of the same flake (docs/plugin.md).'';
 in
 {
   values = { inherit door; } // each (if door == "plugin" then byPlugin else byBuilder);

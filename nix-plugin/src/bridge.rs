@@ -1,5 +1,7 @@
 //! What the two halves call of each other.
 
+use std::sync::LazyLock;
+
 use touchstone_operations::operations;
 
 use crate::answer::Answer;
@@ -54,6 +56,7 @@ mod ffi {
         type Answer;
 
         fn version() -> &'static str;
+        fn contract() -> &'static str;
         fn nix_version() -> &'static str;
         fn operations_by_effect(effect: &str) -> Vec<String>;
         fn functions() -> &'static [Function];
@@ -109,6 +112,11 @@ mod ffi {
 
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
+}
+
+fn contract() -> &'static str {
+    static CONTRACT: LazyLock<String> = LazyLock::new(touchstone_operations::contract);
+    &CONTRACT
 }
 
 fn nix_version() -> &'static str {

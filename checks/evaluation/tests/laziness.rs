@@ -26,6 +26,7 @@ fn to_look_at_the_functions_evaluates_nothing_and_calls_nothing() {
             true,
             [
                 "bootspec",
+                "contract",
                 "nixVersion",
                 "operations",
                 "parse",

@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod contract;
 mod effect;
 mod failure;
 mod registry;
 mod typed;
 
 pub use answer::{REQUEST_LIMIT, answer, parse, to_bytes};
+pub use contract::contract;
 pub use effect::Effect;
 pub use failure::{Failure, one_line};
 pub use registry::{Description, Operation, dispatch, operations, perform};

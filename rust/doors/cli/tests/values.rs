@@ -7,6 +7,7 @@ mod pure;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -224,39 +225,77 @@ fn what_a_build_would_replace_is_refused_through_both_doors_by_the_same_words() 
     }
 }
 
-#[test]
-fn a_plugin_of_another_release_is_warned_of_and_left_alone() {
-    let real = RealNix::new();
-    let library = real.work.path("other/nix-plugin/lib");
+/// The library of another checkout, whose version is this and whose file `contract` is that; this one's where nothing is given.
+fn library(real: &RealNix, name: &str, version: Option<&str>, contract: Option<&str>) -> PathBuf {
+    let library = real.work.path(&format!("{name}/nix-plugin/lib"));
     fs::create_dir_all(&library).unwrap();
     let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/../../..");
     for entry in fs::read_dir(format!("{checkout}/nix-plugin/lib")).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, library.join(path.file_name().unwrap())).unwrap();
     }
-    let manifest = "[workspace.package]\nversion = \"0.0.0-other\"\n";
-    real.work.write("other/Cargo.toml", manifest);
+    let version = version.unwrap_or(env!("CARGO_PKG_VERSION"));
+    let manifest = format!("[workspace.package]\nversion = \"{version}\"\n");
+    real.work.write(&format!("{name}/Cargo.toml"), manifest);
+    if let Some(contract) = contract {
+        fs::write(library.join("contract"), contract).unwrap();
+    }
+    library
+}
 
-    let ask = |door: Door| {
-        let touchstone = real.work.path("touchstone");
-        let mut command = door.command(&real, "nix-instantiate");
-        let how = ["--eval", "--read-write-mode", "--strict", "--json"];
-        command.args(how).arg("--expr");
-        command.arg(format!(
-            "let inherit (import {} {{ touchstone = {}; system = \"x86_64-linux\"; }}) values; in [ values.door \
-             (values.parse.storePath {{ path = \"/nix/store/00000000000000000000000000000000-a\"; }}).name ]",
-            library.display(),
-            touchstone.display()
-        ));
-        let done = command.output().unwrap();
-        let said = String::from_utf8(done.stderr).unwrap();
-        assert!(done.status.success(), "{said}");
-        (serde_json::from_slice::<Value>(&done.stdout).unwrap(), said)
-    };
-    let (with, said) = ask(Door::Plugin);
-    assert_eq!(with, json!(["builder", "a"]));
-    let warnings = said.matches("and this library is 0.0.0-other: values are built");
-    assert_eq!(warnings.count(), 1, "{said}");
-    let (without, said) = ask(Door::Builder);
-    assert_eq!((without, said.contains("0.0.0-other")), (with, false));
+/// What a library makes of a Nix: its door, and a value; and what was said beside.
+fn asked(door: Door, real: &RealNix, library: &Path) -> (Value, String) {
+    let touchstone = real.work.path("touchstone");
+    let mut command = door.command(real, "nix-instantiate");
+    let how = ["--eval", "--read-write-mode", "--strict", "--json"];
+    command.args(how).arg("--expr");
+    command.arg(format!(
+        "let inherit (import {} {{ touchstone = {}; system = \"x86_64-linux\"; }}) values; in [ values.door \
+         (values.parse.storePath {{ path = \"/nix/store/00000000000000000000000000000000-a\"; }}).name ]",
+        library.display(),
+        touchstone.display()
+    ));
+    let done = command.output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{said}");
+    (serde_json::from_slice(&done.stdout).unwrap(), said)
+}
+
+#[test]
+fn a_plugin_of_another_release_or_commit_is_warned_of_and_left_alone() {
+    let real = RealNix::new();
+    let contract = "0".repeat(64) + "\n";
+    for (library, warning) in [
+        (
+            library(&real, "release", Some("0.0.0-other"), None),
+            "and this library is 0.0.0-other: values are built",
+        ),
+        (
+            library(&real, "commit", None, Some(&contract)),
+            concat!(
+                "is of another commit of Touchstone ",
+                env!("CARGO_PKG_VERSION"),
+                " than this library, with other operations: values are built"
+            ),
+        ),
+    ] {
+        let (with, said) = asked(Door::Plugin, &real, &library);
+        assert_eq!(with, json!(["builder", "a"]));
+        assert_eq!(said.matches(warning).count(), 1, "{said}");
+        let (without, said) = asked(Door::Builder, &real, &library);
+        assert_eq!((without, said.contains(warning)), (with, false));
+    }
+}
+
+#[test]
+fn a_plugin_with_the_same_operations_is_used_and_nothing_is_said() {
+    let real = RealNix::new();
+    let library = library(&real, "same", None, None);
+    let (with, said) = asked(Door::Plugin, &real, &library);
+    assert_eq!((with, said.as_str()), (json!(["plugin", "a"]), ""));
+    let contract = fs::read_to_string(library.join("contract")).unwrap();
+    let mut command = Door::Plugin.command(&real, "nix-instantiate");
+    command.args(["--eval", "--json", "--expr", "builtins.touchstone.contract"]);
+    let of_plugin: String = serde_json::from_str(&output(command).unwrap()).unwrap();
+    assert_eq!(of_plugin + "\n", contract);
 }
