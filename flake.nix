@@ -10,8 +10,9 @@
       package = system: import ./nix-plugin/package.nix { pkgs = nixpkgs.legacyPackages.${system}; };
     in
     {
-      # The static binary: the command line, and the builder of everything below. `touchstone-full` is the command line for people
-      # whose keys are in a PKCS#11 token or a TPM: dynamically linked, as what it loads must be. `touchstone-nix` is the plugin for this
+      # The static binary: the command line, and the builder of everything below; beside it the installer, and the hook by which Nix asks the
+      # signing agent for sockets (docs/agent.md). `touchstone-full` is the command line for people
+      # whose keys are in a PKCS#11 token or a TPM, and the agent: dynamically linked, as what it loads must be. `touchstone-nix` is the plugin for this
       # nixpkgs' Nix (docs/plugin.md), `libtouchstone` the C library (docs/c-abi.md).
       packages = forEachSystem (system: rec {
         inherit (package system) touchstone touchstone-full touchstone-stage1 touchstone-nix libtouchstone probe;

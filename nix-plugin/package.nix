@@ -1,6 +1,7 @@
-# What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs, beside the launcher of sealed generations and the installer;
-# `touchstone-full`, dynamic, with them, beside the installer; `touchstone-stage1`, static, what verified initrds begin with; `touchstone-nix`, the
-# plugin, for one Nix; `libtouchstone`, the C library; and `probe`, static, the guest and builder of the boot checks.
+# What nixpkgs' Rust builds: `touchstone`, static, without keys in tokens and TPMs, beside the launcher of sealed generations, the installer and
+# Nix' pre-build hook of the signing agent; `touchstone-full`, dynamic, with them, which is also the agent, beside the installer;
+# `touchstone-stage1`, static, what verified initrds begin with; `touchstone-nix`, the plugin, for one Nix; `libtouchstone`, the C library; and
+# `probe`, static, the guest and builder of the boot checks.
 { pkgs }:
 
 let
@@ -37,7 +38,7 @@ in
 {
   touchstone = build (static // {
     pname = "touchstone";
-    others = [ "touchstone-launcher" "touchstone-install" ];
+    others = [ "touchstone-launcher" "touchstone-install" "touchstone-pre-build-hook" ];
     description = "Boot trust for NixOS: command line and derivation builder";
   });
   # A static program cannot load a token's module, and tpm2-tss loads what reaches the TPM.

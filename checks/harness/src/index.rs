@@ -41,6 +41,7 @@ pub fn index(unpacked: &Unpacked) -> Result<Inputs> {
         touchstone: None,
         launcher: None,
         installer: None,
+        hook: None,
         stage1: None,
         probe: None,
         faulty_token: None,

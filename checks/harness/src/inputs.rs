@@ -52,6 +52,9 @@ pub struct Inputs {
     /// The static binary `touchstone-install`, once it is built.
     #[serde(default)]
     pub installer: Option<PathBuf>,
+    /// The static binary `touchstone-pre-build-hook`, once it is built.
+    #[serde(default)]
+    pub hook: Option<PathBuf>,
     /// The static binary `touchstone-stage1`, once it is built.
     #[serde(default)]
     pub stage1: Option<PathBuf>,

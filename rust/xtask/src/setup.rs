@@ -111,6 +111,7 @@ fn add_binaries(inputs: &mut Inputs) -> Result<()> {
     inputs.touchstone = Some(binaries.touchstone);
     inputs.launcher = Some(binaries.launcher);
     inputs.installer = Some(binaries.installer);
+    inputs.hook = Some(binaries.hook);
     inputs.stage1 = Some(binaries.stage1);
     inputs.probe = Some(binaries.probe);
     inputs.faulty_token = Some(toolchain::faulty_token()?);

@@ -18,6 +18,7 @@ const STATIC_PROGRAMS: [&[&str]; 2] = [
         "touchstone",
         "touchstone-launcher",
         "touchstone-install",
+        "touchstone-pre-build-hook",
         "touchstone-probe",
     ],
     &["touchstone-stage1"],
@@ -65,6 +66,8 @@ pub struct StaticBinaries {
     pub launcher: PathBuf,
     /// The installer.
     pub installer: PathBuf,
+    /// What Nix starts before each build.
+    pub hook: PathBuf,
     /// The gate of a verified initrd, and the verifier of the closure.
     pub stage1: PathBuf,
     /// The guest of the boot checks.
@@ -94,6 +97,7 @@ pub fn static_binaries() -> Result<StaticBinaries> {
         touchstone: folder.join("touchstone"),
         launcher: folder.join("touchstone-launcher"),
         installer: folder.join("touchstone-install"),
+        hook: folder.join("touchstone-pre-build-hook"),
         stage1: folder.join("touchstone-stage1"),
         probe: folder.join("touchstone-probe"),
     })

@@ -136,7 +136,7 @@ fn the_full_package_has_every_feature_and_the_static_one_none() {
 }
 
 #[test]
-fn the_static_package_has_the_launcher_of_sealed_generations_and_the_installer() {
+fn the_static_package_has_the_launcher_of_sealed_generations_the_installer_and_the_hook() {
     let flake = Flake::new();
     let checkout = flake.touchstone.display().to_string();
     let built = |package: &str| {
@@ -144,7 +144,7 @@ fn the_static_package_has_the_launcher_of_sealed_generations_and_the_installer()
         let inputs = [("nixpkgs", flake.nixpkgs.as_path())];
         flake.nix(&["eval", "--json"], &inputs, &attribute)
     };
-    let all = r#"["--package","touchstone","--package","touchstone-launcher","--package","touchstone-install"]"#;
+    let all = r#"["--package","touchstone","--package","touchstone-launcher","--package","touchstone-install","--package","touchstone-pre-build-hook"]"#;
     assert_eq!(built("touchstone").trim(), all);
     assert_eq!(
         built("touchstone-full").trim(),
