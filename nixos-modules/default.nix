@@ -1,5 +1,6 @@
 # Touchstone's NixOS modules: import this file, or `nixosModules.default` of the flake, which sets `boot.touchstone.package` as well.
-# Nothing changes until `boot.touchstone.enable = true` (or, for the plugin, `boot.touchstone.plugin.enable = true`).
+# Nothing changes until `boot.touchstone.enable = true` (or, for the plugin, `boot.touchstone.plugin.enable = true`, and for the
+# signing agent `boot.touchstone.agent.enable = true`).
 {
   imports = [
     ./touchstone.nix
@@ -14,5 +15,6 @@
     ./interpreterless.nix
     ./verify.nix
     ./nix-plugin.nix
+    ./agent.nix
   ];
 }

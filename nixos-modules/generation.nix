@@ -33,7 +33,7 @@ let
   drawsLine = initrd: initrd.enable && initrd.systemd.enable && versionAtLeast initrd.systemd.package.version "262";
 
   # Whether signatures are part of the images that a build makes.
-  isSigned = settings: builtins.elem settings.signing.method [ "detached" "test" ];
+  isSigned = settings: builtins.elem settings.signing.method [ "detached" "agent" "test" ];
 
   secureBootOf = settings:
     let
@@ -58,6 +58,7 @@ let
       inherit (settings.measuredBoot) policy;
       keys = {
         test = [{ inherit (policy) key publicKey; }];
+        agent = [{ inherit (policy) key publicKey; }];
         detached = [{ inherit (policy) publicKey signatures; }];
       }.${settings.signing.method} or null;
     in
@@ -67,8 +68,19 @@ let
     let
       inherit (settings.signing) method key certificate signatures;
     in
-    optionalAttrs (method == "test") { sign = { inherit key certificate; }; }
+    optionalAttrs (builtins.elem method [ "agent" "test" ]) { sign = { inherit key certificate; }; }
     // optionalAttrs (method == "detached") { detached = { inherit certificate signatures; }; };
+
+  # Who signs the manifest. One for a class of machines is signed as a whole, before it is published with the rest.
+  manifestOf = settings: config:
+    let
+      key = settings.signing.manifestKey;
+      class = if config.boot.initrd.verify.enable or false then config.boot.initrd.verify.manifest.class else null;
+      manifest = touchstone.mkManifest { name = "${config.system.name}-unsigned-manifest.json"; inherit (config.system.build) toplevel; inherit class; };
+    in
+    if key == null then { }
+    else if class == null then { manifestKey = key; }
+    else { manifest = touchstone.signManifest { name = "${config.system.name}-manifest.json"; inherit manifest key; }; };
 
   # The arguments of mkBootArtifacts but for who signs and what is predicted: they decide which bytes are to be signed.
   unsignedArtifactsOf = settings: config: nixos.bootArtifactsOf config // {
@@ -117,7 +129,9 @@ in
   };
 
   # The arguments of mkBootArtifacts.
-  artifactsOf = settings: config: unsignedArtifactsOf settings config // signersOf settings // { measure = measureOf settings config; };
+  artifactsOf = settings: config: unsignedArtifactsOf settings config // signersOf settings // manifestOf settings config // {
+    measure = measureOf settings config;
+  };
 
   inherit (touchstone) mkBootArtifacts mkSigningRequests;
 

@@ -135,8 +135,8 @@ in
         example = "tpm2:handle=0x81010001";
         description = ''
           The name of the private RSA key that signs the policies, in the same way as {option}`boot.touchstone.signing.key`, and best another one.
-          It is needed where the build signs, by the file of a test key ({option}`boot.touchstone.signing.method` = `"test"`), and where the
-          machine signs (`"install"`).
+          It is needed where the build signs, by the agent ({option}`boot.touchstone.signing.method` = `"agent"`, `agent:NAME`) or by the file of a
+          test key (`"test"`), and where the machine signs (`"install"`).
         '';
       };
 
@@ -146,7 +146,7 @@ in
         example = literalExpression "./pcr.pem";
         description = ''
           The public half of the key, or its certificate, which becomes `.pcrpkey`. With {option}`boot.touchstone.signing.method` = `"test"` it is
-          the certificate that says that the key is a test key; with `"detached"` it is all that the build has of the key.
+          the certificate that says that the key is a test key; with `"detached"` and `"agent"` it is all that the build has of the key.
         '';
       };
 
@@ -234,7 +234,7 @@ in
           ${named "policy.enable"}: a policy is about measured boot, which is not enabled. Write `${named "enable"} = true;`.'';
       }
       {
-        assertion = builtins.elem cfg.signing.method [ "test" "install" ] -> policy.key != null;
+        assertion = builtins.elem cfg.signing.method [ "agent" "test" "install" ] -> policy.key != null;
         message = ''
           ${named "policy.key"}: signatures of register 11 are asked for, and no key is named. Write
           `${named "policy.key"} = "tpm2:…";`, or the absolute path of a file outside of the store.'';
@@ -251,6 +251,12 @@ in
           ${named "policy"}: the signing method is "detached", and the public half of the policy's key, or the folder with its signatures, is not
           named. Write `${named "policy.publicKey"} = ./pcr.pem;` and `${named "policy.signatures"} = ./policy-signatures;`,
           build `system.build.policyRequests`, and fill the folder with `touchstone boot sign`.'';
+      }
+      {
+        assertion = cfg.signing.method == "agent" -> policy.key == null || lib.hasPrefix "agent:" policy.key && policy.publicKey != null;
+        message = ''
+          ${named "policy.key"}: the signing agent signs register 11 by a key of its own, and the build needs its public half. Write
+          `${named "policy.key"} = "agent:pcr";` and `${named "policy.publicKey"} = ./pcr.pem;`.'';
       }
       {
         assertion = cfg.signing.method == "test" -> policy.publicKey != null;

@@ -36,8 +36,8 @@ in
         `boot.json`, predictions and manifest as well, below `touchstone/`. A machine that receives it needs no key and builds nothing:
         installing is copying. Its specialisations are sealed with it, each by its own settings.
 
-        The images are signed before or while it is built, so that {option}`boot.touchstone.signing.method` is `"detached"` (or `"test"`). The
-        command line of the kernel (`init=`) names the inner system, which `/run/booted-system` therefore is.
+        The images are signed before or while it is built, so that {option}`boot.touchstone.signing.method` is `"detached"` or `"agent"` (or `"test"`).
+        The command line of the kernel (`init=`) names the inner system, which `/run/booted-system` therefore is.
 
         The configuration is evaluated once more for the inner system.
       '';
@@ -82,7 +82,7 @@ in
         assertion = cfg.signing.method != "install";
         message = ''
           ${named}: the signing method is "install", but what is sealed cannot be signed on the machine any more. Write
-          `boot.touchstone.signing.method = "detached";`, or `${named} = false;`.'';
+          `boot.touchstone.signing.method = "agent";` or `"detached"`, or `${named} = false;`.'';
       }
       {
         assertion = cfg.signing.method != "none";

@@ -4,19 +4,23 @@
 let
   inherit (lib) literalExpression mkIf mkOption types;
   cfg = config.boot.touchstone;
-  inherit (cfg.signing) method key certificate signatures pinSource;
+  inherit (cfg.signing) method key certificate signatures pinSource manifestKey;
 
   secret = import ./secret-name.nix { inherit lib; };
   named = name: "boot.touchstone.signing.${name}";
   inherit (builtins) isString;
   isText = isString key;
-  isUri = isText && (lib.hasPrefix "pkcs11:" key || lib.hasPrefix "tpm2:" key);
+  isAgent = isText && lib.hasPrefix "agent:" key;
+  isUri = isText && (lib.hasPrefix "pkcs11:" key || lib.hasPrefix "tpm2:" key) || isAgent;
   isFile = isText && lib.hasPrefix "/" key;
+
+  # In the sandbox there is one socket, at a place that is known.
+  isAgentsName = text: isString text && builtins.match "agent:[^?]+" text != null;
 in
 {
   options.boot.touchstone.signing = {
     method = mkOption {
-      type = types.enum [ "none" "detached" "install" "test" ];
+      type = types.enum [ "none" "detached" "agent" "install" "test" ];
       default = "none";
       example = "detached";
       description = ''
@@ -26,6 +30,9 @@ in
         - `"detached"`: somebody elsewhere, who holds the key. `system.build.signingRequests` is a folder with what is to be signed;
           `touchstone boot sign` signs all of it by a key in a file, a PKCS#11 token or a TPM; the answers go into
           {option}`boot.touchstone.signing.signatures`. The build attaches them after verifying each, and needs no key.
+        - `"agent"`: the signing agent of the machine that builds ({option}`boot.touchstone.agent.enable` there), while it builds. The build sees a
+          socket and no key; the agent looks at what it is to sign, and signs what its policy allows. It needs
+          {option}`boot.touchstone.signing.key` = `"agent:NAME"`.
         - `"install"`: the machine itself, when {option}`boot.loader.touchstone.enable` installs a generation, by
           {option}`boot.touchstone.signing.key`. What the build makes stays unsigned.
         - `"test"`: the build, by a test key that the sandbox shows. The key must be one of `touchstone keys generate --test`; a real
@@ -38,11 +45,23 @@ in
       default = null;
       example = "pkcs11:token=fleet;object=db";
       description = ''
-        The name of the private key for the methods `"install"` and `"test"`; the key itself never becomes part of the configuration.
+        The name of the private key for the methods `"agent"`, `"install"` and `"test"`; the key itself never becomes part of the configuration.
 
         It is the absolute path of a file outside of the Nix store (a string, not a Nix path), or, for `"install"`, the URI of a key in a
-        PKCS#11 token (`pkcs11:…`) or in a TPM (`tpm2:…`). For `"test"` the sandbox of the build must show the file, by Nix' setting
-        `extra-sandbox-paths`.
+        PKCS#11 token (`pkcs11:…`) or in a TPM (`tpm2:…`). `agent:NAME` is the key that the signing agent knows by that name: the agent of the
+        builder for `"agent"`, the one of the machine for `"install"`. For `"test"` the sandbox of the build must show the file, by Nix'
+        setting `extra-sandbox-paths`.
+      '';
+    };
+
+    manifestKey = mkOption {
+      type = types.nullOr secret.type;
+      default = null;
+      example = "agent:nix";
+      description = ''
+        The name of the key of Nix by which the build signs the manifest that is among the boot artifacts, for the methods `"agent"`
+        (`agent:NAME`) and `"test"` (the file of a test key). A sealed generation with
+        {option}`boot.initrd.verify.enable` needs no other signatures then. Null: the manifest is not signed by the build.
       '';
     };
 
@@ -86,12 +105,13 @@ in
     assertions =
       secret.assertions (named "key") "a string, such as \"/var/lib/touchstone/db.key\" or \"pkcs11:token=fleet;object=db\"" key
       ++ secret.assertions (named "pinSource") "a string, such as \"/run/keys/token-pin\"" pinSource
+      ++ secret.assertions (named "manifestKey") "a string, such as \"agent:nix\"" manifestKey
       ++ [
         {
           assertion = !isText || isUri || isFile;
           message = ''
-            ${named "key"}: "${toString key}" is neither an absolute path nor a `pkcs11:` or `tpm2:` URI, so that it would depend on the
-            place where it is used. Write the whole path, such as "/var/lib/touchstone/db.key", or the URI.'';
+            ${named "key"}: "${toString key}" is neither an absolute path nor a `pkcs11:`, `tpm2:` or `agent:` name, so that it would depend on
+            the place where it is used. Write the whole path, such as "/var/lib/touchstone/db.key", or the name.'';
         }
         {
           assertion = !isText || !lib.hasInfix "pin-value=" key;
@@ -112,6 +132,30 @@ in
             the URI, or write `${named "pinSource"} = null;`.'';
         }
         {
+          assertion = pinSource == null || !isAgent;
+          message = ''
+            ${named "pinSource"}: ${named "key"} is a key of the signing agent, which knows its secret by itself. Write
+            `${named "pinSource"} = null;`.'';
+        }
+        {
+          assertion = method == "agent" -> isAgentsName key;
+          message = ''
+            ${named "key"}: the method is "agent", and what is named is no key of the signing agent in the place where a build finds it. Write
+            `${named "key"} = "agent:db";`, with the name that the key has in the agent's policy.'';
+        }
+        {
+          assertion = !isAgent || builtins.elem method [ "agent" "install" ];
+          message = ''
+            ${named "key"}: the key is one of the signing agent, and the method "${method}" does not ask it. Write
+            `${named "method"} = "agent";`, or `"install"` where the machine's own agent signs.'';
+        }
+        {
+          assertion = manifestKey == null || (if method == "agent" then isAgentsName manifestKey else method == "test" && !isAgentsName manifestKey);
+          message = ''
+            ${named "manifestKey"}: with the method "${method}", no build signs a manifest by this key. Write
+            `${named "method"} = "agent";` and `${named "manifestKey"} = "agent:nix";`, or take the key away.'';
+        }
+        {
           assertion = method == "detached" -> signatures != null;
           message = ''
             ${named "signatures"}: the method is "detached", and no folder with signatures is named. Write
@@ -127,8 +171,8 @@ in
         {
           assertion = method == "install" -> key != null;
           message = ''
-            ${named "key"}: the method is "install", and no key is named. Write `${named "key"} = "tpm2:…";`, a `pkcs11:` URI, or
-            the absolute path of a file on the machine.'';
+            ${named "key"}: the method is "install", and no key is named. Write `${named "key"} = "tpm2:…";`, a `pkcs11:` or `agent:` name,
+            or the absolute path of a file on the machine.'';
         }
         {
           assertion = method == "test" -> isFile || (key != null && !isUri);

@@ -118,8 +118,8 @@ in
         default = null;
         example = "kiosk";
         description = ''
-          The class of machines that the manifest must be made for. It is signed as a whole then (`touchstone closure sign --class`), so that a system
-          that was signed for other machines is not started on this one.
+          The class of machines that the manifest must be made for. It is signed as a whole then (`touchstone closure sign --class`, or in the build,
+          {option}`boot.touchstone.signing.manifestKey`), so that a system that was signed for other machines is not started on this one.
         '';
       };
 

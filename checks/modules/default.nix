@@ -62,6 +62,38 @@ let
       fileSystems."/" = { device = "/dev/disk/by-label/root"; fsType = "ext4"; };
     };
 
+    # A machine that builds, with its agent.
+    agent = {
+      boot.touchstone.agent = {
+        enable = true;
+        keys = {
+          db = { kind = "image"; key = "/keys/db.key"; passphraseFile = lib.mkDefault "/run/keys/pin"; certificate = tools.files."db.pem"; };
+          nix = { kind = "nix"; key = "/keys/nix.key"; };
+        };
+        images = {
+          loader.loader.files = [ tools.files."shim.efi" ];
+          system.uki = {
+            stub.files = [ tools.files."shim.efi" ];
+            toplevel.builtHere = true;
+            kernel.ofToplevel = { trustedPublicKeys = [ "cache-1:AAAA" ]; names = [ "linux-*" ]; };
+            initrd.ofToplevel = { builtHere = true; names = [ "initrd-*" ]; };
+            cmdline.allowed = [ "quiet" ];
+            sections.".splash".any = true;
+          };
+        };
+        rules.fleet = {
+          derivations = { names = [ "nixos-system-web*-sealed" ]; requesters = [ "deploy" ]; };
+          operations = [
+            { authenticode = { key = "db"; image = "system"; }; }
+            { authenticode = { key = "db"; image = "loader"; }; }
+            { manifest = { key = "nix"; origin.builtHere = true; }; }
+          ];
+        };
+        grants.builds = 1;
+        log = { checkpointKey = lib.mkDefault "/keys/log.key"; checkpointEntries = 100; };
+      };
+    };
+
     # A claim: that one value is the other.
     is = expected: got: { inherit expected got; };
 
@@ -88,4 +120,5 @@ in
   interpreterless = topic ./cases/interpreterless.nix;
   verify = topic ./cases/verify.nix;
   nixPlugin = topic ./cases/nix-plugin.nix;
+  agent = topic ./cases/agent.nix;
 }

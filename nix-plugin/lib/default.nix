@@ -6,11 +6,12 @@
 #
 # Every function takes one attribute set. An attribute that is null is as good as absent; a wrong or unknown attribute is refused by
 # the operation (`touchstone schema OPERATION` lists them). Private keys are *strings* naming an absolute path outside of the store,
-# for a path value would copy the key into it.
+# for a path value would copy the key into it; or `agent:NAME`, a key that the signing agent of the machine that builds has by that name
+# (docs/agent.md): then the derivation requires the system feature `touchstone-agent`.
 { touchstone, system }:
 
 let
-  inherit (builtins) attrNames filter isPath isString listToAttrs map mapAttrs removeAttrs stringLength substring unsafeDiscardStringContext;
+  inherit (builtins) any attrNames filter isPath isString listToAttrs map mapAttrs removeAttrs stringLength substring unsafeDiscardStringContext;
 
   withoutNulls = attrs:
     listToAttrs (map (name: { inherit name; value = attrs.${name}; })
@@ -19,12 +20,23 @@ let
   output = { "$output" = "out"; };
   closure = { "$attribute" = "closure"; };
 
-  built = attributes: derivation (attributes // {
+  # The names of keys in a request, wherever an operation takes one.
+  keysOf = request:
+    let
+      signers = map (field: request.${field} or null) [ "sign" "signPcrs" ] ++ (if (request.pcrSign or null) == null then [ ] else request.pcrSign.keys);
+    in
+    map (signer: signer.key or null) signers ++ map (field: request.${field} or null) [ "manifestKey" "key" ];
+  isAgents = key: isString key && substring 0 6 key == "agent:";
+
+  # Nix gives a socket of the signing agent to builds that require this, and to no other.
+  featuresFor = request: if any isAgents (keysOf request) then { requiredSystemFeatures = [ "touchstone-agent" ]; } else { };
+
+  built = { request, ... }@attributes: derivation (attributes // {
     inherit system;
     builder = "${touchstone}/bin/touchstone";
     args = [ "builder" ];
     __structuredAttrs = true;
-  });
+  } // featuresFor request);
 
   # A derivation that performs `operation`, which writes a file or a folder. With `closureOf`, the whole closure of that path (or of
   # several), with its NAR hashes, reaches the request as the attribute `closure`.
@@ -47,7 +59,7 @@ let
     if isPath key then
       throw "touchstone: ${what} is a Nix path, which would copy the secret into the store; write it as a string"
     else if !(isString key) then
-      throw "touchstone: ${what} must be a string: an absolute path outside of the store"
+      throw "touchstone: ${what} must be a string: an absolute path outside of the store, or the name of a key of the signing agent"
     else if substring 0 (builtins.stringLength builtins.storeDir) key == builtins.storeDir then
       throw "touchstone: ${what} lies in the store, which everybody can read; keep the secret outside of it"
     else

@@ -247,14 +247,16 @@ let
       says = "boot.touchstone.sealed.enable: nobody signs the images of specialisation.rescue";
       mended = { specialisation.rescue.configuration.boot.touchstone.signing = lib.mkOverride 40 detached; };
     };
-  } // import ./assertions/loader.nix tools // import ./assertions/interpreterless.nix tools // import ./assertions/verify.nix tools // import ./assertions/nix-plugin.nix tools;
+  } // import ./assertions/loader.nix tools // import ./assertions/interpreterless.nix tools // import ./assertions/verify.nix tools // import ./assertions/nix-plugin.nix tools
+  // import ./assertions/agent.nix tools;
 
   begins = prefix: message: if lib.hasPrefix prefix message then prefix else message;
   broken = one: map (begins one.says) (failing ((one.evaluate or configOf) one.broken));
   mended = one: failing ((one.evaluate or configOf) { imports = [ one.broken one.mended ]; });
 
   everything = configOf {
-    imports = [ tools.verified ];
+    imports = [ tools.verified tools.agent ];
+    boot.touchstone.agent.keys = mkForce { nix = { kind = "nix"; key = "/keys/nix.key"; }; };
     boot.touchstone = { signing = test; measuredBoot = { enable = true; inherit policy; }; sealed.enable = true; interpreterless.enable = true; plugin.enable = true; };
   };
 in

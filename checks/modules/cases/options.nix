@@ -1,5 +1,5 @@
 # Defaults, and values of a wrong type.
-{ lib, is, configOf, evaluates, files, pluginFor, ... }:
+{ lib, is, configOf, evaluates, files, installers, pluginFor, ... }:
 
 let
   plain = configOf { };
@@ -8,7 +8,7 @@ let
   refused = {
     "a text for a switch" = { enable = lib.mkForce "yes"; };
     "a package that is none" = { package = lib.mkForce 5; };
-    "an unknown signing method" = { signing.method = "agent"; };
+    "an unknown signing method" = { signing.method = "somebody"; };
     "a list for a key" = { signing.key = [ "db.key" ]; };
     "a relative certificate" = { signing.certificate = "db.pem"; };
     "signatures that are no folder" = { signing.signatures = { }; };
@@ -22,19 +22,27 @@ let
     "an unknown Secure Boot variable" = { measuredBoot.secureBootVariables = { PK = files."PK.esl"; KEK = files."KEK.esl"; db = files."db.esl"; MokList = files."db.esl"; }; };
     "an unknown step of the boot" = { measuredBoot.bootPath.grub = files."shim.efi"; };
     "a plugin that is a path" = { plugin = { enable = true; package = "/run/plugin.so"; }; };
-    "an option that does not exist" = { agent.enable = true; };
+    "an agent's key without its kind" = { agent.keys.db.key = "/keys/db.key"; };
+    "an agent's limit that nobody knows" = { agent.limits.digests = 1; };
+    "an agent's key of an unknown kind" = { agent.keys.db = { key = "/keys/db.key"; kind = "ssh"; }; };
+    "an agent's rule with an unknown operation" = { agent.rules.web.operations = [{ digest = { key = "db"; }; }]; };
+    "a part of an agent's image that nobody knows" = { agent.images.system.uki.linux.builtHere = true; };
+    "an option that does not exist" = { oracle.enable = true; };
   };
 
   # Everything but what is computed for other options.
-  settingsOf = config: removeAttrs config.boot.touchstone [ "booted" "package" "stage1" ];
-  allOf = settings: removeAttrs (configOf { boot.touchstone = settings; }).boot.touchstone [ "booted" ];
+  settingsOf = config: removeAttrs config.boot.touchstone [ "booted" "package" "stage1" ]
+    // { agent = removeAttrs config.boot.touchstone.agent [ "document" "policy" ]; };
+  allOf = settings:
+    let all = (configOf { boot.touchstone = settings; }).boot.touchstone; in
+    removeAttrs all [ "booted" ] // { agent = removeAttrs all.agent [ "document" "policy" ]; };
 in
 {
   "nothing but the switch changes a default" = is (settingsOf off // { enable = true; }) (settingsOf plain);
   "defaults" = is
     {
       enable = true;
-      signing = { method = "none"; key = null; certificate = null; pinSource = null; signatures = null; };
+      signing = { method = "none"; key = null; manifestKey = null; certificate = null; pinSource = null; signatures = null; };
       uki = {
         enable = true;
         stub = "${plain.systemd.package}/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -54,6 +62,39 @@ in
       interpreterless = { enable = false; allow = [ ]; };
       bootspec.v2.enable = true;
       plugin = { enable = false; package = pluginFor plain.nix.package; };
+      agent = {
+        enable = false;
+        package = installers.touchstone-full;
+        hookPackage = installers.touchstone;
+        granters = "root";
+        keys = { };
+        images = { };
+        rules = { };
+        grants = { seconds = null; builds = null; };
+        limits = lib.genAttrs [
+          "answerSeconds"
+          "buildSeconds"
+          "builds"
+          "connections"
+          "connectionsPerClient"
+          "drainSeconds"
+          "headerSeconds"
+          "idleSeconds"
+          "payloadBytes"
+          "payloadSeconds"
+          "waitingBytes"
+          "waitingBytesPerClient"
+        ]
+          (_: null);
+        log = {
+          checkpointKey = "/var/lib/touchstone-agent-key/checkpoint.key";
+          exports = [ ];
+          checkpointEntries = null;
+          checkpointSeconds = null;
+          segmentSize = null;
+          reserve = null;
+        };
+      };
     }
     (settingsOf plain);
   "the menu's editor is NixOS' matter where nothing is measured" = is true plain.boot.loader.systemd-boot.editor;

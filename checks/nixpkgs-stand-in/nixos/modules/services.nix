@@ -43,6 +43,7 @@ in
       extraGroups = texts;
       openssh.authorizedKeys.keyFiles = option (types.listOf types.path) [ ];
     };
+    users.groups = sets { };
     services.openssh.enable = switch;
     environment.systemPackages = option (types.listOf types.package) [ ];
     time.timeZone = option (types.nullOr types.str) null;

@@ -32,5 +32,14 @@ in
         };
       }))
       { };
+    sockets = option
+      (types.attrsOf (types.submodule {
+        options = {
+          description = option types.str "";
+          wantedBy = texts;
+          socketConfig = section;
+        };
+      }))
+      { };
   };
 }

@@ -15,7 +15,8 @@ use touchstone_harness::nix::output;
 use crate::support::Work;
 
 /// The topics, and how many claims each has at least: so that none is lost unseen.
-const TOPICS: [(&str, usize); 11] = [
+const TOPICS: [(&str, usize); 12] = [
+    ("agent", 34),
     ("artifacts", 30),
     ("assertions", 150),
     ("bootCounting", 24),
@@ -143,4 +144,9 @@ fn the_initrd_verifies_by_what_the_options_say_before_anything_of_the_root() {
 #[test]
 fn nix_is_told_of_a_plugin_that_is_compiled_for_it() {
     assert_topic("nixPlugin");
+}
+
+#[test]
+fn builds_ask_the_signing_agent_where_the_options_say_and_nowhere_else() {
+    assert_topic("agent");
 }

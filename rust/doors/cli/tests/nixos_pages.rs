@@ -73,7 +73,7 @@ fn evaluated(page: &str) -> (Vec<Value>, Vec<Value>) {
         .partition(|block| block.contains("outputs ="));
     let flake = Flake::new();
     let folder = folder(&flake);
-    let made = "m: { toplevel = m.config.system.build.toplevel.drvPath; artifacts = if m.config.boot.touchstone.uki.enable then m.config.system.build.bootArtifacts.drvPath else null; }";
+    let made = "m: { toplevel = m.config.system.build.toplevel.drvPath; artifacts = if m.config.boot.touchstone.enable && m.config.boot.touchstone.uki.enable then m.config.system.build.bootArtifacts.drvPath else null; }";
 
     let mut wholes = Vec::new();
     for block in whole {
@@ -118,9 +118,9 @@ fn the_nix_of_the_page_about_nixos_evaluates() {
             "{artifacts}"
         );
     }
-    assert_eq!(parts.len(), 11, "{parts:?}");
+    assert_eq!(parts.len(), 12, "{parts:?}");
     let sealed = |part: &&Value| part["toplevel"].as_str().unwrap().ends_with("-sealed.drv");
-    assert_eq!(parts.iter().filter(sealed).count(), 2);
+    assert_eq!(parts.iter().filter(sealed).count(), 3);
     let without = parts.iter().filter(|part| part["artifacts"].is_null());
     assert_eq!(without.count(), 1, "Bootspec v2 alone makes no artifacts");
 }
@@ -132,6 +132,21 @@ fn the_nix_of_the_page_about_migration_evaluates() {
     assert!(
         parts.iter().all(|part| part["artifacts"].is_string()),
         "{parts:?}"
+    );
+}
+
+#[test]
+fn the_nix_of_the_page_about_the_agent_evaluates() {
+    let (whole, parts) = evaluated("docs/agent.md");
+    assert_eq!((whole.len(), parts.len()), (0, 3));
+    let made: Vec<bool> = parts
+        .iter()
+        .map(|part| part["artifacts"].is_string())
+        .collect();
+    assert_eq!(
+        made,
+        [false, true, true],
+        "the builder makes none of its own: {parts:?}"
     );
 }
 

@@ -1,0 +1,54 @@
+# How systemd runs the signing agent: no module, but the settings of its service in ./agent.nix. It is root without any of root's powers: it
+# reads files that are root's, opens what keys are in, and writes its log.
+{ lib, cfg, checked, state }:
+
+let
+  inherit (lib) any attrValues hasPrefix isString;
+  keys = map (key: key.key) (attrValues cfg.keys);
+  usesTpm = any (key: isString key && hasPrefix "tpm2:" key) keys;
+in
+{
+  Type = "notify";
+  ExecStart = "${cfg.package}/bin/touchstone agent serve --policy ${checked} --state /var/lib/${state}";
+  # The first process is told to end, and tells those that hold the keys.
+  KillMode = "mixed";
+  TimeoutStopSec = 90;
+  Restart = "on-failure";
+  StateDirectory = state;
+  StateDirectoryMode = "0700";
+  # Emptied when it ends; the sockets of systemd lie above it, and stay.
+  RuntimeDirectory = "${state}/builds";
+  RuntimeDirectoryMode = "0700";
+  UMask = "0077";
+
+  # No key in a core dump or on the swap.
+  LimitCORE = 0;
+  LimitMEMLOCK = "infinity";
+
+  CapabilityBoundingSet = "";
+  AmbientCapabilities = "";
+  NoNewPrivileges = true;
+  ProtectSystem = "strict";
+  ReadWritePaths = map (folder: "-${folder}") cfg.log.exports;
+  ProtectHome = "read-only";
+  PrivateTmp = true;
+  PrivateNetwork = true;
+  RestrictAddressFamilies = [ "AF_UNIX" ];
+  DevicePolicy = "closed";
+  DeviceAllow = lib.optionals usesTpm [ "/dev/tpmrm0 rw" "/dev/tpm0 rw" ];
+  ProtectClock = true;
+  ProtectControlGroups = true;
+  ProtectHostname = true;
+  ProtectKernelLogs = true;
+  ProtectKernelModules = true;
+  ProtectKernelTunables = true;
+  RestrictNamespaces = true;
+  RestrictRealtime = true;
+  RestrictSUIDSGID = true;
+  LockPersonality = true;
+  MemoryDenyWriteExecute = true;
+  RemoveIPC = true;
+  SystemCallArchitectures = "native";
+  SystemCallFilter = [ "@system-service" "~@privileged" ];
+  SystemCallErrorNumber = "EPERM";
+}
