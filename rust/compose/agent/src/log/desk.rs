@@ -10,8 +10,8 @@ use super::error::LogError;
 use super::note::{CheckpointSigner, NOTE_LIMIT};
 use super::segment::{UNFINISHED, sync_folder};
 
-/// The newest checkpoint, in the log's own folder.
-pub(super) const NEWEST: &str = "checkpoint";
+/// What the newest checkpoint is called, in the log's own folder.
+pub const NEWEST: &str = "checkpoint";
 
 /// Signs checkpoints and writes them out.
 pub(super) struct Desk {

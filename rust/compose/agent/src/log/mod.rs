@@ -33,6 +33,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 pub use checkpoint::Checkpoint;
+pub use desk::NEWEST;
 pub use entry::{ENTRY_LIMIT, Entry, Link, Sequence, VERSION};
 pub use error::LogError;
 pub use event::{Event, Key, Operation, Signed, Subject, TEXT_LIMIT};

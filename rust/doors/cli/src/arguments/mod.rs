@@ -1,5 +1,7 @@
 //! The command line's words.
 
+mod agent;
+mod agent_log;
 mod boot;
 mod boot_checks;
 mod bootspec;
@@ -22,6 +24,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use agent::Agent;
+pub use agent_log::{AgentLog, ShowLog, Since, VerifyLog};
 pub use boot::Boot;
 pub use boot_checks::{SpaceArguments, VerifyArtifactsArguments};
 pub use bootspec::Bootspec;
@@ -97,6 +101,9 @@ pub enum Command {
     /// Closures of store paths
     #[command(subcommand)]
     Closure(Closure),
+    /// The signing agent
+    #[command(subcommand)]
+    Agent(Agent),
     /// Build a derivation: what `builder` names in Touchstone's Nix functions
     #[command(hide = true)]
     Builder,

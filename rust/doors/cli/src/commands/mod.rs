@@ -1,5 +1,7 @@
 //! What each command does: make a request, perform it, print the answer.
 
+mod agent;
+mod agent_log;
 mod boot;
 mod boot_checks;
 mod bootspec;
@@ -69,6 +71,7 @@ pub fn run(arguments: Arguments) -> Result<Verdict, Failure> {
         Command::Keys(keys) => return keys::run(keys, &context),
         Command::Store(words) => store::run(words, &context)?,
         Command::Closure(words) => return closure::run(words, &context),
+        Command::Agent(words) => return agent::run(words),
     }
     Ok(Verdict::Done)
 }
