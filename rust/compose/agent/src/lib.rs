@@ -8,6 +8,7 @@
 //! - [`log`]: what was signed and what was refused, hash-chained, with signed checkpoints.
 //! - [`policy`]: who may have what signed, by which key.
 //! - [`derivation`]: what a build was made of.
+//! - [`judge`]: whether something may be signed, and what.
 //!
 //! What is handed in is judged by content: no request carries a digest that is to be signed.
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ pub mod derivation;
 pub mod holder;
 mod hygiene;
 pub mod identity;
+pub mod judge;
 pub mod limits;
 pub mod log;
 pub mod policy;

@@ -100,6 +100,11 @@ pub(crate) fn carried<'b>(bytes: &'b [u8], command_lines: &[String]) -> Option<C
     })
 }
 
+/// Whether bytes are the extra initrd of an image with these command lines, with a manifest or without one.
+pub fn is_extra_initrd(bytes: &[u8], command_lines: &[String]) -> bool {
+    carried(bytes, command_lines).is_some()
+}
+
 /// One a line.
 fn text(lines: &[&str]) -> String {
     lines.iter().flat_map(|line| [*line, "\n"]).collect()

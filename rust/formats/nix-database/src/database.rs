@@ -53,6 +53,28 @@ impl Database {
         })
     }
 
+    /// What is said of these paths and of all that they reach, by their paths; those that are not in the database are left out.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub fn reached(
+        &self,
+        roots: &BTreeSet<StorePath>,
+    ) -> Result<BTreeMap<StorePath, Known>, DatabaseError> {
+        self.at_one_moment(|pages| {
+            let tables = Tables::find(pages)?;
+            let rows = tables.paths.rows_of(pages, roots)?;
+            let closure = tables.reached(pages, rows.into_values().collect())?;
+            let rows: Vec<i64> = closure.infos.keys().copied().collect();
+            let mut known = BTreeMap::new();
+            for (row, info) in rows.into_iter().zip(closure.entries()?) {
+                let built_here = tables.paths.is_built_here(pages, row)?;
+                known.insert(info.entry.path.clone(), Known { info, built_here });
+            }
+            Ok(known)
+        })
+    }
+
     /// Reads until nobody has written meanwhile.
     fn at_one_moment<T>(
         &self,
@@ -83,6 +105,15 @@ impl Database {
             Fault::Damage(damage) => DatabaseError::Damaged { file, damage },
         }
     }
+}
+
+/// What is said of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its entry and deriver.
+    pub info: NarInfo,
+    /// Whether it was built on this machine (`ultimate`), and not copied from elsewhere or added.
+    pub built_here: bool,
 }
 
 /// Reads once; nothing when somebody wrote meanwhile.
@@ -118,12 +149,20 @@ impl Tables {
 
     /// The entries that a row reaches.
     fn closure(&self, pages: &Pages, first: i64) -> Result<Vec<NarInfo>, Fault> {
+        self.reached(pages, vec![first])?.finish()
+    }
+
+    /// The rows that some rows reach.
+    fn reached(&self, pages: &Pages, first: Vec<i64>) -> Result<Closure, Fault> {
         let pairs = self.pairs(pages)?;
         let mut found = Closure::default();
-        let gone = || Damage::Missing("row that it had a moment ago");
-        let info = self.paths.get(pages, first)?.ok_or_else(gone)?;
-        let mut waiting = vec![(first, info.entry.path.clone())];
-        found.infos.insert(first, info);
+        let mut waiting = Vec::new();
+        for row in first {
+            let gone = || Damage::Missing("row that it had a moment ago");
+            let info = self.paths.get(pages, row)?.ok_or_else(gone)?;
+            waiting.push((row, info.entry.path.clone()));
+            found.infos.insert(row, info);
+        }
         while let Some((row, path)) = waiting.pop() {
             for target in targets(&pairs, row) {
                 found.references.insert((row, target));
@@ -139,7 +178,7 @@ impl Tables {
                 found.infos.insert(target, info);
             }
         }
-        found.finish()
+        Ok(found)
     }
 
     /// Who refers to whom, by the numbers of their rows, sorted.
@@ -178,18 +217,27 @@ struct Closure {
 }
 
 impl Closure {
-    /// The entries, each with its references.
-    fn finish(self) -> Result<Vec<NarInfo>, Fault> {
+    /// The entries, each with its references, by their paths.
+    fn finish(&self) -> Result<Vec<NarInfo>, Fault> {
+        let mut entries = self.entries()?;
+        entries.sort_unstable_by(|one, other| one.entry.path.cmp(&other.entry.path));
+        Ok(entries)
+    }
+
+    /// The entries, each with its references, by the numbers of their rows.
+    fn entries(&self) -> Result<Vec<NarInfo>, Fault> {
         let path = |row: &i64| self.infos.get(row).map(|info| info.entry.path.clone());
-        let mut found = BTreeMap::new();
+        let mut entries = Vec::new();
+        let mut seen = BTreeSet::new();
         for (row, info) in &self.infos {
             let mut info = info.clone();
             let own = self.references.range((*row, i64::MIN)..=(*row, i64::MAX));
             info.entry.references = own.filter_map(|(_, target)| path(target)).collect();
-            if let Some(twice) = found.insert(info.entry.path.clone(), info) {
-                return Err(Damage::Twice(twice.entry.path).into());
+            if !seen.insert(info.entry.path.clone()) {
+                return Err(Damage::Twice(info.entry.path).into());
             }
+            entries.push(info);
         }
-        Ok(found.into_values().collect())
+        Ok(entries)
     }
 }

@@ -14,5 +14,5 @@ mod error;
 mod row;
 mod sqlite;
 
-pub use database::{DATABASE, Database};
+pub use database::{DATABASE, Database, Known};
 pub use error::{Damage, DatabaseError};

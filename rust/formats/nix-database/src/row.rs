@@ -1,6 +1,6 @@
 //! A row of `ValidPaths` as an entry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use touchstone_store::{Entry, NarHash, NarInfo, Signature, StorePath};
@@ -18,6 +18,8 @@ pub(crate) struct ValidPaths {
     size: usize,
     signatures: usize,
     address: usize,
+    /// Not in every database that is read here.
+    ultimate: Option<usize>,
 }
 
 impl ValidPaths {
@@ -32,6 +34,7 @@ impl ValidPaths {
             size: table.column("narSize")?,
             signatures: table.column("sigs")?,
             address: table.column("ca")?,
+            ultimate: table.column("ultimate").ok(),
             table,
         })
     }
@@ -49,6 +52,41 @@ impl ValidPaths {
             }
         })?;
         Ok(found)
+    }
+
+    /// The numbers of the rows of these paths, of those that have one.
+    pub(crate) fn rows_of(
+        &self,
+        pages: &Pages,
+        paths: &BTreeSet<StorePath>,
+    ) -> Result<BTreeMap<StorePath, i64>, Fault> {
+        let wanted: BTreeMap<&[u8], &StorePath> = paths
+            .iter()
+            .map(|path| (path.as_str().as_bytes(), path))
+            .collect();
+        let mut found = BTreeMap::new();
+        self.table.scan(pages, &mut |row, record| {
+            let Value::Text(text) = record.value(self.path) else {
+                return Ok(());
+            };
+            let Some(path) = wanted.get(text) else {
+                return Ok(());
+            };
+            match found.insert((*path).clone(), row) {
+                None => Ok(()),
+                Some(_) => Err(Damage::Twice((*path).clone()).into()),
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Whether Nix says that a row's path was built on this machine.
+    pub(crate) fn is_built_here(&self, pages: &Pages, row: i64) -> Result<bool, Fault> {
+        let Some(ultimate) = self.ultimate else {
+            return Ok(false);
+        };
+        let read = |record: &Record<'_>| Ok(record.value(ultimate).integer() == Some(1));
+        Ok(self.table.get(pages, row, read)?.unwrap_or(false))
     }
 
     /// What a row says, without references, which stand elsewhere.

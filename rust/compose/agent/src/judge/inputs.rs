@@ -1,0 +1,82 @@
+//! What the sandbox of a build shows: its inputs, and all that they refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use touchstone_nix_database::Known;
+use touchstone_store::StorePath;
+
+use super::refuse::refuse;
+use super::{Client, Judge, Store};
+use crate::derivation::Recipe;
+use crate::identity::Derivation;
+use crate::protocol::Refusal;
+
+/// Paths that whoever asks may speak of, with what Nix' database says of them.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    known: BTreeMap<StorePath, Known>,
+}
+
+impl Inputs {
+    /// What is known of a path, if it is one of them.
+    pub(super) fn get(&self, path: &StorePath) -> Option<&Known> {
+        self.known.get(path)
+    }
+}
+
+impl Store {
+    /// These paths and all that they refer to.
+    pub(super) fn inputs(&self, roots: BTreeSet<StorePath>) -> Result<Inputs, Refusal> {
+        Ok(Inputs {
+            known: self.reached(&roots)?,
+        })
+    }
+}
+
+impl Judge {
+    /// What a client may speak of: a build of its inputs, a person of any path of the store.
+    pub(super) fn sight(
+        &self,
+        client: &Client,
+        paths: BTreeSet<StorePath>,
+    ) -> Result<Arc<Inputs>, Refusal> {
+        match client {
+            Client::Build(admission) => admission.inputs(self),
+            Client::User(_) => Ok(Arc::new(self.store.inputs(paths)?)),
+        }
+    }
+
+    /// The outputs of input derivations that a derivation uses, and its other inputs.
+    pub(super) fn direct_inputs(
+        &self,
+        derivation: &Derivation,
+        recipe: &Recipe,
+    ) -> Result<BTreeSet<StorePath>, Refusal> {
+        let mut inputs = recipe.input_sources.clone();
+        for (input, outputs) in &recipe.input_derivations {
+            let input = Derivation::parse(input.as_str()).map_err(|error| {
+                refuse(
+                    "derivation.malformed",
+                    format!("{derivation}: {error}"),
+                    "build it with Nix",
+                )
+            })?;
+            let made = self.read_recipe(&input)?;
+            for output in outputs {
+                let path = made.outputs.get(output).and_then(|output| output.path());
+                let Some(path) = path else {
+                    return Err(refuse(
+                        "derivation.input",
+                        format!(
+                            "the output `{output}` of {input}, an input of {derivation}, is addressed by its content: the derivation does not say where it is"
+                        ),
+                        "use inputs that are addressed by theirs",
+                    ));
+                };
+                inputs.insert(path.clone());
+            }
+        }
+        Ok(inputs)
+    }
+}

@@ -1,0 +1,158 @@
+//! How an image that is made of a stub and sections must be built: as touchstone and ukify build it, with no byte that nobody looks at.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use touchstone_pe::Section;
+
+use super::facts::{Facts, malformed};
+use super::refuse::refuse;
+use super::stub;
+use crate::protocol::Refusal;
+
+/// `IMAGE_SCN_MEM_WRITE` and `IMAGE_SCN_MEM_EXECUTE`.
+const WRITE_OR_EXECUTE: u32 = 0x8000_0000 | 0x2000_0000;
+/// A row of the section table.
+const ROW: usize = 40;
+/// `PointerToRelocations` to `NumberOfLinenumbers` in a row.
+const OBJECT_FILE_FIELDS: std::ops::Range<usize> = 24..36;
+/// `PointerToSymbolTable` and `NumberOfSymbols`, from the COFF header's start.
+const SYMBOLS: std::ops::Range<usize> = 8..16;
+/// Zeros up to a multiple of this stand behind an image that is to be signed.
+const PADDING: u64 = 8;
+
+/// Sees that every byte of an image is one that some check looks at, and that everybody sees the same sections.
+///
+/// # Errors
+/// [`Refusal`].
+pub(super) fn check(facts: &Facts, source: &mut File) -> Result<(), Refusal> {
+    ascending(facts)?;
+    headers(facts)?;
+    let alignment = facts
+        .image
+        .header_facts(source)
+        .map_err(malformed)?
+        .file_alignment;
+    for section in facts
+        .sections()
+        .get(stub::sections(facts)..)
+        .unwrap_or_default()
+    {
+        appended(section, source, alignment)?;
+    }
+    behind(facts, source)
+}
+
+/// Sections ascend in memory without overlap, in the order of the table.
+fn ascending(facts: &Facts) -> Result<(), Refusal> {
+    let mut end = facts.headers.len() as u64;
+    for section in facts.sections() {
+        let range = section.memory_range();
+        if range.start < end {
+            return Err(wrong(format!(
+                "the section {} overlaps another one in memory, or stands before it: what is measured would not be what runs",
+                section.name
+            )));
+        }
+        end = range.end;
+    }
+    Ok(())
+}
+
+/// Nothing is hidden in the headers.
+fn headers(facts: &Facts) -> Result<(), Refusal> {
+    let parts = stub::Headers::of(facts).ok_or_else(|| wrong("its headers are cut off"))?;
+    let bytes = &facts.headers;
+    let symbols = bytes.get(parts.coff + SYMBOLS.start..parts.coff + SYMBOLS.end);
+    let end = parts.table + facts.sections().len() * ROW;
+    let rows = bytes
+        .get(parts.table..end)
+        .unwrap_or_default()
+        .chunks_exact(ROW);
+    let mut fields = rows.filter_map(|row| row.get(OBJECT_FILE_FIELDS));
+    let slack = bytes.get(end..).unwrap_or_default();
+    if !is_zero(symbols.unwrap_or_default()) {
+        return Err(wrong("it has a symbol table, which no finished image has"));
+    }
+    if !fields.all(is_zero) {
+        return Err(wrong(
+            "its section table has relocations or line numbers, which object files have",
+        ));
+    }
+    if !is_zero(slack) {
+        return Err(wrong("there is something behind its section table"));
+    }
+    Ok(())
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// A section that was added to a stub has exactly the bytes of its content.
+fn appended(section: &Section, source: &mut File, alignment: u32) -> Result<(), Refusal> {
+    let (name, virtual_size, raw_size) = (section.name, section.virtual_size, section.raw_size);
+    if virtual_size == 0 || virtual_size > raw_size || raw_size - virtual_size >= alignment.max(1) {
+        return Err(wrong(format!(
+            "the section {name} has {virtual_size} bytes in memory and {raw_size} in the file: not the bytes of its content and their padding"
+        )));
+    }
+    if section.characteristics & WRITE_OR_EXECUTE != 0 {
+        return Err(wrong(format!(
+            "the section {name} could be written or executed where it lies"
+        )));
+    }
+    let padding = u64::from(section.raw_offset) + u64::from(virtual_size);
+    zeros(source, padding, u64::from(raw_size - virtual_size), || {
+        format!("there is something behind the content of the section {name}")
+    })
+}
+
+/// Behind the sections there is nothing but padding and signatures.
+fn behind(facts: &Facts, source: &mut File) -> Result<(), Refusal> {
+    let stored = facts
+        .sections()
+        .iter()
+        .filter(|section| section.raw_size > 0);
+    let sections = stored
+        .map(|section| section.raw_range().end)
+        .max()
+        .unwrap_or_default();
+    let end = facts
+        .image
+        .certificate_table()
+        .map_or(facts.image.len(), |table| table.start);
+    let rest = end.saturating_sub(sections);
+    if rest >= PADDING {
+        return Err(wrong(format!(
+            "there are {rest} bytes behind its sections that belong to none"
+        )));
+    }
+    zeros(source, sections, rest, || {
+        "there is something behind its sections".to_owned()
+    })
+}
+
+/// Sees that there are zeros.
+fn zeros(source: &mut File, at: u64, len: u64, what: impl Fn() -> String) -> Result<(), Refusal> {
+    let mut bytes = Vec::new();
+    let read = source.seek(SeekFrom::Start(at));
+    let read = read.and_then(|_| source.take(len).read_to_end(&mut bytes));
+    read.map_err(|error| malformed(error.into()))?;
+    match is_zero(&bytes) {
+        true => Ok(()),
+        false => Err(wrong(what())),
+    }
+}
+
+fn wrong(what: impl AsRef<str>) -> Refusal {
+    let what = format!(
+        "the image is not built as touchstone and ukify build one: {}",
+        what.as_ref()
+    );
+    refuse(
+        "image.structure",
+        what,
+        "assemble it with touchstone or ukify, and hand it in as it was made",
+    )
+}
