@@ -99,7 +99,7 @@ pub struct SignClosureArguments {
     /// The path that is signed, with all that it refers to
     #[arg(value_name = "STORE PATH")]
     pub toplevel: StorePath,
-    /// The file of a Nix secret key, as nix-store --generate-binary-cache-key writes it; never a store path
+    /// The file of a Nix secret key, as nix-store --generate-binary-cache-key writes it, never a store path; or agent:…
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
     #[command(flatten)]

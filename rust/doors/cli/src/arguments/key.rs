@@ -19,7 +19,7 @@ pub struct KeyArguments {
 
 #[derive(Args)]
 pub struct OptionalKey {
-    /// The signing key: a PEM or DER file, pkcs11:…, or tpm2:…
+    /// The signing key: a PEM or DER file, pkcs11:…, tpm2:…, or agent:… where images are signed
     #[arg(long, requires = "certificate")]
     pub key: Option<String>,
     /// The key's certificate: a PEM or DER file; certificates after the first are its chain

@@ -209,7 +209,7 @@ impl From<ShowArguments> for ShowPolicy {
 /// Who signs a UKI's values of PCR 11, in the words of ukify.
 #[derive(Args)]
 pub struct OptionalPcrSign {
-    /// A key that signs the image's PCR 11 values (.pcrsig): a PEM or DER file, pkcs11:…, or tpm2:…; several sign in the order given
+    /// A key that signs the image's PCR 11 values (.pcrsig): a PEM or DER file, pkcs11:…, tpm2:…, or agent:…; several sign in the order given
     #[arg(long, value_name = "KEY")]
     pub pcr_private_key: Vec<String>,
     /// The public half of each key, or its certificate; that of an only key becomes .pcrpkey
