@@ -19,7 +19,8 @@ in
   # Emptied when it ends; the sockets of systemd lie above it, and stay.
   RuntimeDirectory = "${state}/builds";
   RuntimeDirectoryMode = "0700";
-  UMask = "0077";
+  # Checkpoints that are exported are for others to read; the log is not.
+  UMask = "0022";
 
   # No key in a core dump or on the swap.
   LimitCORE = 0;
@@ -47,7 +48,6 @@ in
   RestrictSUIDSGID = true;
   LockPersonality = true;
   MemoryDenyWriteExecute = true;
-  RemoveIPC = true;
   SystemCallArchitectures = "native";
   SystemCallFilter = [ "@system-service" "~@privileged" ];
   SystemCallErrorNumber = "EPERM";

@@ -144,10 +144,10 @@ in
       ${named "signing.keyFile"}: a key is named, and nothing is signed by it. Write `${named "signing.enable"} = true;`, or take the key away.'';
   }
   {
-    assertion = !builtins.isString cfg.signing.keyFile || hasPrefix "/" cfg.signing.keyFile;
+    assertion = !builtins.isString cfg.signing.keyFile || hasPrefix "/" cfg.signing.keyFile || hasPrefix "agent:" cfg.signing.keyFile;
     message = ''
       ${named "signing.keyFile"}: "${toString cfg.signing.keyFile}" is no absolute path. Write the whole path of the file that holds the key, such as
-      "/var/lib/touchstone/nix.key".'';
+      "/var/lib/touchstone/nix.key", or "agent:nix", a key of the machine's signing agent.'';
   }
   {
     assertion = cfg.manifest.carrier == "image" -> loader.enable && !generation.isSigned touchstone;

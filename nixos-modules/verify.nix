@@ -83,8 +83,8 @@ in
         default = null;
         example = "/var/lib/touchstone/nix.key";
         description = ''
-          The absolute path of the secret key of Nix by which the machine signs. It lies outside of the Nix store, and its public half is one of
-          {option}`boot.initrd.verify.trustedPublicKeys`.
+          The absolute path of the secret key of Nix by which the machine signs, outside of the Nix store; or `agent:NAME`, a key of the machine's
+          signing agent. Its public half is one of {option}`boot.initrd.verify.trustedPublicKeys`.
         '';
       };
     };

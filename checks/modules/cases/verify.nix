@@ -162,6 +162,8 @@ in
     everything.boot.loader.touchstone.settings.verify;
   "and by which key the machine signs" = is "/var/lib/nix.key"
     (verify { signing = { enable = true; keyFile = "/var/lib/nix.key"; }; }).boot.loader.touchstone.settings.verify.keyFile;
+  "or the machine's agent" = is [ "agent:nix" [ ] ]
+    (let config = verify { signing = { enable = true; keyFile = "agent:nix"; }; }; in [ config.boot.loader.touchstone.settings.verify.keyFile (failing config) ]);
   "without verification it hears nothing" = is null
     (configOf { boot.loader.touchstone.enable = true; }).boot.loader.touchstone.settings.verify;
   "images that nobody signs are warned of" = is [ true false ]

@@ -14,7 +14,7 @@ use touchstone_artifacts::uki::ExtraSection;
 use touchstone_esp::EspPath;
 
 pub use read::SettingsError;
-pub use verify::{Carrier, Verify};
+pub use verify::{Carrier, Verify, is_agents};
 
 use crate::Host;
 

@@ -20,7 +20,7 @@ use super::error::Incomplete;
 use super::images::context;
 use crate::Host;
 use crate::generation::Boot;
-use crate::settings::Verify;
+use crate::settings::{Verify, is_agents};
 
 /// How their names end.
 const END: &str = "json";
@@ -155,7 +155,10 @@ impl Manifests {
         whole: Option<&Path>,
         progress: &dyn Progress,
     ) -> Result<(), Incomplete> {
-        let key = self.host.resolve(key).unwrap_or_else(|_| self.host.at(key));
+        let key = match is_agents(key) {
+            true => key.to_owned(),
+            false => self.host.resolve(key).unwrap_or_else(|_| self.host.at(key)),
+        };
         let output = list.output.clone();
         let sign = SignClosure {
             toplevel: list.toplevel,

@@ -158,7 +158,7 @@ fn paths(settings: &Settings) -> impl Iterator<Item = (&'static str, &Path)> {
             settings
                 .verify
                 .as_ref()
-                .and_then(|verify| verify.key_file.as_ref()),
+                .and_then(|verify| verify.key_on_disk()),
         ),
         ("state", Some(&settings.state)),
     ];

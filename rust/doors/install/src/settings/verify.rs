@@ -1,8 +1,9 @@
 //! What stage 1 of a system verifies it by, as far as the installer has to know.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use touchstone_artifacts::agent::AgentKey;
 use touchstone_store::manifest::Class;
 use touchstone_store::{PublicKey, Trust};
 
@@ -15,7 +16,7 @@ pub struct Verify {
     /// The machines that the manifest must be signed for as a whole.
     #[serde(deserialize_with = "Option::deserialize")]
     pub class: Option<Class>,
-    /// The file of the Nix secret key by which this machine signs what it installs.
+    /// The Nix secret key by which this machine signs what it installs: a file, or `agent:NAME`.
     #[serde(deserialize_with = "Option::deserialize")]
     pub key_file: Option<PathBuf>,
     /// The keys, `name:base64`, that the initrd trusts.
@@ -36,7 +37,17 @@ pub enum Carrier {
     Sealed,
 }
 
+/// Whether a key is named that an agent holds, and no file.
+pub fn is_agents(key: &Path) -> bool {
+    key.to_str().and_then(AgentKey::parse).is_some()
+}
+
 impl Verify {
+    /// The key's file, where it lies in one.
+    pub fn key_on_disk(&self) -> Option<&PathBuf> {
+        self.key_file.as_ref().filter(|key| !is_agents(key))
+    }
+
     /// The trust that the initrd has.
     ///
     /// # Errors

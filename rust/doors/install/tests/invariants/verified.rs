@@ -170,6 +170,17 @@ fn a_manifest_is_carried_where_the_initrd_looks_for_it() {
 }
 
 #[test]
+fn a_key_of_an_agents_is_asked_of_the_agent_and_of_no_file() {
+    let mut world = world("sealed");
+    let nobody = world.at("/nobody").display().to_string();
+    world.settings["verify"]["keyFile"] = json!(format!("agent:nix?socket={nobody}"));
+    let toplevel = add(&world, 1);
+    let error = world.refused(&toplevel);
+    assert!(error.contains(&nobody), "{error}");
+    assert!(!stored(&world, &toplevel).exists());
+}
+
+#[test]
 fn what_the_build_signed_needs_no_key() {
     let mut world = world("sealed");
     world.settings["images"] = json!("sealed");
