@@ -8,5 +8,7 @@
 )]
 
 mod appended;
+mod full;
+mod killed;
 mod support;
 mod tampered;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use touchstone_agent::log::{
-    CheckpointKey, CheckpointSigner, Digest, Entry, Event, Log, Operation, PublicKey, Settings,
-    Signed, Subject,
+    CheckpointKey, CheckpointSigner, Digest, Entry, Event, Log, LogError, Operation, PublicKey,
+    Settings, Signed, Subject,
 };
 use touchstone_agent::{Derivation, Identity};
 use zeroize::Zeroizing;
@@ -31,22 +31,39 @@ pub fn settings() -> Settings {
 
 /// A folder for a log, and one for exports.
 pub struct Place {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removed at the end, unless the folder is another process'.
+    _own: Option<TempDir>,
 }
 
 impl Place {
     pub fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("exports")).unwrap();
-        Place { folder }
+        Place {
+            folder: folder.path().to_owned(),
+            _own: Some(folder),
+        }
+    }
+
+    /// The place that another process has made.
+    pub fn at(folder: &str) -> Place {
+        Place {
+            folder: folder.into(),
+            _own: None,
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.folder.join("log")
     }
 
     pub fn exports(&self) -> PathBuf {
-        self.folder.path().join("exports")
+        self.folder.join("exports")
     }
 
     /// The settings of [`settings`], with the folder of exports.
@@ -62,7 +79,16 @@ impl Place {
     }
 
     pub fn open_with(&self, settings: Settings) -> Log {
-        Log::open(&self.log(), settings, Box::new(key())).unwrap()
+        // A process that another test has just started holds what this one has open until it is another program.
+        for _ in 0..200 {
+            match Log::open(&self.log(), settings.clone(), Box::new(key())) {
+                Err(LogError::Busy { .. }) => {
+                    std::thread::sleep(std::time::Duration::from_millis(20))
+                }
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("the log stays locked");
     }
 
     /// The names of the exported checkpoints, the oldest first.
