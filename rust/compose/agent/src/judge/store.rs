@@ -223,7 +223,9 @@ pub(in crate::judge) fn comes_from(known: &Known, origin: &Origin) -> Result<(),
         let mut signatures = entry.signatures.iter();
         signatures.any(|signature| key.verifies(&text, signature))
     });
-    match signed || (origin.built_here && known.built_here) {
+    // Whoever may build here may add what is named by its content as well.
+    let here = known.built_here || matches!(entry.addressed(), Some(Ok(_)));
+    match signed || (origin.built_here && here) {
         true => Ok(()),
         false => Err(refuse(
             "store.origin",

@@ -11,7 +11,7 @@ pub struct Origin {
     /// Nix public keys: one of them has signed the path as it lies on the disk.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_public_keys: Vec<PublicKey>,
-    /// Whether it may have been built on this machine, whoever asked for that.
+    /// Whether it may have been built on this machine, whoever asked for that, or be named by its content, as what anybody may add is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub built_here: bool,
 }
