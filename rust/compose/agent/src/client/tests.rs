@@ -136,6 +136,20 @@ fn a_silent_agent_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn an_agent_that_does_not_listen_is_not_waited_for_for_ever() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_write_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    let mut wire = Wire::over(ours, Path::new(SHOWN));
+    let large = vec![0; 8 << 20];
+    let begun = std::time::Instant::now();
+    let error = wire.ask(&manifest(), Payload::Bytes(&large), 16).err();
+    assert_eq!(error.unwrap().code(), "agent.unreachable");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    drop(theirs);
+}
+
+#[test]
 fn where_no_socket_is_the_way_out_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let key = |socket: Option<&Path>| AgentKey {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use touchstone_artifacts::agent::AgentError;
@@ -85,7 +86,7 @@ impl Wire {
         // Whoever refuses need not listen to the end: its answer says more than that the connection broke.
         let received = match sent {
             Err(Failed::Input(source)) => return Err(AgentError::Unreadable(source)),
-            Err(Failed::Frame(broken)) => self.receive(limit).map_err(|_| broken),
+            Err(Failed::Frame(broken)) => self.last_words(limit).map_err(|_| broken),
             Ok(()) => self.receive(limit),
         };
         match received.map_err(|error| self.failed(error))? {
@@ -131,6 +132,12 @@ impl Wire {
         }
     }
 
+    /// What the agent said before it stopped to listen.
+    fn last_words(&mut self, limit: u64) -> Result<(Answer, Vec<u8>), FrameError> {
+        self.stream.get_ref().set_read_timeout(Some(LAST_WORDS))?;
+        self.receive(limit)
+    }
+
     fn failed(&self, error: FrameError) -> AgentError {
         let source = match error {
             FrameError::Connection(source) => match source.kind() {
@@ -168,6 +175,9 @@ fn send_file(file: &mut File, size: u64, stream: &mut UnixStream) -> Result<(), 
     }
     Ok(())
 }
+
+/// What an agent says that no longer listens has been said already.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How much of a file is held at once.
 const WINDOW: usize = 1 << 18;
