@@ -278,3 +278,43 @@ fn no_log_is_begun_where_there_is_no_room_for_it() {
         assert!(verified(disk, true).holds());
     });
 }
+
+#[test]
+fn after_a_write_that_failed_nothing_more_is_signed_until_the_agent_is_started_again() {
+    let test =
+        "full::after_a_write_that_failed_nothing_more_is_signed_until_the_agent_is_started_again";
+    on_a_small_file_system(test, |disk| {
+        let log = open(disk);
+        // Somebody takes the space away that was set aside.
+        let file = File::options()
+            .write(true)
+            .open(disk.join("log/00000001.log"))
+            .unwrap();
+        file.set_len(file.metadata().unwrap().len()).unwrap();
+        fill(disk);
+        let mut said = 0;
+        let failed = loop {
+            match log.may_sign().unwrap().record(signed(said)) {
+                Ok(_) => said += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(failed, LogError::Failed(_)), "{failed}");
+        assert!(matches!(log.may_sign().map(drop), Err(LogError::Failed(_))));
+        assert!(matches!(
+            log.append(refused("more")),
+            Err(LogError::Failed(_))
+        ));
+        assert!(matches!(log.close(), Err(LogError::Failed(_))));
+        assert!(log.status().failure.is_some());
+        drop(log);
+        empty(disk);
+        let log = open(disk);
+        log.may_sign().unwrap().record(signed(said)).unwrap();
+        log.close().unwrap();
+        assert!(verified(disk, true).holds());
+        // What failed may have been written whole all the same: its answer was not given.
+        let there = count(disk, |event| matches!(event, Event::Signed(_)));
+        assert!((said + 1..=said + 2).contains(&there), "{there} of {said}");
+    });
+}

@@ -18,9 +18,10 @@ use crate::support::{Place, entries, key, public_key, refused, signed};
 /// The folder of the writer that a test starts itself as, and the number of the first thing that it signs.
 const WRITER: &str = "TOUCHSTONE_LOG_WRITER";
 
-/// How often the writer is killed, and in how many logs.
+/// How often the writer is killed, unless this says otherwise; and how often in one log.
 const KILLS: usize = 300;
-const LOGS: usize = 15;
+const MORE: &str = "TOUCHSTONE_LOG_KILLS";
+const EACH: usize = 20;
 
 /// Small segments and many checkpoints: so that kills meet those, too.
 fn busy(place: &Place) -> Settings {
@@ -67,14 +68,15 @@ fn what_was_said_to_be_written_is_there_after_every_kill() {
         let (folder, first) = words.rsplit_once(':').unwrap();
         return write_until_killed(&Place::at(folder), first.parse().unwrap());
     }
+    let kills = std::env::var(MORE).map_or(KILLS, |kills| kills.parse().unwrap());
     let mut number = 0;
     let mut moment = 0x2545_f491_4f6c_dd1d_u64;
     let (mut told, mut cut) = (0, 0);
-    for _ in 0..LOGS {
+    for _ in 0..kills / EACH {
         let place = Place::new();
         place.open_with(busy(&place)).close().unwrap();
         let mut said: BTreeMap<Sequence, usize> = BTreeMap::new();
-        for _ in 0..KILLS / LOGS {
+        for _ in 0..EACH {
             // xorshift: another moment each time, the same ones in each run.
             moment ^= moment << 13;
             moment ^= moment >> 7;
@@ -105,8 +107,8 @@ fn what_was_said_to_be_written_is_there_after_every_kill() {
             .filter(|event| matches!(event, Event::Recovered { .. }))
             .count();
     }
-    println!("{told} entries said to be written, {KILLS} kills, {cut} of them within a line");
-    assert!(told > 8 * KILLS, "{told}");
+    println!("{told} entries said to be written, {kills} kills, {cut} of them within a line");
+    assert!(told > 8 * kills, "{told}");
 }
 
 /// Starts the writer, kills it at some moment, and reads what it said.

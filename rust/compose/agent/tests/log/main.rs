@@ -10,5 +10,6 @@
 mod appended;
 mod full;
 mod killed;
+mod page;
 mod support;
 mod tampered;
