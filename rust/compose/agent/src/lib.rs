@@ -4,6 +4,8 @@
 //! - [`client`]: who asks over them: builds, installers, people, the pre-build hook.
 //! - [`identity`]: who asks.
 //! - [`holder`]: the process that has the keys.
+//! - [`keyring`]: the open keys, which sign what was approved and nothing else.
+//! - [`server`]: the service.
 //! - [`limits`]: how much of the agent a client can have.
 //! - [`log`]: what was signed and what was refused, hash-chained, with signed checkpoints.
 //! - [`policy`]: who may have what signed, by which key.
@@ -19,9 +21,11 @@ pub mod holder;
 mod hygiene;
 pub mod identity;
 pub mod judge;
+pub mod keyring;
 pub mod limits;
 pub mod log;
 pub mod policy;
 pub mod protocol;
+pub mod server;
 
 pub use identity::{Derivation, Identity, NotADerivation};

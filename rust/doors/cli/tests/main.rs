@@ -7,6 +7,7 @@
     reason = "a failed step of a test fails the test"
 )]
 
+mod agent;
 mod agent_log;
 mod artifacts;
 mod bootspec;

@@ -27,6 +27,8 @@ pub enum KeyForm {
     Boot,
     /// A Nix secret key: Ed25519 under a name.
     Nix,
+    /// The key of a log's checkpoints: Ed25519 under a name.
+    Checkpoint,
 }
 
 /// What the agent says.

@@ -27,7 +27,7 @@ use crate::protocol::{Frame, FrameError, SMALL_LIMIT, read, read_payload, write}
 
 pub use messages::{KeyForm, KeySpec, NotHeld};
 pub use process::hold_keys;
-pub use signer::{BootKey, HeldKey, NixKey};
+pub use signer::{BootKey, CheckpointHalf, CheckpointLine, HeldKey, NixKey};
 
 /// How the holder is started.
 #[derive(Clone, Debug)]

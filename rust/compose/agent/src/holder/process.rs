@@ -13,18 +13,24 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use touchstone_artifacts::policy::PolicyKey;
 use touchstone_artifacts::progress::Silent;
 use touchstone_artifacts::signing_key::KeyPolicy;
+use touchstone_artifacts::source::read_secret;
 use touchstone_artifacts::{Context, Error, HostFiles, manifest};
 use touchstone_sign::{Hash, Signer};
 use touchstone_store::SecretKey;
 
 use super::messages::{Ask, KeyForm, KeySpec, NotHeld, PublicHalf, Told};
 use crate::hygiene;
+use crate::log::{CheckpointKey, CheckpointSigner};
 use crate::protocol::{Frame, FrameError, SMALL_LIMIT, read, read_payload, write};
+
+/// Bytes of a key's file.
+const KEY_LIMIT: usize = 1 << 12;
 
 /// What the holder has open.
 enum Open {
     Boot(Box<dyn Signer>),
     Nix(Box<SecretKey>),
+    Checkpoint(Box<CheckpointKey>),
 }
 
 /// Holds keys for the process at the other end of standard input: a stream socket.
@@ -148,6 +154,10 @@ fn sign(key: &Open, job: &Job) -> Result<Vec<u8>, NotHeld> {
                 "",
             )),
         },
+        Open::Checkpoint(key) => match key.sign(&job.message) {
+            Ok(signature) => Ok(signature.to_vec()),
+            Err(why) => Err(NotHeld::new("key.failed", why.to_string(), "")),
+        },
     }
 }
 
@@ -158,6 +168,17 @@ fn open(spec: &KeySpec) -> Result<Open, NotHeld> {
             let key = manifest::open_key(&HostFiles, spec.key.as_ref(), KeyPolicy::Any)?;
             Open::Nix(Box::new(key))
         }
+        KeyForm::Checkpoint => Open::Checkpoint(Box::new(open_checkpoint_key(&spec.key)?)),
+    })
+}
+
+fn open_checkpoint_key(file: &str) -> Result<CheckpointKey, NotHeld> {
+    let text = read_secret(&HostFiles, "key of checkpoints", file.as_ref(), KEY_LIMIT)?;
+    CheckpointKey::read(&text).map_err(|error| {
+        let help = "name a file that `touchstone agent log keygen` wrote";
+        let mut why = NotHeld::new("key.not-a-key", error.to_string(), help);
+        why.file = Some(file.into());
+        why
     })
 }
 
@@ -194,6 +215,10 @@ fn public_half(key: &Open) -> Result<PublicHalf, NotHeld> {
             signer.describe(),
         ),
         Open::Nix(key) => (key.public_key().to_string(), "a key file".to_owned()),
+        Open::Checkpoint(key) => {
+            let public = CheckpointSigner::public_key(&**key);
+            (public.to_string(), "a key file".to_owned())
+        }
     };
     Ok(PublicHalf { public, place })
 }

@@ -6,7 +6,8 @@ use touchstone_sign::{Hash, PublicKey, SignError, Signer};
 use touchstone_store::{KeyError, Signature};
 
 use super::messages::{Ask, HashName, KeyForm, KeySpec, NotHeld, PublicHalf};
-use super::{HolderError, Line};
+use super::{Holder, HolderError, Line};
+use crate::log::{self, CheckpointSigner, SignFault};
 
 /// A key that the holder has open.
 pub enum HeldKey {
@@ -14,6 +15,8 @@ pub enum HeldKey {
     Boot(BootKey),
     /// For store paths.
     Nix(NixKey),
+    /// For checkpoints of the log.
+    Checkpoint(CheckpointHalf),
 }
 
 /// An RSA or ECDSA key that the holder has open.
@@ -81,6 +84,62 @@ impl NixKey {
     }
 }
 
+/// A key of checkpoints that the holder has open.
+pub struct CheckpointHalf {
+    line: Arc<Line>,
+    key: usize,
+    public: log::PublicKey,
+}
+
+/// A key of checkpoints, and the holder that has nothing else.
+pub struct CheckpointLine {
+    half: CheckpointHalf,
+    _holder: Holder,
+}
+
+impl CheckpointLine {
+    /// The only key that the holder opened.
+    ///
+    /// # Errors
+    /// [`HolderError`] when it is none.
+    pub(crate) fn new(holder: Holder, keys: Vec<HeldKey>) -> Result<Self, HolderError> {
+        match <[HeldKey; 1]>::try_from(keys) {
+            Ok([HeldKey::Checkpoint(half)]) => Ok(Self {
+                half,
+                _holder: holder,
+            }),
+            _ => Err(other_keys().into()),
+        }
+    }
+}
+
+impl CheckpointLine {
+    /// The other half, as a text.
+    pub fn public_text(&self) -> String {
+        self.half.public.to_string()
+    }
+}
+
+impl CheckpointSigner for CheckpointLine {
+    fn public_key(&self) -> &log::PublicKey {
+        &self.half.public
+    }
+
+    fn sign(&self, text: &[u8]) -> Result<[u8; 64], SignFault> {
+        let CheckpointHalf { line, key, .. } = &self.half;
+        let hash = HashName::Sha512;
+        let signature = line.ask(Ask::Sign { key: *key, hash }, text);
+        let signature = signature.map_err(|why| SignFault(why.what))?;
+        let wrong = |_| SignFault("it is no signature".to_owned());
+        signature.try_into().map_err(wrong)
+    }
+}
+
+fn other_keys() -> NotHeld {
+    let what = "the process that holds the keys opened others";
+    NotHeld::new("key.failed", what.to_owned(), "start the agent again")
+}
+
 /// The keys, as the holder opened them.
 pub(super) fn held(
     line: &Arc<Line>,
@@ -89,7 +148,7 @@ pub(super) fn held(
 ) -> Result<Vec<HeldKey>, HolderError> {
     let wrong = |what: String| NotHeld::new("key.failed", what, "start the agent again");
     if halves.len() != specs.len() {
-        return Err(wrong("the process that holds the keys opened others".to_owned()).into());
+        return Err(other_keys().into());
     }
     let pairs = specs.iter().zip(halves).enumerate();
     pairs
@@ -110,6 +169,14 @@ pub(super) fn held(
                         .public
                         .parse()
                         .map_err(|error: KeyError| wrong(error.to_string()))?,
+                }),
+                KeyForm::Checkpoint => HeldKey::Checkpoint(CheckpointHalf {
+                    line,
+                    key,
+                    public: half
+                        .public
+                        .parse()
+                        .map_err(|error: log::note::KeyError| wrong(error.to_string()))?,
                 }),
             })
         })

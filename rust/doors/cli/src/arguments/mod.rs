@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub use agent::Agent;
+pub use agent::{Agent, CheckPolicyArguments, DerivationArguments, ServeArguments};
 pub use agent_log::{AgentLog, ShowLog, Since, VerifyLog};
 pub use boot::Boot;
 pub use boot_checks::{SpaceArguments, VerifyArtifactsArguments};
@@ -101,7 +101,7 @@ pub enum Command {
     /// Closures of store paths
     #[command(subcommand)]
     Closure(Closure),
-    /// The signing agent
+    /// The signing agent: builds sign, and keys stay out of them
     #[command(subcommand)]
     Agent(Agent),
     /// Build a derivation: what `builder` names in Touchstone's Nix functions

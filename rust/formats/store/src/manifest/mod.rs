@@ -14,6 +14,7 @@ mod verify;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 pub use class::{Class, ClassError, Whole, whole_text};
 #[cfg(feature = "json")]
@@ -201,17 +202,31 @@ impl Manifest {
     /// Adds a key's signature to every entry, and to the whole where it is for a class of machines. The answer is how many entries did not have
     /// it before. Signing twice changes nothing.
     pub fn sign(&mut self, key: &SecretKey) -> usize {
+        let signed = self.sign_by(|text| Ok::<_, Infallible>(key.sign(text)));
+        signed.unwrap_or_else(|never| match never {})
+    }
+
+    /// The same with a key that somebody else holds: `sign` is handed each text that is to be signed.
+    ///
+    /// # Errors
+    /// The first of `sign`; nothing has changed then.
+    pub fn sign_by<E>(
+        &mut self,
+        mut sign: impl FnMut(&str) -> Result<Signature, E>,
+    ) -> Result<usize, E> {
         let digest = self.digest();
-        if let Some(whole) = &mut self.whole {
-            let text = whole_text(&self.toplevel, &whole.class, digest);
-            whole.signatures.insert(key.sign(&text));
+        let whole = self
+            .class()
+            .map(|class| whole_text(&self.toplevel, class, digest));
+        let whole = whole.map(|text| sign(&text)).transpose()?;
+        let texts = self.entries().map(Entry::fingerprint);
+        let made: Vec<Signature> = texts.map(|text| sign(&text)).collect::<Result<_, _>>()?;
+        if let Some(signature) = whole {
+            self.add_signature(signature);
         }
-        let add = |entry: &mut Entry| entry.signatures.insert(key.sign(&entry.fingerprint()));
-        self.entries
-            .values_mut()
-            .map(add)
-            .filter(|&added| added)
-            .count()
+        let entries = self.entries.values_mut().zip(made);
+        let added = entries.filter_map(|(entry, made)| entry.signatures.insert(made).then_some(()));
+        Ok(added.count())
     }
 
     /// The paths that the toplevel reaches, all of which must be present.

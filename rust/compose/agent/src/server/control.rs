@@ -1,0 +1,172 @@
+//! What the pre-build hook asks, and people who grant.
+
+use super::answers::{Reply, not_written, stopping};
+use super::builds::{Build, NoSocket};
+use super::clock::now;
+use super::connection::Connection;
+use super::room::Guest;
+use crate::judge::Client;
+use crate::log::{Event, Operation};
+use crate::protocol::{AgentStatus, ControlRequest, Done, Refusal};
+use crate::{Derivation, Identity};
+
+impl Connection {
+    /// Answers a request.
+    pub(super) fn control(&self, identity: &Identity, asked: ControlRequest) -> Reply {
+        match asked {
+            ControlRequest::Offer { derivation } => self.offer(identity, derivation),
+            ControlRequest::Grant { derivation } => self.grant(identity, derivation),
+            ControlRequest::Revoke { derivation } => self.revoke(identity, derivation),
+            ControlRequest::Status {} => self.status(identity),
+        }
+    }
+
+    fn offer(&self, identity: &Identity, derivation: Derivation) -> Reply {
+        if !rules(identity) {
+            return self.refuse(not_root(), Some(Operation::Offer), None, identity);
+        }
+        match self.offered(&derivation) {
+            Ok((socket, rules)) => {
+                let event = Event::Offered {
+                    derivation: derivation.clone(),
+                    rules,
+                };
+                self.written(event, Done::Offer { socket }, || {
+                    self.agent.builds().close(&derivation);
+                })
+            }
+            Err(refusal) => self.declined(refusal, derivation),
+        }
+    }
+
+    fn offered(&self, derivation: &Derivation) -> Result<(String, Vec<String>), Refusal> {
+        let agent = &self.agent;
+        if agent.signing.is_over() {
+            return Err(stopping());
+        }
+        let admission = agent.judge.offer(derivation, &mut agent.grants(), now())?;
+        let rules = admission.rules();
+        let build = Build {
+            client: Client::Build(admission).into(),
+            derivation: derivation.clone(),
+        };
+        let path = agent.builds().offer(build).map_err(|why| no_socket(&why))?;
+        agent.ring();
+        match path.into_os_string().into_string() {
+            Ok(path) => Ok((path, rules)),
+            Err(path) => Err(Refusal::new(
+                "agent.socket",
+                &format!("the path {} cannot be told to Nix", path.display()),
+                "give `--builds` a folder whose path is plain text",
+            )),
+        }
+    }
+
+    fn grant(&self, identity: &Identity, derivation: Derivation) -> Reply {
+        let agent = &self.agent;
+        if let Err(refusal) = agent.judge.may_grant(&derivation, identity) {
+            return self.declined(refusal, derivation);
+        }
+        let settings = &agent.policy.document().grants;
+        agent.grants().grant(&derivation, identity, now(), settings);
+        let event = Event::Granted {
+            derivation: derivation.clone(),
+            by: identity.clone(),
+        };
+        self.written(event, Done::Grant {}, || {
+            agent.grants().revoke(&derivation);
+        })
+    }
+
+    fn revoke(&self, identity: &Identity, derivation: Derivation) -> Reply {
+        let agent = &self.agent;
+        if let Err(refusal) = self.may_revoke(identity, &derivation) {
+            return self.declined(refusal, derivation);
+        }
+        let granted = agent.grants().revoke(&derivation);
+        let open = agent.builds().close(&derivation);
+        agent.tray.end(&Guest::Build(derivation.clone()));
+        agent.ring();
+        if !granted && !open {
+            let refusal = Refusal::new(
+                "grant.missing",
+                &format!("{derivation} has no grant, and its build no socket"),
+                "see `touchstone agent status`",
+            );
+            return self.declined(refusal, derivation);
+        }
+        let by = Some(identity.clone());
+        self.written(Event::Revoked { derivation, by }, Done::Revoke {}, || ())
+    }
+
+    /// Whoever may grant; and root, whatever has become of the derivation.
+    fn may_revoke(&self, identity: &Identity, derivation: &Derivation) -> Result<(), Refusal> {
+        match rules(identity) {
+            true => Ok(()),
+            false => self.agent.judge.may_grant(derivation, identity),
+        }
+    }
+
+    fn status(&self, identity: &Identity) -> Reply {
+        if !rules(identity) {
+            return self.refuse(not_root(), Some(Operation::Status), None, identity);
+        }
+        let agent = &self.agent;
+        let status = AgentStatus {
+            agent: env!("CARGO_PKG_VERSION").to_owned(),
+            since: agent.since,
+            keys: agent.keyring.facts().collect(),
+            sockets: agent.builds().status(),
+            grants: agent.grants().pending(now()),
+            connections: agent.room.connections().into(),
+            entry: agent.log.status().last.0,
+        };
+        let payload = serde_json::to_vec(&status).unwrap_or_default();
+        Reply::with(Done::Status {}, payload)
+    }
+
+    /// Done and written down; what cannot be written down is undone.
+    fn written(&self, event: Event, done: Done, undo: impl FnOnce()) -> Reply {
+        match self.agent.log.append(event) {
+            Ok(entry) => Reply::done(done).entry(entry),
+            Err(error) => {
+                undo();
+                not_written(&error).into()
+            }
+        }
+    }
+
+    fn declined(&self, refusal: Refusal, derivation: Derivation) -> Reply {
+        self.agent.penalties.pay(self.seat.guest());
+        let event = Event::Declined {
+            derivation,
+            code: refusal.code.clone(),
+            what: refusal.what.clone(),
+        };
+        self.agent.refused(refusal, event)
+    }
+}
+
+/// Root, and the user that the agent runs as.
+fn rules(identity: &Identity) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    matches!(identity, Identity::User { uid, .. } if *uid == 0 || *uid == own)
+}
+
+fn not_root() -> Refusal {
+    Refusal::new(
+        "agent.not-root",
+        "only root asks for this, or the user that the agent runs as",
+        "let root ask: the pre-build hook does, and sudo",
+    )
+}
+
+fn no_socket(why: &NoSocket) -> Refusal {
+    let help = match why {
+        NoSocket::Many(_) => "wait until builds have ended, or raise `limits.builds` of the policy",
+        NoSocket::Socket(_) => {
+            "see that the folder of builds' sockets is there and the agent's own"
+        }
+    };
+    Refusal::new("agent.socket", &why.to_string(), help)
+}

@@ -1,0 +1,131 @@
+//! What builds, installers and people ask.
+
+use std::fs::File;
+
+use super::answers::{Reply, not_read, stopping};
+use super::connection::Connection;
+use super::room::Waiting;
+use super::spool::NotReceived;
+use super::timed::Timed;
+use crate::Identity;
+use crate::judge::Client;
+use crate::log::Operation;
+use crate::protocol::{
+    Done, Frame, FrameError, KeyName, MANIFEST_LIMIT, Refusal, Request, VERSION,
+};
+
+/// An answer, and whether the connection is of use behind it.
+pub(super) struct Answered {
+    pub(super) reply: Reply,
+    pub(super) goes_on: bool,
+}
+
+impl Connection {
+    /// Answers a request, whose payload is still to be read.
+    pub(super) fn request(
+        &self,
+        client: &Client,
+        identity: &Identity,
+        frame: Frame<Request>,
+    ) -> Answered {
+        let (operation, key) = named(&frame.message);
+        let refuse = |refusal| self.refuse(refusal, Some(operation), key.clone(), identity);
+        let mut waiting = self.seat.waiting();
+        let payload = match self.payload(&frame, &mut waiting) {
+            Ok(payload) => payload,
+            // Nobody knows where the next request begins.
+            Err(refusal) => {
+                return Answered {
+                    reply: refuse(refusal),
+                    goes_on: false,
+                };
+            }
+        };
+        let Some(_work) = self.agent.signing.begin() else {
+            return Answered {
+                reply: refuse(stopping()),
+                goes_on: false,
+            };
+        };
+        let replied = match &frame.message {
+            Request::Hello { version } => self.hello(client, *version),
+            Request::Key { key } => self.key(client, key),
+            asked => self.sign(client, identity, asked, payload),
+        };
+        Answered {
+            reply: replied.unwrap_or_else(refuse),
+            goes_on: true,
+        }
+    }
+
+    /// The payload, as a file; an empty one where there is none.
+    fn payload(&self, frame: &Frame<Request>, waiting: &mut Waiting<'_>) -> Result<File, Refusal> {
+        let limits = &self.agent.policy.document().limits;
+        let limit = match &frame.message {
+            Request::Hello { .. } | Request::Key { .. } => 0,
+            Request::Authenticode { .. } | Request::PcrPolicy { .. } => limits.payload_bytes,
+            Request::Manifest { .. } => limits.payload_bytes.min(MANIFEST_LIMIT),
+        };
+        if frame.size > limit {
+            let size = frame.size;
+            return Err(not_read(&FrameError::PayloadSize { size, limit }));
+        }
+        let mut from = Timed::new(&self.stream, limits.payload_seconds);
+        let received = self.agent.spool.receive(&mut from, frame.size, waiting);
+        received.map_err(|why| self.not_received(why))
+    }
+
+    fn not_received(&self, why: NotReceived) -> Refusal {
+        match why {
+            // What was cut was cut by us, when we are to end.
+            NotReceived::Connection(FrameError::Cut) if self.agent.signing.is_over() => stopping(),
+            NotReceived::Connection(error) => not_read(&error),
+            NotReceived::NoRoom(why) => Refusal::new("agent.busy", why.0, "ask again later"),
+            NotReceived::Disk(error) => Refusal::new(
+                "agent.disk",
+                &format!("what is to be signed cannot be kept: {error}"),
+                "make room in the agent's state folder",
+            ),
+        }
+    }
+
+    fn hello(&self, client: &Client, version: u32) -> Result<Reply, Refusal> {
+        if version != VERSION {
+            return Err(Refusal::new(
+                "protocol.version",
+                &format!("this agent speaks version {VERSION} of the protocol, and not {version}"),
+                "use a touchstone of the agent's release",
+            ));
+        }
+        Ok(Reply::done(Done::Hello {
+            version,
+            agent: env!("CARGO_PKG_VERSION").to_owned(),
+            keys: self.agent.judge.keys(client),
+        }))
+    }
+
+    fn key(&self, client: &Client, key: &KeyName) -> Result<Reply, Refusal> {
+        let known = self.agent.judge.keys(client);
+        let known = known.iter().any(|facts| facts.name == *key);
+        let half = self.agent.keyring.public_half(key).filter(|_| known);
+        match half {
+            Some((kind, public)) => Ok(Reply::with(Done::Key { kind }, public)),
+            None => Err(Refusal::new(
+                "policy.key",
+                &format!("there is no key `{key}` for this client"),
+                "name one that a rule of the policy gives it",
+            )),
+        }
+    }
+}
+
+/// What a request asks for, and by which key.
+pub(super) fn named(request: &Request) -> (Operation, Option<KeyName>) {
+    match request {
+        Request::Hello { .. } => (Operation::Hello, None),
+        Request::Key { key } => (Operation::Key, Some(key.clone())),
+        Request::Authenticode { key, .. } => (Operation::Authenticode, Some(key.clone())),
+        Request::PcrPolicy { key, .. } => (Operation::PcrPolicy, Some(key.clone())),
+        Request::Manifest { key } => (Operation::Manifest, Some(key.clone())),
+    }
+}
