@@ -178,7 +178,7 @@ pub struct Signed {
     pub rule: Option<String>,
     /// What the signatures are of.
     pub subjects: Vec<Subject>,
-    /// SHA-256 of each signature.
+    /// SHA-256 of what is given out.
     pub signatures: Vec<Digest>,
 }
 
@@ -186,9 +186,9 @@ pub struct Signed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
-    /// What it is: `image`, `policy`, a store path …
+    /// What it is: `image`, `policy sha256`, a store path, `7 fingerprints` …
     pub what: String,
-    /// Its digest: the Authenticode digest, the policy's digest, the path's NAR hash, or SHA-256 of the list of fingerprints.
+    /// Its digest: the Authenticode digest, the policy's, the path's NAR hash, SHA-256 of the fingerprints.
     pub digest: String,
 }
 
