@@ -7,10 +7,13 @@ use super::error::LogError;
 use super::event::Event;
 use super::writer::{Shared, hold};
 
+/// How long after one that failed the next one is tried, at most.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// Makes checkpoints until the log closes.
 pub(super) fn keep(shared: &Shared) {
-    let mut failing = false;
     let mut not_before = Instant::now();
+    let mut failing: Option<Duration> = None;
     loop {
         let state = hold(&shared.state);
         if state.closing || state.failure.is_some() {
@@ -33,14 +36,16 @@ pub(super) fn keep(shared: &Shared) {
             continue;
         }
         drop(state);
-        let made = shared.checkpoint();
-        if let Err(error) = &made {
-            not_before = Instant::now() + after;
-            if !failing {
-                tell(shared, error);
+        failing = match (shared.checkpoint(), failing) {
+            (Ok(_), _) => None,
+            (Err(error), None) => {
+                tell(shared, &error);
+                Some(after)
             }
-        }
-        failing = made.is_err();
+            // Each has an entry of its own: ever more seldom, so that a disk that stays full for months has room for them.
+            (Err(_), Some(wait)) => Some(wait.saturating_mul(2).min(LONGEST)),
+        };
+        not_before = Instant::now() + failing.unwrap_or_default();
     }
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::thread;
 
 use touchstone_agent::log::{
-    Checkpoint, Digest, Entry, Event, Log, LogError, Sequence, Settings, TEXT_LIMIT,
+    Checkpoint, CheckpointSigner, Digest, Entry, Event, Log, LogError, PublicKey, Sequence,
+    Settings, SignFault, TEXT_LIMIT,
 };
 
 use crate::support::{Place, entries, key, public_key, refused, segments, signed};
@@ -191,4 +192,38 @@ fn a_folder_of_exports_that_fails_stops_nothing_and_is_named() {
     let events = entries(&place.log()).into_iter().map(|entry| entry.event);
     let failed = events.filter(|event| matches!(event, Event::ExportFailed { .. }));
     assert_eq!(failed.count(), 1);
+}
+
+/// Whoever holds the key answers, and what it answers is no signature.
+struct Confused(PublicKey);
+
+impl CheckpointSigner for Confused {
+    fn public_key(&self) -> &PublicKey {
+        &self.0
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<[u8; 64], SignFault> {
+        Ok([7; 64])
+    }
+}
+
+#[test]
+fn a_checkpoint_that_does_not_verify_is_never_given_out_and_that_is_said_once() {
+    let place = Place::new();
+    let settings = Settings {
+        checkpoint_seconds: 1,
+        ..place.settings()
+    };
+    let log = Log::open(&place.log(), settings, Box::new(Confused(public_key()))).unwrap();
+    log.append(refused("a")).unwrap();
+    assert!(matches!(log.checkpoint(), Err(LogError::Signer(_))));
+    thread::sleep(std::time::Duration::from_millis(3500));
+    log.append(refused("b")).unwrap();
+    assert!(matches!(log.close(), Err(LogError::Signer(_))));
+    assert_eq!(place.exported(), [] as [std::path::PathBuf; 0]);
+    let events = entries(&place.log()).into_iter().map(|entry| entry.event);
+    let (said, others): (Vec<_>, Vec<_>) =
+        events.partition(|event| matches!(event, Event::CheckpointFailed { .. }));
+    assert_eq!(said.len(), 1);
+    assert!(others.contains(&refused("b")) && others.contains(&Event::Stopped));
 }
