@@ -12,6 +12,7 @@ mod agent_log;
 mod artifacts;
 mod bootspec;
 mod builder_answer;
+mod by_agent;
 mod checks;
 mod closure_import;
 mod closure_verify;

@@ -3,6 +3,7 @@
 
 mod assembled;
 mod believed;
+mod by_agent;
 mod documents;
 mod evicted;
 mod failure;
