@@ -54,7 +54,7 @@ pub struct Program {
     /// Files, read when the agent starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathBuf>,
-    /// Digests: of stubs as `touchstone agent digest` prints them, for a UKI does not hold the file that it was made of.
+    /// Digests, as [`stub_digest`](crate::judge::stub_digest) makes them and refusals name them: a UKI does not hold the file that it was made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sha256: Vec<Sha256Text>,
 }

@@ -1,3 +1,4 @@
+mod documentation;
 mod files;
 
 use std::path::Path;

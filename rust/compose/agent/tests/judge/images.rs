@@ -3,6 +3,8 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use touchstone_agent::judge::{Client, stub_digest};
+use touchstone_artifacts::cpio::Archive;
+use touchstone_artifacts::extra_initrd::COMMAND_LINES;
 use touchstone_artifacts::signing_key::SignatureDigest::{Sha256 as SHA256, Sha384 as SHA384};
 use touchstone_pe::{Image, authenticode};
 
@@ -87,7 +89,24 @@ fn signs_the_uki_of_a_system_and_nothing_that_was_changed_in_it() {
         refused(sign(&initrds), "image.initrd", said);
     }
     // Zeros that fill it up to four bytes are none of these.
-    sign(&initrds(vec![own, Vec::new()])).unwrap();
+    sign(&initrds(vec![own.clone(), Vec::new()])).unwrap();
+    // Nor is the archive by which stage 1 verifies the system, if it is of this very command line.
+    let line = format!("{} --", uki.cmdline.clone().unwrap());
+    let verified = |line: &str, named: &str| {
+        let mut archive = Archive::default();
+        archive.folder(".touchstone");
+        archive.file(COMMAND_LINES, 0o444, format!("{named}\n").as_bytes());
+        Uki {
+            initrds: vec![own.clone(), archive.finish()],
+            ..uki.clone().cmdline(line)
+        }
+    };
+    sign(&verified(&line, &line)).unwrap();
+    refused(
+        sign(&verified(&line, &line.replace("quiet", "loglevel=7"))),
+        "image.initrd",
+        "something else than the archive",
+    );
 
     // No kernel, no initrd, no command line: the machine would take what it is given elsewhere.
     let without = Uki {
