@@ -75,6 +75,30 @@ impl Database {
         })
     }
 
+    /// What is said of these paths alone, by their paths; those that are not in the database are left out.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub fn entries(
+        &self,
+        paths: &BTreeSet<StorePath>,
+    ) -> Result<BTreeMap<StorePath, Known>, DatabaseError> {
+        self.at_one_moment(|pages| {
+            let tables = Tables::find(pages)?;
+            let rows = tables.paths.rows_of(pages, paths)?;
+            let mut references = tables.references_of(pages, &rows)?;
+            let mut known = BTreeMap::new();
+            for (path, row) in rows {
+                let gone = || Damage::Missing("row that it had a moment ago");
+                let mut info = tables.paths.get(pages, row)?.ok_or_else(gone)?;
+                info.entry.references = references.remove(&row).unwrap_or_default();
+                let built_here = tables.paths.is_built_here(pages, row)?;
+                known.insert(path, Known { info, built_here });
+            }
+            Ok(known)
+        })
+    }
+
     /// Reads until nobody has written meanwhile.
     fn at_one_moment<T>(
         &self,
@@ -181,9 +205,40 @@ impl Tables {
         Ok(found)
     }
 
+    /// What some rows refer to, by the numbers of these rows.
+    fn references_of(
+        &self,
+        pages: &Pages,
+        rows: &BTreeMap<StorePath, i64>,
+    ) -> Result<BTreeMap<i64, BTreeSet<StorePath>>, Fault> {
+        let wanted: BTreeSet<i64> = rows.values().copied().collect();
+        let mut pairs = Vec::new();
+        self.each_pair(pages, &mut |pair| {
+            if wanted.contains(&pair.0) {
+                pairs.push(pair);
+            }
+        })?;
+        let mut references: BTreeMap<i64, BTreeSet<StorePath>> = BTreeMap::new();
+        for (referrer, reference) in pairs {
+            let dangling = || Damage::Missing("row that is referred to");
+            let target = self.paths.get(pages, reference)?.ok_or_else(dangling)?;
+            references
+                .entry(referrer)
+                .or_default()
+                .insert(target.entry.path);
+        }
+        Ok(references)
+    }
+
     /// Who refers to whom, by the numbers of their rows, sorted.
     fn pairs(&self, pages: &Pages) -> Result<Vec<(i64, i64)>, Fault> {
         let mut pairs = Vec::new();
+        self.each_pair(pages, &mut |pair| pairs.push(pair))?;
+        pairs.sort_unstable();
+        Ok(pairs)
+    }
+
+    fn each_pair(&self, pages: &Pages, take: &mut dyn FnMut((i64, i64))) -> Result<(), Fault> {
         let (referrer, reference) = self.columns;
         self.references.scan(pages, &mut |row, record| {
             let [one, other] = [referrer, reference].map(|column| record.value(column).integer());
@@ -193,11 +248,9 @@ impl Tables {
                     .wrong(row, "does not say who refers to whom")
                     .into());
             };
-            pairs.push((one, other));
+            take((one, other));
             Ok(())
-        })?;
-        pairs.sort_unstable();
-        Ok(pairs)
+        })
     }
 }
 

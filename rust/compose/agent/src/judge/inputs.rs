@@ -8,7 +8,7 @@ use touchstone_store::StorePath;
 
 use super::refuse::refuse;
 use super::{Client, Judge, Store};
-use crate::derivation::Recipe;
+use crate::derivation::{Output, Recipe};
 use crate::identity::Derivation;
 use crate::protocol::Refusal;
 
@@ -54,18 +54,11 @@ impl Judge {
         recipe: &Recipe,
     ) -> Result<BTreeSet<StorePath>, Refusal> {
         let mut inputs = recipe.input_sources.clone();
+        let made = self.read_recipes(&recipe.input_derivations.keys().cloned().collect())?;
         for (input, outputs) in &recipe.input_derivations {
-            let input = Derivation::parse(input.as_str()).map_err(|error| {
-                refuse(
-                    "derivation.malformed",
-                    format!("{derivation}: {error}"),
-                    "build it with Nix",
-                )
-            })?;
-            let made = self.read_recipe(&input)?;
             for output in outputs {
-                let path = made.outputs.get(output).and_then(|output| output.path());
-                let Some(path) = path else {
+                let made = made.get(input).and_then(|made| made.outputs.get(output));
+                let Some(path) = made.and_then(Output::path) else {
                     return Err(refuse(
                         "derivation.input",
                         format!(

@@ -1,9 +1,10 @@
 //! Who a build is: the derivation for which a socket is made.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
-use touchstone_store::{Digest, Proof};
+use touchstone_store::{Digest, Proof, StorePath};
 
 use super::inputs::Inputs;
 use super::refuse::refuse;
@@ -152,34 +153,49 @@ impl Judge {
     }
 
     /// Reads a derivation whose name was made of its content.
-    pub(super) fn read_recipe(&self, derivation: &Derivation) -> Result<Recipe, Refusal> {
-        let path = derivation.path();
-        let Some(known) = self.store.known(path)? else {
-            return Err(refuse(
-                "derivation.unknown",
-                format!("{derivation} is no valid path of this machine's store"),
-                "copy it first: `nix copy --derivation --to ssh-ng://BUILDER` (a trusted user's build may arrive without it)",
-            ));
-        };
-        let bytes = self.store.read(path, LIMIT as u64)?;
-        let addressed = known.info.entry.addressed();
-        let digest: [u8; 32] = Sha256::digest(&bytes).into();
-        match addressed {
-            Some(Ok(Proof::Flat(Digest::Sha256(wanted)))) if wanted == digest => {}
-            _ => {
-                return Err(refuse(
-                    "derivation.changed",
-                    format!("{derivation} is not what its name was made of"),
-                    "somebody changed the store: run `nix-store --verify --check-contents`, and find out who",
-                ));
-            }
-        }
-        Recipe::read(&bytes).map_err(|error| {
-            refuse(
-                "derivation.malformed",
-                format!("{derivation}: {error}"),
-                "sign in an ordinary derivation, whose inputs and outputs are known before it is built",
-            )
-        })
+    fn read_recipe(&self, derivation: &Derivation) -> Result<Recipe, Refusal> {
+        let mut recipes = self.read_recipes(&[derivation.path().clone()].into())?;
+        let recipe = recipes.remove(derivation.path());
+        recipe.ok_or_else(|| no_derivation(derivation.path()))
     }
+
+    /// Reads derivations whose names were made of their contents.
+    pub(super) fn read_recipes(
+        &self,
+        paths: &BTreeSet<StorePath>,
+    ) -> Result<BTreeMap<StorePath, Recipe>, Refusal> {
+        let known = self.store.entries(paths)?;
+        let read = |path: &StorePath| {
+            let known = known.get(path).ok_or_else(|| no_derivation(path))?;
+            let bytes = self.store.read(path, LIMIT as u64)?;
+            let digest: [u8; 32] = Sha256::digest(&bytes).into();
+            match known.info.entry.addressed() {
+                Some(Ok(Proof::Flat(Digest::Sha256(wanted)))) if wanted == digest => {}
+                _ => {
+                    return Err(refuse(
+                        "derivation.changed",
+                        format!("{path} is not what its name was made of"),
+                        "somebody changed the store: run `nix-store --verify --check-contents`, and find out who",
+                    ));
+                }
+            }
+            let recipe = Recipe::read(&bytes).map_err(|error| {
+                refuse(
+                    "derivation.malformed",
+                    format!("{path}: {error}"),
+                    "sign in an ordinary derivation, whose inputs and outputs are known before it is built",
+                )
+            })?;
+            Ok((path.clone(), recipe))
+        };
+        paths.iter().map(read).collect()
+    }
+}
+
+fn no_derivation(path: &StorePath) -> Refusal {
+    refuse(
+        "derivation.unknown",
+        format!("{path} is no valid path of this machine's store"),
+        "copy it first: `nix copy --derivation --to ssh-ng://BUILDER` (a trusted user's build may arrive without it)",
+    )
 }

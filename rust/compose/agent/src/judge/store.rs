@@ -38,9 +38,14 @@ impl Store {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// What the database says of one path.
-    pub(in crate::judge) fn known(&self, path: &StorePath) -> Result<Option<Known>, Refusal> {
-        Ok(self.reached(&[path.clone()].into())?.remove(path))
+    /// What the database says of these paths alone.
+    pub(in crate::judge) fn entries(
+        &self,
+        paths: &BTreeSet<StorePath>,
+    ) -> Result<BTreeMap<StorePath, Known>, Refusal> {
+        let database = Database::open(&self.database);
+        let entries = database.and_then(|database| database.entries(paths));
+        entries.map_err(unknown)
     }
 
     /// What the database says of these paths and of all that they refer to.
@@ -50,11 +55,7 @@ impl Store {
     ) -> Result<BTreeMap<StorePath, Known>, Refusal> {
         let database = Database::open(&self.database);
         let reached = database.and_then(|database| database.reached(roots));
-        reached.map_err(|error: DatabaseError| {
-            let help =
-                "see that Nix works on this machine, and that `store` of the policy is its folder";
-            refuse("store.database", error.to_string(), help)
-        })
+        reached.map_err(unknown)
     }
 
     /// The whole content of a file that is a store path, which is no link and not longer than `limit`.
@@ -256,6 +257,11 @@ fn joined(folder: &str, target: &str) -> Option<String> {
         }
     }
     Some(at)
+}
+
+fn unknown(error: DatabaseError) -> Refusal {
+    let help = "see that Nix works on this machine, and that `store` of the policy is its folder";
+    refuse("store.database", error.to_string(), help)
 }
 
 fn unreadable(file: &StoreFile, error: &io::Error) -> Refusal {

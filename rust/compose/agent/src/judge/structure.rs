@@ -12,8 +12,9 @@ use crate::protocol::Refusal;
 
 /// `IMAGE_SCN_MEM_WRITE` and `IMAGE_SCN_MEM_EXECUTE`.
 const WRITE_OR_EXECUTE: u32 = 0x8000_0000 | 0x2000_0000;
-/// A row of the section table.
+/// A row of the section table, and the name in it.
 const ROW: usize = 40;
+const NAME: usize = 8;
 /// `PointerToRelocations` to `NumberOfLinenumbers` in a row.
 const OBJECT_FILE_FIELDS: std::ops::Range<usize> = 24..36;
 /// `PointerToSymbolTable` and `NumberOfSymbols`, from the COFF header's start.
@@ -33,12 +34,11 @@ pub(super) fn check(facts: &Facts, source: &mut File) -> Result<(), Refusal> {
         .header_facts(source)
         .map_err(malformed)?
         .file_alignment;
-    for section in facts
-        .sections()
-        .get(stub::sections(facts)..)
-        .unwrap_or_default()
-    {
-        appended(section, source, alignment)?;
+    for (index, section) in facts.sections().iter().enumerate() {
+        if index >= stub::sections(facts) {
+            appended(section, alignment)?;
+        }
+        padded(section, source)?;
     }
     behind(facts, source)
 }
@@ -79,6 +79,19 @@ fn headers(facts: &Facts) -> Result<(), Refusal> {
             "its section table has relocations or line numbers, which object files have",
         ));
     }
+    let mut names = facts
+        .headers
+        .get(parts.table..end)
+        .unwrap_or_default()
+        .chunks_exact(ROW);
+    let ended = |row: &[u8]| {
+        let name = row.get(..NAME).unwrap_or_default();
+        let mut behind = name.iter().skip_while(|byte| **byte != 0);
+        behind.all(|byte| *byte == 0)
+    };
+    if !names.all(ended) {
+        return Err(wrong("the name of a section goes on behind its end"));
+    }
     if !is_zero(slack) {
         return Err(wrong("there is something behind its section table"));
     }
@@ -90,7 +103,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// A section that was added to a stub has exactly the bytes of its content.
-fn appended(section: &Section, source: &mut File, alignment: u32) -> Result<(), Refusal> {
+fn appended(section: &Section, alignment: u32) -> Result<(), Refusal> {
     let (name, virtual_size, raw_size) = (section.name, section.virtual_size, section.raw_size);
     if virtual_size == 0 || virtual_size > raw_size || raw_size - virtual_size >= alignment.max(1) {
         return Err(wrong(format!(
@@ -102,10 +115,24 @@ fn appended(section: &Section, source: &mut File, alignment: u32) -> Result<(), 
             "the section {name} could be written or executed where it lies"
         )));
     }
-    let padding = u64::from(section.raw_offset) + u64::from(virtual_size);
-    zeros(source, padding, u64::from(raw_size - virtual_size), || {
-        format!("there is something behind the content of the section {name}")
-    })
+    Ok(())
+}
+
+/// Behind the content of a section there are zeros.
+fn padded(section: &Section, source: &mut File) -> Result<(), Refusal> {
+    let stored = section.virtual_size.min(section.raw_size);
+    let padding = u64::from(section.raw_offset) + u64::from(stored);
+    zeros(
+        source,
+        padding,
+        u64::from(section.raw_size - stored),
+        || {
+            format!(
+                "there is something behind the content of the section {}",
+                section.name
+            )
+        },
+    )
 }
 
 /// Behind the sections there is nothing but padding and signatures.

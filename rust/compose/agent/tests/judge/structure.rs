@@ -121,6 +121,23 @@ fn every_byte_of_an_image_is_one_that_somebody_looked_at() {
         "image.structure",
         "behind its section table",
     );
+    // Behind the end of a section's name, and behind what is left of the stub's `.sbat`.
+    changed(
+        &|bytes| {
+            let linux = row(bytes, ".linux");
+            bytes[linux + 7] = b'x';
+        },
+        "image.structure",
+        "the name of a section goes on",
+    );
+    changed(
+        &|bytes| {
+            let at = field(bytes, ".sbat", RAW_OFFSET) + field(bytes, ".sbat", VIRTUAL_SIZE);
+            bytes[at as usize] = b'x';
+        },
+        "image.structure",
+        "something behind the content of the section .sbat",
+    );
     // What finished images do not have, and what a section that is data does not need.
     changed(
         &|bytes| {
@@ -170,6 +187,52 @@ fn every_byte_of_an_image_is_one_that_somebody_looked_at() {
         let cut = judge.image(&client, &key("db"), SHA256, &mut file(&good[..end]));
         refused(cut, "image.malformed", "the image");
     }
+}
+
+/// systemd's stubs of every release and architecture: none has anything in the places where nothing may be.
+#[test]
+fn images_of_every_stub_are_built_as_they_must_be() {
+    let world = World::new();
+    let web = world.build("web");
+    let own = Uki::of(&world, &web);
+    let mut judged = 0;
+    for (suite, stubs) in &world.inputs.stub {
+        for (architecture, stub) in stubs {
+            let image =
+                touchstone_pe::Image::read(&mut std::fs::File::open(stub).unwrap()).unwrap();
+            // Debian 12 has one that does not say which it is; no UKI is made of that.
+            if image.section(".sdmagic").is_none() {
+                continue;
+            }
+            judged += 1;
+            let debian = match architecture.as_str() {
+                "x64" => "amd64",
+                "aa64" => "arm64",
+                other => panic!("{other}"),
+            };
+            let kernel = world.inputs.kernel[debian].vmlinuz.clone();
+            let judge = world.judge(&[
+                (
+                    "/images/system/uki/stub",
+                    serde_json::json!({ "files": [stub] }),
+                ),
+                (
+                    "/images/system/uki/kernel",
+                    serde_json::json!({ "files": [kernel] }),
+                ),
+            ]);
+            let client = world.client(&judge, &world.asking("web"));
+            let uki = Uki {
+                stub: stub.clone(),
+                linux: Some(kernel),
+                sbat: vec!["sbat,1,-,-,-,-\nuki,1,-,-,-,-\n".to_owned()],
+                ..own.clone()
+            };
+            let image = judge.image(&client, &key("db"), SHA256, &mut uki.file());
+            assert!(image.is_ok(), "{suite} {architecture}: {image:?}");
+        }
+    }
+    assert!(judged >= 5, "{judged}");
 }
 
 #[test]
