@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use touchstone_agent::log::{
-    Checkpoint, CheckpointSigner, Digest, Entry, Event, Log, LogError, PublicKey, Sequence,
-    Settings, SignFault, TEXT_LIMIT,
+    Checkpoint, CheckpointSigner, Digest, Entry, Event, Log, LogError, PublicKey, Report, Sequence,
+    Settings, SignFault, TEXT_LIMIT, Trusted, verify,
 };
 
 use crate::support::{Place, entries, key, public_key, refused, segments, signed};
@@ -226,4 +227,40 @@ fn a_checkpoint_that_does_not_verify_is_never_given_out_and_that_is_said_once() 
         events.partition(|event| matches!(event, Event::CheckpointFailed { .. }));
     assert_eq!(said.len(), 1);
     assert!(others.contains(&refused("b")) && others.contains(&Event::Stopped));
+}
+
+#[test]
+fn a_log_verifies_while_it_is_written() {
+    let place = Place::new();
+    let log = place.open_with(Settings {
+        segment_size: 64 << 10,
+        reserve: 64 << 10,
+        checkpoint_entries: 7,
+        ..place.settings()
+    });
+    log.checkpoint().unwrap();
+    let trusted = Trusted {
+        keys: vec![public_key()],
+        checkpoints: vec![place.exports()],
+    };
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let (log, done) = (&log, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    log.may_sign().unwrap().record(signed(number)).unwrap();
+                }
+            });
+        }
+        // Until it has met segments that begin.
+        while segments(&place.log()).len() < 4 {
+            let report = verify(&place.log(), &trusted);
+            let holds = report.as_ref().is_ok_and(Report::holds);
+            done.store(!holds, Ordering::Relaxed);
+            assert!(holds, "{report:?}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    log.close().unwrap();
 }
