@@ -74,8 +74,8 @@ in
       default = "root";
       example = "wheel";
       description = ''
-        The group whose members may speak to the agent about grants (`touchstone agent grant`, `revoke` and `status`). What a member may grant
-        say the `requesters` of {option}`boot.touchstone.agent.rules`.
+        The group whose members may speak to the agent about grants (`touchstone agent grant`, `touchstone agent revoke`). What a member may
+        grant say the `requesters` of {option}`boot.touchstone.agent.rules`.
       '';
     };
 
@@ -142,7 +142,8 @@ in
         example = [ "/mnt/elsewhere/checkpoints" ];
         description = ''
           Folders into which signed checkpoints of the log are written. They show what root of this machine cut off or wrote anew only where root
-          does not reach: take one that lies on another machine, or is copied there.
+          does not reach: take one that lies on another machine, or is copied there. They must exist: the agent makes none, for where a
+          mount is missing it would write beside it.
         '';
       };
       checkpointEntries = number 100 "After how many entries there is a checkpoint at the latest. Null: as the agent has it.";

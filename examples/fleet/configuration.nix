@@ -5,10 +5,12 @@
   boot.touchstone = {
     enable = true;
 
-    # Signatures come from elsewhere, and are part of the generation: installing it is copying.
+    # The agent of the builder signs while the generation is built, image and manifest; installing it is copying.
     sealed.enable = true;
     signing = {
-      method = "detached";
+      method = "agent";
+      key = "agent:db";
+      manifestKey = "agent:nix";
       certificate = ./keys/db.pem;
     };
 
@@ -21,6 +23,16 @@
       };
     };
   };
+
+  # Each start looks at the whole system before it runs anything of it: what is on the disk is what the builder has signed.
+  boot.initrd.verify = {
+    enable = true;
+    trustedPublicKeys = [ (builtins.readFile ./keys/nix.pub) ];
+    # A system that was tampered with costs a try, like one that does not come up.
+    onFailure = "reboot";
+  };
+  system.etc.overlay = { enable = true; mutable = false; };
+  services.userborn.enable = true;
 
   # Generations are tried: one that does not come up is left for the one before.
   boot.loader = {

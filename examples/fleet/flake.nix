@@ -1,6 +1,6 @@
-# Hosts that hold no key: their generations are sealed, with signatures that were made where the key is. README.md says how.
+# Hosts that hold no key: their generations are sealed, and one builder's agent signs them while they are built. README.md says how.
 {
-  description = "A fleet of sealed generations, signed elsewhere";
+  description = "A fleet of sealed generations, signed by the agent of one builder";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
@@ -28,7 +28,6 @@
           {
             networking.hostName = name;
             networking.interfaces.eth0.ipv4.addresses = [{ inherit address; prefixLength = 24; }];
-            boot.touchstone.signing.signatures = ./signatures + "/${name}";
           }
         ];
       };
@@ -38,17 +37,21 @@
       each = prefix: make: lib.mapAttrs' (name: built: lib.nameValuePair "${prefix}-${name}" (make built)) build;
     in
     {
-      nixosConfigurations = machines;
+      nixosConfigurations = machines // {
+        builder = lib.nixosSystem { modules = [ touchstone.nixosModules.default ./builder.nix ]; };
+      };
 
-      packages.${system} =
-        # nix build .#requests-web1: what is to be signed, built without any signature.
-        each "requests" (built: built.signingRequests)
-        # nix build .#sealed-web1: the generation, with its signatures in it.
-        // each "sealed" (built: built.toplevel);
+      # nix build .#sealed-web1: the generation, with its signatures in it.
+      packages.${system} = each "sealed" (built: built.toplevel);
 
       # nix flake check
       checks.${system} =
-        each "signatures" (built: checks.signaturesVerify { artifacts = built.toplevel; db = ./keys/db.esl; })
+        each "signatures"
+          (built: checks.signaturesVerify {
+            artifacts = built.toplevel;
+            db = ./keys/db.esl;
+            trustedKeys = [ (lib.removeSuffix "\n" (builtins.readFile ./keys/nix.pub)) ];
+          })
         // each "artifacts" (built: checks.artifactsVerify { artifacts = built.toplevel; })
         // each "secrets" (built: checks.noSecretsInStore { inherit (built) toplevel; })
         // each "esp" (built: checks.espFits { artifacts = [ built.toplevel ]; size = "512M"; generations = 3; });

@@ -114,53 +114,32 @@ fn the_laptop_is_what_its_page_says() {
 #[test]
 fn the_fleet_is_what_its_page_says() {
     let fleet = Example::new("fleet");
-    let [keys, signing] = &fleet.commands[..] else {
+    let [keys] = &fleet.commands[..] else {
         panic!("{:?}", fleet.commands);
     };
     fleet.run(keys);
-    fs::write(
-        fleet.folder.join("keys/deploy.pub"),
-        "ssh-ed25519 AAAA deploy",
-    )
-    .unwrap();
+    let deploy = fleet.folder.join("keys/deploy.pub");
+    fs::write(deploy, "ssh-ed25519 AAAA deploy").unwrap();
+
     let hosts = ["database", "web1", "web2"];
-
-    // The first round: there is no signature yet, and the requests can be built.
     for host in hosts {
-        let requests = fleet.json(&format!("packages.x86_64-linux.requests-{host}.request"));
-        assert_eq!(requests["operation"], "boot.requests");
-        assert!(
-            requests["certificate"]
-                .as_str()
-                .unwrap()
-                .ends_with("db.pem")
+        let sealed = |attribute: &str| {
+            fleet.json(&format!("packages.x86_64-linux.sealed-{host}.{attribute}"))
+        };
+        let request = sealed("request");
+        assert_eq!(request["operation"], "boot.artifacts");
+        assert!(request["seal"].is_object());
+        assert_eq!(request["sign"]["key"], "agent:db");
+        assert_eq!(request["manifestKey"], "agent:nix");
+        assert_eq!(
+            sealed("requiredSystemFeatures"),
+            json!(["touchstone-agent"])
         );
-    }
-
-    let loader = &fleet.flake.work.inputs.boot["trixie"]["x64"];
-    fs::copy(loader, fleet.folder.join("loader.efi")).unwrap();
-    fleet.run(
-        "mkdir requests-web1 && digest=$(touchstone pe digest loader.efi) && touchstone pe sign --prepare-offline-signing \
-         --certificate keys/db.pem --output requests-web1/${digest:0:64}.signed-data loader.efi",
-    );
-    fleet.run(signing);
-    let signatures = fs::read_dir(fleet.folder.join("signatures/web1")).unwrap();
-    assert_eq!(signatures.count(), 2);
-
-    // As if the others were signed as well.
-    for host in ["database", "web2"] {
-        copy(
-            &fleet.folder.join("signatures/web1"),
-            &fleet.folder.join("signatures").join(host),
-        );
-    }
-    for host in hosts {
-        let sealed = fleet.json(&format!("packages.x86_64-linux.sealed-{host}.request"));
-        assert_eq!(sealed["operation"], "boot.artifacts");
-        assert!(sealed["seal"].is_object());
-        let folder = sealed["detached"]["signatures"].as_str().unwrap();
-        assert!(folder.ends_with(host), "{folder}");
         assert_eq!(fleet.system(host, "networking.hostName"), json!(host));
+        let installed = fleet.system(host, "boot.loader.touchstone.settings");
+        assert_eq!(installed["images"], "sealed");
+        let keys = [&installed["signing"], &installed["verify"]["keyFile"]];
+        assert_eq!(keys, [&Value::Null; 2], "the host holds no key");
     }
     fleet.check();
     let checks = ["artifacts", "esp", "secrets", "signatures"];
@@ -170,6 +149,29 @@ fn the_fleet_is_what_its_page_says() {
         .collect();
     wanted.sort();
     assert_eq!(fleet.derivations("checks.x86_64-linux"), wanted);
+}
+
+#[test]
+fn the_builder_of_the_fleet_has_an_agent_that_takes_its_policy() {
+    let fleet = Example::new("fleet");
+    fleet.run(&fleet.commands[0]);
+    let policy = fleet.system("builder", "boot.touchstone.agent.document");
+    assert_eq!(
+        policy["rules"][0]["derivations"]["names"],
+        json!(["nixos-system-*-sealed"])
+    );
+    assert_eq!(policy["keys"]["db"]["key"], "/var/lib/fleet/db.key");
+    let work = &fleet.flake.work;
+    work.write("policy.json", serde_json::to_vec(&policy).unwrap());
+    work.done(["agent", "check-policy", "policy.json"]);
+
+    // Who asks for a socket in the name of the fleet has a name of the fleet.
+    let name = fleet.json("packages.x86_64-linux.sealed-web1.name");
+    let name = name.as_str().unwrap();
+    assert!(
+        name.starts_with("nixos-system-") && name.ends_with("-sealed"),
+        "{name}"
+    );
 }
 
 #[test]

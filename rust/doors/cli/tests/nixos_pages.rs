@@ -12,8 +12,9 @@ use crate::flake::Flake;
 use crate::support::{TOUCHSTONE, Work, alias};
 
 /// The pages, and those of the examples.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "docs/nixos.md",
+    "docs/agent.md",
     "docs/migration.md",
     "examples/laptop/README.md",
     "examples/fleet/README.md",
@@ -181,7 +182,13 @@ fn every_command_that_the_pages_name_exists_with_its_options() {
         };
         let is_word = |word: &&str| word.chars().all(|letter| letter.is_ascii_lowercase());
         let words: Vec<&str> = words.split_whitespace().collect();
-        let subcommand: Vec<&str> = words.iter().copied().take(2).take_while(is_word).collect();
+        let depth = if words.starts_with(&["agent", "log"]) {
+            3
+        } else {
+            2
+        };
+        let subcommand = words.iter().copied().take(depth);
+        let subcommand: Vec<&str> = subcommand.take_while(is_word).collect();
         let help = work.done(subcommand.iter().copied().chain(["--help"]));
         for option in words.iter().filter(|word| word.starts_with("--")) {
             assert!(help.contains(option), "{command}: no {option}");
