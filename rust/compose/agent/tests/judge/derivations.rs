@@ -94,6 +94,11 @@ fn no_other_derivation_gets_a_socket() {
         ("silent", "derivation.feature", "does not require"),
         ("fixed", "derivation.impure", "the network"),
         ("unconfined", "derivation.impure", "the network"),
+        (
+            "floating",
+            "derivation.floating",
+            "another name than its own",
+        ),
     ] {
         let derivation = world.asking(name);
         refused(offered(&derivation), code, said);

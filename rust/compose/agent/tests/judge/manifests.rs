@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 use touchstone_agent::judge::{Client, Judge};
-use touchstone_nix_database::Database;
+use touchstone_nix_database::{Database, Known};
 use touchstone_store::manifest::Class;
 use touchstone_store::{Manifest, NarHash, StorePath};
 
@@ -36,6 +36,35 @@ fn sign(
         &mut file(manifest.to_json().as_bytes()),
     )?;
     Ok(approved.manifest().clone())
+}
+
+/// What is read of the database path by path is what is read of a whole closure.
+#[test]
+fn the_database_says_the_same_of_paths_and_closures() {
+    let world = World::new();
+    let web: StorePath = world.build("web").parse().unwrap();
+    let database = Database::open(&world.path("root/nix/var/nix/db/db.sqlite")).unwrap();
+    let closure = database.closure(&web).unwrap().unwrap();
+    let reached = database.reached(&[web.clone()].into()).unwrap();
+    let infos: Vec<_> = reached.values().map(|known| known.info.clone()).collect();
+    assert_eq!(infos, closure);
+    let paths = reached.keys().cloned().collect();
+    assert_eq!(database.entries(&paths).unwrap(), reached);
+    let here = |known: &&Known| known.built_here;
+    let here: Vec<_> = reached
+        .values()
+        .filter(here)
+        .map(|known| known.info.entry.path.name())
+        .collect();
+    assert!(
+        here.contains(&web.name()) && !here.contains(&"linux-6.12"),
+        "{here:?}"
+    );
+    let gone: StorePath = "/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-gone"
+        .parse()
+        .unwrap();
+    assert!(database.entries(&[gone.clone()].into()).unwrap().is_empty());
+    assert!(database.reached(&[gone].into()).unwrap().is_empty());
 }
 
 #[test]

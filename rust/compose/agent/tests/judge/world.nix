@@ -48,6 +48,9 @@ rec {
     undescribed = asks { toplevel = undescribed; };
     web2 = asks { toplevel = web2; };
     fixed = asks { toplevel = web; outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="; };
+    floating = asks { toplevel = web; __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; };
+    # What it starts is known only when it has been built.
+    behind = asks { toplevel = system "behind" { __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; }; };
     unconfined = asks { toplevel = web; __noChroot = true; };
     # By a path of the store, which is an input without a derivation.
     added = path: asks { toplevel = builtins.storePath path; };

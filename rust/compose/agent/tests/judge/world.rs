@@ -105,7 +105,8 @@ impl World {
     }
 
     fn instantiate(&self, words: &[String]) -> Derivation {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        words.extend(["--option", "extra-experimental-features", "ca-derivations"]);
         let printed = self.run("nix-instantiate", &words);
         Derivation::parse(printed.lines().last().unwrap()).unwrap()
     }
