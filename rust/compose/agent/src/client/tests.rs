@@ -150,6 +150,18 @@ fn an_agent_that_does_not_listen_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_connection_that_breaks_while_a_file_is_shown_is_no_fault_of_the_file() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.set_len(8 << 20).unwrap();
+    let (mut wire, thread) = peer(|mut stream| {
+        protocol::read::<Request>(&mut stream).unwrap().unwrap();
+    });
+    let error = wire.ask(&manifest(), Payload::File(&mut file), 16).err();
+    thread.join().unwrap();
+    assert_eq!(error.unwrap().code(), "agent.unreachable");
+}
+
+#[test]
 fn where_no_socket_is_the_way_out_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let key = |socket: Option<&Path>| AgentKey {

@@ -156,28 +156,31 @@ impl Wire {
     }
 }
 
-/// Sends the file's `size` bytes: no more, where it grows, and a file that shrinks cannot be sent.
+/// Sends the file's `size` bytes: no more, where it grows, and a file that shrinks cannot be sent. The kernel copies them.
 fn send_file(file: &mut File, size: u64, stream: &mut UnixStream) -> Result<(), Failed> {
     file.rewind().map_err(Failed::Input)?;
-    let mut window = vec![0; WINDOW];
-    let mut left = size;
-    while left > 0 {
-        let most = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
-        let room = window.get_mut(..most).unwrap_or_default();
-        let read = match file.read(room) {
-            Ok(0) => return Err(Failed::Input(ErrorKind::UnexpectedEof.into())),
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failed::Input(error)),
-        };
-        stream.write_all(room.get(..read).unwrap_or_default())?;
-        left -= read as u64;
+    match io::copy(&mut file.take(size), stream) {
+        Ok(sent) if sent == size => Ok(()),
+        Ok(_) => Err(Failed::Input(ErrorKind::UnexpectedEof.into())),
+        Err(error) if is_of_connection(&error) => Err(error.into()),
+        Err(error) => Err(Failed::Input(error)),
     }
-    Ok(())
+}
+
+/// Whether it was the connection that failed, and not the file.
+fn is_of_connection(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+    let kinds = [
+        BrokenPipe,
+        ConnectionAborted,
+        ConnectionReset,
+        NotConnected,
+        TimedOut,
+        // A time limit that has passed.
+        ErrorKind::WouldBlock,
+    ];
+    kinds.contains(&error.kind())
 }
 
 /// What an agent says that no longer listens has been said already.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// How much of a file is held at once.
-const WINDOW: usize = 1 << 18;
