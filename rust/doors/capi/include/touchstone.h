@@ -33,7 +33,8 @@ enum TouchstoneStatus
  {
     // The operation was done, and its answer is there. That something was looked at and found bad is an answer.
     TOUCHSTONE_STATUS_DONE = 0,
-    // The request was refused or failed. What is there says why: {"code", "what", "file", "help"}. Nothing was written.
+    // The request was refused or failed. What is there says why: {"code", "what", "file", "help"}. No output was written;
+    // an operation that changes more of the machine, as `touchstone schema` says, may have done a part of it.
     TOUCHSTONE_STATUS_REFUSED = 1,
     // The call itself was wrong: another interface's version, NULL, options that this library does not know. What is there
     // says why, unless `answer` itself was NULL.
