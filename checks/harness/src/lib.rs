@@ -5,6 +5,7 @@
 //! peers (Nix, ukify, QEMU, …) through [`enter::Root`].
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod boot;
 pub mod cache;
 pub mod closure;

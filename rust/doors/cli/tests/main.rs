@@ -8,6 +8,8 @@
 )]
 
 mod agent;
+#[cfg(all(feature = "token", feature = "tpm"))]
+mod agent_builds;
 mod agent_log;
 mod artifacts;
 mod bootspec;

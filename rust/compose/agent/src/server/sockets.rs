@@ -8,7 +8,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
-use rustix::net::sockopt::socket_peercred;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 
 use super::users;
 use crate::Identity;
@@ -129,10 +130,11 @@ pub(super) fn bind(path: &Path, mode: u32) -> Result<UnixListener, SocketError> 
     Ok(listener)
 }
 
-/// Whose process is at the other end, as the kernel says.
+/// Whose process is at the other end, as the kernel says. Not by rustix: the number of a process in a foreign PID namespace, as in a container, is 0,
+/// which rustix takes for an error.
 pub(super) fn peer(stream: &UnixStream) -> io::Result<Identity> {
-    let peer = socket_peercred(stream)?;
-    let (uid, gid) = (peer.uid.as_raw(), peer.gid.as_raw());
+    let peer = getsockopt(stream, PeerCredentials)?;
+    let (uid, gid) = (peer.uid(), peer.gid());
     let name = users::name(uid);
     Ok(Identity::User { uid, gid, name })
 }
