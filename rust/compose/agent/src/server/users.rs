@@ -17,6 +17,7 @@ fn name_in(file: &Path, uid: u32) -> Option<String> {
     let mut file = File::open(file).ok()?.take(LIMIT);
     file.read_to_end(&mut text).ok()?;
     let lines = text.split(|&byte| byte == b'\n');
+    let lines = lines.filter(|line| !line.starts_with(b"#"));
     let mut names = lines.filter_map(|line| {
         let mut fields = std::str::from_utf8(line).ok()?.split(':');
         let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
