@@ -1,6 +1,7 @@
 //! Keys in PKCS#11 tokens: the program beside SoftHSM2, with keys imported from files and generated in the token, and beside a token that
 //! fails as real ones do (`checks/faulty-token`).
 
+mod agent;
 mod faulty;
 mod finding;
 mod refusals;

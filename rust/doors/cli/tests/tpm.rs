@@ -1,5 +1,6 @@
 //! Keys in a TPM: the program beside a software TPM (swtpm), with keys made by tpm2-tools and by OpenSSL's provider for TPMs.
 
+mod agent;
 mod device;
 mod refusals;
 mod signing;

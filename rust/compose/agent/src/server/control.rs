@@ -35,7 +35,7 @@ impl Connection {
                     self.agent.builds().close(&derivation);
                 })
             }
-            Err(refusal) => self.declined(refusal, derivation),
+            Err(refusal) => self.declined(refusal, derivation, identity),
         }
     }
 
@@ -65,7 +65,7 @@ impl Connection {
     fn grant(&self, identity: &Identity, derivation: Derivation) -> Reply {
         let agent = &self.agent;
         if let Err(refusal) = agent.judge.may_grant(&derivation, identity) {
-            return self.declined(refusal, derivation);
+            return self.declined(refusal, derivation, identity);
         }
         let settings = &agent.policy.document().grants;
         agent.grants().grant(&derivation, identity, now(), settings);
@@ -81,7 +81,7 @@ impl Connection {
     fn revoke(&self, identity: &Identity, derivation: Derivation) -> Reply {
         let agent = &self.agent;
         if let Err(refusal) = self.may_revoke(identity, &derivation) {
-            return self.declined(refusal, derivation);
+            return self.declined(refusal, derivation, identity);
         }
         let granted = agent.grants().revoke(&derivation);
         let open = agent.builds().close(&derivation);
@@ -93,7 +93,7 @@ impl Connection {
                 &format!("{derivation} has no grant, and its build no socket"),
                 "see `touchstone agent status`",
             );
-            return self.declined(refusal, derivation);
+            return self.declined(refusal, derivation, identity);
         }
         let by = Some(identity.clone());
         self.written(Event::Revoked { derivation, by }, Done::Revoke {}, || ())
@@ -136,8 +136,11 @@ impl Connection {
         }
     }
 
-    fn declined(&self, refusal: Refusal, derivation: Derivation) -> Reply {
-        self.agent.penalties.pay(self.seat.guest());
+    fn declined(&self, refusal: Refusal, derivation: Derivation, identity: &Identity) -> Reply {
+        // Root asks for whoever builds: if its hook waited, so would the builds of others, whose places it has.
+        if !rules(identity) {
+            self.agent.penalties.pay(self.seat.guest());
+        }
         let event = Event::Declined {
             derivation,
             code: refusal.code.clone(),

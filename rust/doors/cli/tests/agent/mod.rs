@@ -118,26 +118,12 @@ impl Lab {
 
     /// A policy that lets root have the first images signed, each by its digest.
     pub fn policy(&self, images: u32) -> Value {
-        let hex = |digest: [u8; 32]| data_encoding::HEXLOWER.encode(&digest);
-        let digests: Vec<String> = (0..images).map(|one| hex(self.digest(one))).collect();
-        let mut log = self.log.clone();
-        log["checkpointKey"] = json!(self.path("log.key"));
-        json!({
-            "version": 1,
-            "keys": { "db": {
-                "kind": "image",
-                "key": self.path("db.key"),
-                "certificate": self.path("db.pem"),
-            } },
-            "images": { "known": { "loader": { "sha256": digests } } },
-            "rules": [ {
-                "name": "people",
-                "users": ["root"],
-                "operations": [ { "authenticode": { "key": "db", "image": "known" } } ],
-            } ],
-            "limits": self.limits,
-            "log": log,
-        })
+        let digests: Vec<[u8; 32]> = (0..images).map(|one| self.digest(one)).collect();
+        let mut policy = policy(self.work.folder(), json!(self.path("db.key")), &digests);
+        policy["limits"] = self.limits.clone();
+        let settings = self.log.as_object().unwrap().clone();
+        policy["log"].as_object_mut().unwrap().extend(settings);
+        policy
     }
 
     /// An agent with this policy.
@@ -145,6 +131,33 @@ impl Lab {
         self.secret("policy.json", policy.to_string().as_bytes());
         Agent::start(self.work.folder())
     }
+}
+
+/// A policy that lets root have one program signed, with `db.pem` and this key.
+#[cfg(any(feature = "token", feature = "tpm"))]
+pub fn loader_policy(folder: &Path, program: &[u8], key: Value) -> Value {
+    let mut source = Cursor::new(program);
+    let image = Image::read(&mut source).unwrap();
+    let digest = touchstone_pe::authenticode::sha256(&image, &mut source).unwrap();
+    policy(folder, key, &[digest])
+}
+
+/// A policy that lets root have programs of these digests signed, with `db.pem` and this key.
+fn policy(folder: &Path, key: Value, digests: &[[u8; 32]]) -> Value {
+    let digests = digests
+        .iter()
+        .map(|digest| data_encoding::HEXLOWER.encode(digest));
+    json!({
+        "version": 1,
+        "keys": { "db": { "kind": "image", "key": key, "certificate": folder.join("db.pem") } },
+        "images": { "known": { "loader": { "sha256": digests.collect::<Vec<_>>() } } },
+        "rules": [ {
+            "name": "people",
+            "users": ["root"],
+            "operations": [ { "authenticode": { "key": "db", "image": "known" } } ],
+        } ],
+        "log": { "checkpointKey": folder.join("log.key") },
+    })
 }
 
 /// An agent that runs; it is killed when a test leaves it.
@@ -160,18 +173,32 @@ impl Agent {
         let folder = folder.to_owned();
         let mut agent = Agent { child, folder };
         let begun = Instant::now();
-        while !agent.is_alone() {
+        let place = agent.path("control");
+        let status = || Control::open(&place).and_then(|mut control| control.status());
+        while status().is_err() {
             assert_eq!(agent.child.try_wait().unwrap(), None, "the agent ended");
-            assert!(begun.elapsed() < SOON, "the agent does not listen");
+            assert!(begun.elapsed() < SOON, "the agent does not answer");
             thread::sleep(Duration::from_millis(1));
         }
+        agent.wait_until_alone();
         agent
     }
 
-    /// Whether it answers, and nobody but us is connected.
-    pub fn is_alone(&self) -> bool {
-        let status = Control::open(&self.path("control")).and_then(|mut control| control.status());
-        status.is_ok_and(|status| status.connections == 1)
+    /// Waits until it has no connection: each has a thread.
+    pub fn wait_until_alone(&self) {
+        let begun = Instant::now();
+        while self.connections() > 0 {
+            assert!(begun.elapsed() < SOON, "connections do not end");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn connections(&self) -> usize {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let names = threads.map(|thread| fs::read(thread.unwrap().path().join("comm")));
+        names
+            .filter(|name| matches!(name, Ok(name) if name == b"connection\n"))
+            .count()
     }
 
     fn command(folder: &Path) -> Command {

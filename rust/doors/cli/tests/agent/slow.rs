@@ -25,9 +25,9 @@ fn lab(limits: Value) -> Lab {
 /// Does this while another client has images signed, one after the other; none may wait.
 fn beside(agent: &Agent, lab: &Lab, act: impl FnOnce()) {
     let done = AtomicBool::new(false);
+    let mut client = agent.client();
     thread::scope(|scope| {
         let other = scope.spawn(|| {
-            let mut client = agent.client();
             let mut times = 0;
             while !done.load(Ordering::SeqCst) || times == 0 {
                 let begun = Instant::now();
@@ -197,11 +197,7 @@ fn half_closed_clients_end_and_leave_nothing() {
         // And one that only knocks.
         drop(agent.stream());
     });
-    let begun = Instant::now();
-    while !agent.is_alone() {
-        assert!(begun.elapsed() < PROMPT);
-        thread::sleep(Duration::from_millis(5));
-    }
+    agent.wait_until_alone();
     agent.stop();
 }
 
