@@ -2,6 +2,7 @@
 //!
 //! Every contestant runs the same way: a program inside the trixie root, with the same files on the same file system.
 
+mod agent;
 mod bootspec;
 mod contest;
 mod evaluation;
@@ -80,6 +81,9 @@ pub struct Wish {
     /// Time calls of the plugin's functions alone, beside builtins.fromJSON
     #[arg(long, conflicts_with_all = ["installer", "stage1"])]
     plugin: bool,
+    /// Time the signing agent alone, beside the keys that it holds and beside builds without it: as root
+    #[arg(long, conflicts_with_all = ["installer", "stage1", "plugin"])]
+    agent: bool,
     /// Time nixpkgs' systemd-boot-builder.py beside the installer: this file, its @placeholders@ not filled in
     #[arg(long, value_name = "PATH")]
     peer: Option<PathBuf>,
@@ -99,6 +103,9 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Result<()> {
     }
     if wish.plugin {
         return verdict(&plugin::run(inputs, wish.rounds)?);
+    }
+    if wish.agent {
+        return verdict(&agent::run(inputs, folder, wish.rounds)?);
     }
     let mut missed = install::run(inputs, folder, wish.rounds, wish.peer.as_deref())?;
     if !wish.installer {

@@ -1,0 +1,156 @@
+//! The same build twice, in turns: with a test key that the sandbox shows, and through the agent.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use touchstone_harness::Inputs;
+use touchstone_harness::nix::output;
+use touchstone_harness::nix_inputs::show_keys;
+use touchstone_harness::progress::Stage;
+
+use super::{Desk, median};
+
+/// At most so much longer takes a build that signs through the agent, in milliseconds.
+const OVERHEAD: f64 = 50.0;
+
+/// A size of image: the kernel is Debian's, and the initrd is filled up.
+pub struct Size {
+    /// Of the whole, about.
+    mib: usize,
+    /// Whether it must be within [`OVERHEAD`].
+    wanted: bool,
+}
+
+pub const SIZES: [Size; 2] = [
+    Size {
+        mib: 20,
+        wanted: true,
+    },
+    Size {
+        mib: 60,
+        wanted: false,
+    },
+];
+
+impl Size {
+    /// The initrd's file.
+    pub fn initrd(&self) -> String {
+        format!("initrd-{}", self.mib)
+    }
+}
+
+/// A derivation of an image whose command line nobody has had before, signed by `key`.
+const EXPRESSION: &str = r#"{ checkout, folder, initrd, round, key }:
+let
+  path = name: /. + "${folder}/${name}";
+  generations = import (/. + "${checkout}/checks/generations.nix") {
+    touchstone = path "touchstone";
+    probe = path "touchstone-probe";
+    kernel = path "kernel";
+    stub = path "stub";
+    loader = path "stub";
+  };
+  generation = generations.bootspecs.generation1;
+  uki = generations.lib.mkUki {
+    name = "bench-uki.efi";
+    stub = builtins.path { name = "stub.efi"; path = path "stub"; };
+    linux = generation.kernel;
+    initrds = [ (builtins.path { name = "initrd"; path = path initrd; }) ];
+    cmdline = builtins.concatStringsSep " " ([ "init=${generation.init}" ] ++ generation.kernelParams ++ [ "bench=${round}" ]);
+    osRelease = "ID=bench\n";
+    sign = { inherit key; certificate = builtins.path { name = "db.pem"; path = path "keys/rsa2048.pem"; }; };
+  };
+in
+uki
+"#;
+
+/// Writes the expression and the initrds.
+pub fn prepare(inputs: &Inputs, folder: &Path) -> Result<()> {
+    fs::write(folder.join("bench.nix"), EXPRESSION)?;
+    let kernel = inputs.kernel.get("amd64").context("no kernel")?;
+    let kernel = fs::read(&kernel.vmlinuz)?;
+    fs::write(folder.join("kernel"), &kernel)?;
+    for size in &SIZES {
+        let bytes = (size.mib << 20).saturating_sub(kernel.len());
+        fs::write(folder.join(size.initrd()), vec![b'x'; bytes])?;
+    }
+    Ok(())
+}
+
+/// Times both builds `rounds` times in each size, one after the other, and prints the table; the answer is what was not reached.
+pub fn run(desk: &Desk, rounds: usize) -> Result<Vec<String>> {
+    let mut missed = Vec::new();
+    println!("A sandboxed build of a signed UKI, median of {rounds}:");
+    for size in &SIZES {
+        let stage = Stage::of_steps(format!("{} MiB", size.mib), rounds as u64);
+        let (mut by_key, mut by_agent) = (Vec::new(), Vec::new());
+        // The first round brings the inputs into the store, and does not count.
+        for round in 0..=rounds {
+            let own = desk.built(
+                size,
+                &format!("own-{round}"),
+                "/touchstone-test-keys/db.key",
+            )?;
+            let agents = desk.built(size, &format!("agents-{round}"), "agent:rsa2048")?;
+            if round > 0 {
+                by_key.push(own);
+                by_agent.push(agents);
+                stage.step();
+            }
+        }
+        stage.done(&format!("{rounds} rounds"));
+        // What else the machine does falls on both builds of a round alike.
+        let more = by_agent.iter().zip(&by_key).map(|(one, other)| one - other);
+        let more = median(more.collect())?;
+        let (by_key, by_agent) = (median(by_key)?, median(by_agent)?);
+        println!(
+            "  {} MiB   key in the sandbox {by_key:>7.1} ms   through the agent {by_agent:>7.1} ms   {more:.1} ms more{}",
+            size.mib,
+            if size.wanted {
+                format!(" (at most {OVERHEAD})")
+            } else {
+                String::new()
+            }
+        );
+        if size.wanted && more > OVERHEAD {
+            missed.push(format!("a build of {} MiB: {more:.1} ms more", size.mib));
+        }
+    }
+    Ok(missed)
+}
+
+impl Desk {
+    /// How long a build takes, in milliseconds.
+    fn built(&self, size: &Size, round: &str, key: &str) -> Result<f64> {
+        let daemon = self.machine.daemon();
+        let mut command = daemon.command("nix-instantiate")?;
+        command.arg("bench.nix");
+        let folder = self.folder.path().display().to_string();
+        let checkout = self.checkout.display().to_string();
+        let initrd = size.initrd();
+        for (name, value) in [
+            ("checkout", checkout.as_str()),
+            ("folder", &folder),
+            ("initrd", &initrd),
+            ("round", round),
+            ("key", key),
+        ] {
+            command.args(["--argstr", name, value]);
+        }
+        let derivation = output(command)?.trim().to_owned();
+        let asks = key.starts_with("agent:");
+        if asks {
+            self.machine.agent_done(["grant", &derivation])?;
+        }
+        let mut command = daemon.command("nix-store")?;
+        command.args(["--realise", &derivation]);
+        if !asks {
+            command.args(show_keys(&self.path("keys/test")));
+        }
+        let begun = Instant::now();
+        output(command)?;
+        Ok(begun.elapsed().as_secs_f64() * 1000.0)
+    }
+}
