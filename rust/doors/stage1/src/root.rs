@@ -1,7 +1,7 @@
 //! What must not lie on the root file system, and what must: looked at before anything is hashed.
 //!
 //! Paths are resolved as they will be once the root is `/`: links in them do not lead into the initrd. On the way to what must not be there, links
-//! count in the store alone ([`mod@way`]).
+//! count in the store alone (`root/way.rs`).
 
 mod way;
 

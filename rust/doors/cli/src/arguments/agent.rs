@@ -63,7 +63,7 @@ pub struct ControlPlace {
 
 #[derive(Args)]
 pub struct DerivationArguments {
-    /// /nix/store/<hash>-<name>.drv
+    /// /nix/store/HASH-NAME.drv
     pub derivation: String,
     #[command(flatten)]
     pub place: ControlPlace,

@@ -6,7 +6,7 @@ use clap::Subcommand;
 pub enum Store {
     /// Print the parts of a store path's name; nothing is read
     Path {
-        /// /nix/store/<hash>-<name>, or a file below one
+        /// /nix/store/HASH-NAME, or a file below one
         path: String,
         /// Print JSON
         #[arg(long)]
