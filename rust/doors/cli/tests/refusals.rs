@@ -234,7 +234,6 @@ fn a_key_on_a_token() {
         ("pkcs11:token=x?pin-value=271828", "pkcs11:token=x"),
         ("tpm2:handle=0x81000001", "tpm2:handle=0x81000001"),
         ("tpm2:file=x;auth=271828", "tpm2"),
-        ("agent:db", "agent:db"),
     ] {
         let arguments = build(&["--key", key, "--certificate", "keys/db.pem"]);
         let mut command = Command::new(&program);
@@ -243,6 +242,25 @@ fn a_key_on_a_token() {
         let facts = ["does not open", "dynamic `touchstone`", "signing agent"];
         assert_one_error(&output, &Refusal::new("key.refused", shown, &facts));
         assert!(!String::from_utf8_lossy(&output.stderr).contains("271828"));
+        assert!(!work.path("out.efi").exists());
+    }
+}
+
+/// The static program asks an agent, too.
+#[test]
+fn a_key_of_an_agent_that_is_not_there() {
+    let work = ready();
+    work.keys("keys");
+    let program = work.inputs.touchstone.clone().unwrap();
+    for (key, code, fact) in [
+        ("agent:db?socket=/none", "agent.unreachable", "/none"),
+        ("agent:db?socket=none", "agent.name", "absolute"),
+    ] {
+        let arguments = build(&["--key", key, "--certificate", "keys/db.pem"]);
+        let mut command = Command::new(&program);
+        command.current_dir(work.folder()).args(arguments);
+        let output = command.args(["--output", "out.efi"]).output().unwrap();
+        assert_one_error(&output, &Refusal::new(code, key, &[fact]));
         assert!(!work.path("out.efi").exists());
     }
 }
