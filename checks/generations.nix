@@ -155,16 +155,18 @@ let
     inherit specialisations;
     withoutInitrdSecrets = true;
   });
-in
-rec {
-  inherit bootspecs described environment lib;
+
   artifacts = builtins.mapAttrs
     (name: bootspec: lib.mkBootArtifacts (described bootspec // { name = "${name}-boot-artifacts"; }))
     bootspecs;
+
   sealed = rec {
     rescue = sealedOf bootspecs.generation2.specialisations.rescue { };
     generation2 = sealedOf bootspecs.generation2 { inherit rescue; };
   };
+in
+{
+  inherit artifacts bootspecs described environment lib sealed;
   # What machines will measure of them, computed while Nix evaluates (docs/plugin.md), and through which door.
   evaluated =
     let
