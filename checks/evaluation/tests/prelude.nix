@@ -18,6 +18,11 @@ rec {
     toplevel = fake "toplevel";
   } // fields;
 
+  # A text without letters, and with a context of a thousand store paths.
+  thousandPaths =
+    let one = n: builtins.appendContext "" { "/nix/store/${toString (10000000000 + n)}000000000000000000000-a".path = true; };
+    in builtins.concatStringsSep "" (builtins.genList one 1000);
+
   # Derivations that nobody builds.
   unbuilt = fields: derivation ({
     name = "unbuilt";

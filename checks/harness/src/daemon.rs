@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::enter::Visit;
 use crate::inputs::Inputs;
-use crate::nix::output;
+use crate::nix::built;
 
 /// How many derivations may be built at the same time.
 const BUILD_USERS: u32 = 8;
@@ -112,9 +112,7 @@ impl NixDaemon {
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Vec<String>> {
-        let mut command = self.command("nix-build")?;
-        command.arg("--no-out-link").args(arguments);
-        Ok(output(command)?.lines().map(str::to_owned).collect())
+        built(self.command("nix-build")?, arguments)
     }
 
     /// Where a path below `/nix` is, seen from the host.

@@ -148,9 +148,7 @@ impl Nix {
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Vec<String>> {
-        let mut command = self.command("nix-build")?;
-        command.arg("--no-out-link").args(arguments);
-        Ok(output(command)?.lines().map(str::to_owned).collect())
+        built(self.command("nix-build")?, arguments)
     }
 
     /// Where a store path is, seen from the host.
@@ -158,6 +156,15 @@ impl Nix {
     pub fn on_host(&self, store_path: &str) -> PathBuf {
         self.folder.join(store_path.trim_start_matches('/'))
     }
+}
+
+/// What this `nix-build` builds, without a link to it: the outputs' store paths.
+pub(crate) fn built<A: AsRef<std::ffi::OsStr>>(
+    mut command: Command,
+    arguments: impl IntoIterator<Item = A>,
+) -> Result<Vec<String>> {
+    command.arg("--no-out-link").args(arguments);
+    Ok(output(command)?.lines().map(str::to_owned).collect())
 }
 
 /// Runs a command to its end and returns what it printed.
