@@ -1,8 +1,6 @@
 //! What no request can bring about.
 #![allow(clippy::panic, reason = "that is what it is for")]
 
-use touchstone_artifacts::Context;
-use touchstone_artifacts::HostFiles;
 use touchstone_operations::Failure;
 
 use crate::TouchstoneOptions;
@@ -17,15 +15,6 @@ pub(crate) fn perform(request: &[u8], options: &TouchstoneOptions) -> Result<Vec
                 .join()
                 .map_err(|panic| std::panic::resume_unwind(panic))
         }),
-        _ => {
-            let context = Context {
-                progress: options,
-                keys: options.keys(),
-                agent: None,
-                now: options.time(),
-                files: &HostFiles,
-            };
-            touchstone_operations::answer(request, &context)
-        }
+        _ => touchstone_operations::answer(request, &options.context()),
     }
 }

@@ -8,6 +8,7 @@ use std::ffi::{c_char, c_void};
 use std::mem::{MaybeUninit, offset_of};
 
 use touchstone_artifacts::signing_key::KeyPolicy;
+use touchstone_artifacts::{Context, HostFiles};
 
 use crate::misuse::Misuse;
 use crate::{TOUCHSTONE_ANY_KEY, TOUCHSTONE_HAS_TIME};
@@ -53,8 +54,19 @@ impl TouchstoneOptions {
         }
     }
 
+    /// What a call lends to its operation.
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            progress: self,
+            keys: self.keys(),
+            agent: None,
+            now: self.time(),
+            files: &HostFiles,
+        }
+    }
+
     /// Which private keys may be opened.
-    pub(crate) fn keys(&self) -> KeyPolicy {
+    fn keys(&self) -> KeyPolicy {
         match self.flags & TOUCHSTONE_ANY_KEY {
             0 => KeyPolicy::TestKeysOnly,
             _ => KeyPolicy::Any,
@@ -62,7 +74,7 @@ impl TouchstoneOptions {
     }
 
     /// What time it is, if the caller says.
-    pub(crate) fn time(&self) -> Option<u64> {
+    fn time(&self) -> Option<u64> {
         (self.flags & TOUCHSTONE_HAS_TIME != 0).then_some(self.now)
     }
 }
