@@ -226,43 +226,40 @@ fn a_private_key_in_the_nix_store_by_a_detour() {
 /// The static program loads neither modules nor TPM libraries.
 #[test]
 fn a_key_on_a_token() {
-    let work = ready();
-    work.keys("keys");
-    let program = work.inputs.touchstone.clone().unwrap();
+    let facts = ["does not open", "dynamic `touchstone`", "signing agent"];
     for (key, shown) in [
         ("pkcs11:token=x;object=db", "pkcs11:token=x;object=db"),
         ("pkcs11:token=x?pin-value=271828", "pkcs11:token=x"),
         ("tpm2:handle=0x81000001", "tpm2:handle=0x81000001"),
         ("tpm2:file=x;auth=271828", "tpm2"),
     ] {
-        let arguments = build(&["--key", key, "--certificate", "keys/db.pem"]);
-        let mut command = Command::new(&program);
-        command.current_dir(work.folder()).args(arguments);
-        let output = command.args(["--output", "out.efi"]).output().unwrap();
-        let facts = ["does not open", "dynamic `touchstone`", "signing agent"];
-        assert_one_error(&output, &Refusal::new("key.refused", shown, &facts));
-        assert!(!String::from_utf8_lossy(&output.stderr).contains("271828"));
-        assert!(!work.path("out.efi").exists());
+        let said = the_static_program_refuses(key, &Refusal::new("key.refused", shown, &facts));
+        assert!(!said.contains("271828"));
     }
 }
 
 /// The static program asks an agent, too.
 #[test]
 fn a_key_of_an_agent_that_is_not_there() {
-    let work = ready();
-    work.keys("keys");
-    let program = work.inputs.touchstone.clone().unwrap();
     for (key, code, fact) in [
         ("agent:db?socket=/none", "agent.unreachable", "/none"),
         ("agent:db?socket=none", "agent.name", "absolute"),
     ] {
-        let arguments = build(&["--key", key, "--certificate", "keys/db.pem"]);
-        let mut command = Command::new(&program);
-        command.current_dir(work.folder()).args(arguments);
-        let output = command.args(["--output", "out.efi"]).output().unwrap();
-        assert_one_error(&output, &Refusal::new(code, key, &[fact]));
-        assert!(!work.path("out.efi").exists());
+        the_static_program_refuses(key, &Refusal::new(code, key, &[fact]));
     }
+}
+
+/// What it says when it is to sign a UKI by a key.
+fn the_static_program_refuses(key: &str, refusal: &Refusal<'_>) -> String {
+    let work = ready();
+    work.keys("keys");
+    let mut command = Command::new(work.inputs.touchstone.clone().unwrap());
+    command.current_dir(work.folder());
+    command.args(build(&["--key", key, "--certificate", "keys/db.pem"]));
+    let output = command.args(["--output", "out.efi"]).output().unwrap();
+    assert_one_error(&output, refusal);
+    assert!(!work.path("out.efi").exists());
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
