@@ -253,7 +253,7 @@ in
           build `system.build.policyRequests`, and fill the folder with `touchstone boot sign`.'';
       }
       {
-        assertion = cfg.signing.method == "agent" -> policy.key == null || lib.hasPrefix "agent:" policy.key && policy.publicKey != null;
+        assertion = cfg.signing.method == "agent" -> policy.key == null || builtins.isPath policy.key || secret.isAgentsName policy.key && policy.publicKey != null;
         message = ''
           ${named "policy.key"}: the signing agent signs register 11 by a key of its own, and the build needs its public half. Write
           `${named "policy.key"} = "agent:pcr";` and `${named "policy.publicKey"} = ./pcr.pem;`.'';

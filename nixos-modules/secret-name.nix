@@ -18,6 +18,10 @@ in
     merge = mergeEqualOption;
   };
 
+  # A key of the signing agent, as a build names it: in the sandbox there is one socket, at a place that is known. Other values than texts
+  # are asked for nothing: a path that is made a text is copied into the store.
+  isAgentsName = value: isString value && builtins.match "agent:[^?]+" value != null;
+
   # Assertions that the option called `option` does not put its secret into the store. `kinds` says what may be written.
   assertions = option: kinds: value:
     map

@@ -13,9 +13,7 @@ let
   isAgent = isText && lib.hasPrefix "agent:" key;
   isUri = isText && (lib.hasPrefix "pkcs11:" key || lib.hasPrefix "tpm2:" key) || isAgent;
   isFile = isText && lib.hasPrefix "/" key;
-
-  # In the sandbox there is one socket, at a place that is known.
-  isAgentsName = text: isString text && builtins.match "agent:[^?]+" text != null;
+  inherit (secret) isAgentsName;
 in
 {
   options.boot.touchstone.signing = {

@@ -47,6 +47,12 @@ in
     says = "boot.touchstone.measuredBoot.policy.key: the signing agent signs register 11";
     mended = touchstone { measuredBoot.policy.publicKey = files."pcr.pem"; };
   };
+  "the agent's key for a policy as Nix path" = {
+    broken = touchstone { signing = byAgent; measuredBoot = { enable = true; policy = { enable = true; key = ./agent.nix; }; }; };
+    says = "boot.touchstone.measuredBoot.policy.key: the value is a Nix path";
+    mended = touchstone { measuredBoot.policy = { key = mkForce "agent:pcr"; publicKey = files."pcr.pem"; }; };
+    more = true;
+  };
 
   "an agent where there is no Nix" = {
     broken = { imports = [ agent ]; nix.enable = false; };
