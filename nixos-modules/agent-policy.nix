@@ -141,7 +141,7 @@ in
   rule = set {
     derivations = maybe
       {
-        names = texts [ "nixos-system-web*-sealed" ] "What the derivations are called, with `*` for any text. Whoever writes a derivation chooses its name.";
+        names = texts [ "nixos-system-web*-sealed" "nixos-system-web*-manifest.json" ] "What the derivations are called, with `*` for any text. Whoever writes a derivation chooses its name.";
         requesters = texts [ "deploy" ] ''
           Users of this machine of whom one must have granted the very derivation, by `touchstone agent grant`, before it is built. root may
           grant any. When nobody is named, the names and the content of what is signed are all that counts.

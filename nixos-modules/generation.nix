@@ -76,11 +76,14 @@ let
     let
       key = settings.signing.manifestKey;
       class = if config.boot.initrd.verify.enable or false then config.boot.initrd.verify.manifest.class else null;
-      manifest = touchstone.mkManifest { name = "${config.system.name}-unsigned-manifest.json"; inherit (config.system.build) toplevel; inherit class; };
+      inherit (config.system.build) toplevel;
+      # Named after the system, as the sealed generation is: by its name a rule of the signing agent admits it (docs/agent.md).
+      named = "${toplevel.name}-manifest";
+      manifest = touchstone.mkManifest { name = "${named}-unsigned.json"; inherit toplevel class; };
     in
     if key == null then { }
     else if class == null then { manifestKey = key; }
-    else { manifest = touchstone.signManifest { name = "${config.system.name}-manifest.json"; inherit manifest key; }; };
+    else { manifest = touchstone.signManifest { name = "${named}.json"; inherit manifest key; }; };
 
   # The arguments of mkBootArtifacts but for who signs and what is predicted: they decide which bytes are to be signed.
   unsignedArtifactsOf = settings: config: nixos.bootArtifactsOf config // {

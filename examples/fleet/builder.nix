@@ -28,9 +28,10 @@ in
       loader.loader.files = [ "${efi}/systemd-bootx64.efi" ];
     };
 
-    # For whom: what `deploy` has granted, a derivation at a time.
+    # For whom: what `deploy` has granted, a derivation at a time. Generations, and manifests that are signed as a whole, for a class of
+    # machines: those are builds of their own.
     rules.fleet = {
-      derivations = { names = [ "nixos-system-*-sealed" ]; requesters = [ "deploy" ]; };
+      derivations = { names = [ "nixos-system-*-sealed" "nixos-system-*-manifest.json" ]; requesters = [ "deploy" ]; };
       operations = [
         { authenticode = { key = "db"; image = "system"; }; }
         { authenticode = { key = "db"; image = "loader"; }; }

@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use touchstone_agent::policy::{Pattern, Rule};
 use touchstone_harness::nix::output;
 
 use crate::flake::Flake;
+use crate::nixos_pages::checkout;
 use crate::support::{TOUCHSTONE, alias};
 
 /// A copy of an example, in which the commands of its page can be run.
@@ -158,20 +160,45 @@ fn the_builder_of_the_fleet_has_an_agent_that_takes_its_policy() {
     let policy = fleet.system("builder", "boot.touchstone.agent.document");
     assert_eq!(
         policy["rules"][0]["derivations"]["names"],
-        json!(["nixos-system-*-sealed"])
+        json!(["nixos-system-*-sealed", "nixos-system-*-manifest.json"])
     );
     assert_eq!(policy["keys"]["db"]["key"], "/var/lib/fleet/db.key");
     let work = &fleet.flake.work;
     work.write("policy.json", serde_json::to_vec(&policy).unwrap());
     work.done(["agent", "check-policy", "policy.json"]);
+}
 
-    // Who asks for a socket in the name of the fleet has a name of the fleet.
-    let name = fleet.json("packages.x86_64-linux.sealed-web1.name");
-    let name = name.as_str().unwrap();
-    assert!(
-        name.starts_with("nixos-system-") && name.ends_with("-sealed"),
-        "{name}"
+#[test]
+fn the_rules_of_the_pages_admit_every_derivation_that_asks_for_the_agent() {
+    let fleet = Example::new("fleet");
+    fleet.run(&fleet.commands[0]);
+    let deploy = fleet.folder.join("keys/deploy.pub");
+    fs::write(deploy, "ssh-ed25519 AAAA deploy").unwrap();
+    let policy = fleet.system("builder", "boot.touchstone.agent.document");
+    let rules: Vec<Rule> = serde_json::from_value(policy["rules"].clone()).unwrap();
+    let of_fleet = rules[0].derivations.as_ref().unwrap().names.clone();
+    let page = checkout("docs/agent.md");
+    let (_, rule) = page.split_once("derivations = { names = [").unwrap();
+    let names = rule.split_once(']').unwrap().0;
+    let quoted = names.split('"').skip(1).step_by(2);
+    let of_page: Vec<Pattern> = quoted.map(|name| name.parse().unwrap()).collect();
+
+    // All that a host can have: a manifest for a class of machines is signed as a whole, in a build of its own.
+    let more = "{ boot.initrd.verify.manifest.class = \"kiosk\"; specialisation.rescue.configuration = { }; }";
+    let apply = format!(
+        "host: (host.extendModules {{ modules = [ {more} ]; }}).config.system.build.toplevel.drvPath"
     );
+    let how = ["--raw", "--apply", &apply];
+    let host = "nixosConfigurations.web1";
+    let system = fleet.flake.evaluate_with(&fleet.folder, &how, host);
+    let asking = fleet.flake.asking(&system);
+    assert_eq!(asking.len(), 4, "{asking:?}");
+    for name in &asking {
+        for names in [&of_fleet, &of_page] {
+            let admitted = names.iter().any(|pattern| pattern.matches(name));
+            assert!(admitted, "{name} is none of {names:?}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use touchstone_agent::Derivation;
+use touchstone_agent::derivation::Recipe;
 use touchstone_harness::nix::output;
 use touchstone_harness::{Nix, stand_in};
 
@@ -213,6 +215,25 @@ impl Flake {
             &self.inputs(),
             &flake_and_attribute,
         )
+    }
+
+    /// Of all derivations that are built for this one, itself among them: the names of those that ask for the signing agent.
+    pub fn asking(&self, derivation: &str) -> Vec<String> {
+        let nix = Nix::new(&self.work.inputs, self.work.path("store")).unwrap();
+        let mut command = nix.command("nix-store").unwrap();
+        command.args(["--query", "--requisites", derivation.trim()]);
+        let paths = output(command).unwrap();
+        let derivations = paths
+            .lines()
+            .filter_map(|path| Derivation::parse(path).ok());
+        let asks = |derivation: &Derivation| {
+            let file = fs::read(nix.on_host(&derivation.to_string())).unwrap();
+            Recipe::read(&file).unwrap().asks_for_the_agent().unwrap()
+        };
+        let asking = derivations.filter(asks);
+        asking
+            .map(|derivation| derivation.name().to_owned())
+            .collect()
     }
 
     /// Checks everything of an example that can be checked without building.
