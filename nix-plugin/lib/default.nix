@@ -20,10 +20,10 @@ let
   output = { "$output" = "out"; };
   closure = { "$attribute" = "closure"; };
 
-  # The names of keys in a request, wherever an operation takes one.
+  # The names of keys in a request, wherever an operation takes one of the signing agent.
   keysOf = request:
     let
-      signers = map (field: request.${field} or null) [ "sign" "signPcrs" ] ++ (if (request.pcrSign or null) == null then [ ] else request.pcrSign.keys);
+      signers = [ (request.sign or null) ] ++ (if (request.pcrSign or null) == null then [ ] else request.pcrSign.keys);
     in
     map (signer: signer.key or null) signers ++ map (field: request.${field} or null) [ "manifestKey" "key" ];
   isAgents = key: isString key && substring 0 6 key == "agent:";
@@ -70,6 +70,12 @@ let
     else sign // { key = keyString "sign.key" sign.key; } // (if (sign.passphraseFile or null) == null then { } else {
       passphraseFile = keyString "sign.passphraseFile" sign.passphraseFile;
     });
+
+  # The same for `attribute` of a function that signs what is not there in full: the agent is not asked for that. `instead` says what to write.
+  signingInPart = function: attribute: instead: sign:
+    if isAgents (sign.key or null) then
+      throw "touchstone: ${function}: ${attribute}.key is a key of the signing agent (${sign.key}), which signs only what it is shown in full. ${instead}"
+    else signing sign;
 
   # One with `signatures` (a folder of `touchstone boot sign`) has no key.
   pcrSigner = key: if key ? signatures then key else signing key;
@@ -213,7 +219,11 @@ in
     perform {
       inherit name;
       operation = "policy.sign";
-      request = removeAttrs request [ "name" ] // { sign = signing sign; };
+      request = removeAttrs request [ "name" ] // {
+        sign = signingInPart "signPolicy" "sign"
+          "Write `pcrSign` of mkUki or mkBootArtifacts, which show it the image; or take `sign` away and give `publicKey`, for a signature that is made elsewhere."
+          sign;
+      };
     };
 
   # mkManifest { toplevel, class ? null } → manifest.json: every path of the toplevel's closure with its NAR hash, size and references; with a
@@ -251,7 +261,9 @@ in
     perform {
       inherit name;
       operation = "keys.auth";
-      request = removeAttrs update [ "name" ] // { sign = signing sign; };
+      request = removeAttrs update [ "name" ] // {
+        sign = signingInPart "signUpdate" "sign" "Write `detached`, with a signature of what prepareUpdate makes, instead of `sign`." sign;
+      };
     };
 
   # prepareUpdate { variable, list, time, append ? false } → what is to be signed elsewhere for `signUpdate`'s `detached` (a file).
@@ -280,7 +292,11 @@ in
     perform {
       inherit name;
       operation = "boot.sign";
-      request = { inherit requests; sign = signing sign; signPcrs = signing signPcrs; };
+      request = {
+        inherit requests;
+        sign = signingInPart "signRequests" "sign" "Write `sign` of mkBootArtifacts, which shows it each image." sign;
+        signPcrs = signingInPart "signRequests" "signPcrs" "Write `pcrSign` of mkBootArtifacts, which shows it each image." signPcrs;
+      };
     };
 
   # mkBootArtifacts { bootspec, stub, loader ? null, osRelease ? null, sign ? null, detached ? null, pcrSign ? null, measure ? null, manifestKey ? null, … }

@@ -17,6 +17,7 @@ let
   file = name: path: builtins.path { inherit name path; };
   sign = { inherit (inputs) key; certificate = file "db.pem" inputs.certificate; };
   stub = file "stub.efi" inputs.stub;
+  byAgent = { key = "agent:db"; inherit (sign) certificate; };
 
   # A build signs with test keys only: the certificate says that it is one.
   pcrKey = { inherit (inputs) key; publicKey = sign.certificate; };
@@ -249,6 +250,10 @@ in
       linux = generation.kernel;
       pcrSign.keys = [{ key = inputs.certificate; }];
     };
+    requestsByAgent = lib.signRequests { requests = stub; sign = byAgent; };
+    pcrRequestsByAgent = lib.signRequests { requests = stub; signPcrs = byAgent; };
+    policyByAgent = lib.signPolicy { uki = stub; sign = byAgent; };
+    updateByAgent = lib.signUpdate { variable = "db"; list = stub; time = "2026-01-31T12:00:00Z"; sign = byAgent; };
     unknownAttribute = lib.mkUki { inherit stub; linux = generation.kernel; cmdlien = "quiet"; };
     missingInitrd = lib.mkUki { inherit stub; linux = generation.kernel; initrds = [ "/missing-initrd" ]; };
   };

@@ -49,6 +49,34 @@ fn the_builder_refuses_as_the_command_line_does() {
             ],
         ),
         ("pcrKeyAsPath", ["sign.key is a Nix path", "as a string"]),
+        (
+            "requestsByAgent",
+            [
+                "signRequests: sign.key is a key of the signing agent (agent:db)",
+                "Write `sign` of mkBootArtifacts",
+            ],
+        ),
+        (
+            "pcrRequestsByAgent",
+            [
+                "signRequests: signPcrs.key is a key of the signing agent (agent:db)",
+                "Write `pcrSign` of mkBootArtifacts",
+            ],
+        ),
+        (
+            "policyByAgent",
+            [
+                "signPolicy: sign.key is a key of the signing agent (agent:db)",
+                "Write `pcrSign` of mkUki or mkBootArtifacts",
+            ],
+        ),
+        (
+            "updateByAgent",
+            [
+                "signUpdate: sign.key is a key of the signing agent (agent:db)",
+                "Write `detached`",
+            ],
+        ),
         ("unknownAttribute", ["cmdlien", "[request.malformed]"]),
         (
             "missingInitrd",
