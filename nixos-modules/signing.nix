@@ -58,7 +58,7 @@ in
       example = "agent:nix";
       description = ''
         The name of the key of Nix by which the build signs the manifest that is among the boot artifacts, for the methods `"agent"`
-        (`agent:NAME`) and `"test"` (the file of a test key). A sealed generation with
+        (`agent:NAME`) and `"test"` (the absolute path of a test key). A sealed generation with
         {option}`boot.initrd.verify.enable` needs no other signatures then. Null: the manifest is not signed by the build.
       '';
     };
@@ -148,10 +148,12 @@ in
             `${named "method"} = "agent";`, or `"install"` where the machine's own agent signs.'';
         }
         {
-          assertion = manifestKey == null || (if method == "agent" then isAgentsName manifestKey else method == "test" && !isAgentsName manifestKey);
+          assertion = manifestKey == null || builtins.isPath manifestKey
+          || (if method == "agent" then isAgentsName manifestKey else method == "test" && lib.hasPrefix "/" manifestKey);
           message = ''
             ${named "manifestKey"}: with the method "${method}", no build signs a manifest by this key. Write
-            `${named "method"} = "agent";` and `${named "manifestKey"} = "agent:nix";`, or take the key away.'';
+            `${named "method"} = "agent";` and `${named "manifestKey"} = "agent:nix";`, or of a test key, with the method "test", the whole path,
+            such as "/keys/nix.key", or take the key away.'';
         }
         {
           assertion = method == "detached" -> signatures != null;

@@ -32,6 +32,12 @@ in
     says = "boot.touchstone.signing.manifestKey: with the method \"agent\", no build";
     mended = touchstone { signing.manifestKey = mkForce "agent:nix"; };
   };
+  "a manifest's test key by a relative path" = {
+    broken = touchstone { signing = { method = "test"; key = "/keys/db.key"; inherit certificate; manifestKey = "keys/nix.key"; }; };
+    says = "boot.touchstone.signing.manifestKey: with the method \"test\", no build";
+    mended = touchstone { signing.manifestKey = mkForce "/keys/nix.key"; };
+    more = true;
+  };
   "a manifest's key as Nix path" = {
     broken = touchstone { signing = { method = "test"; key = "/keys/db.key"; inherit certificate; manifestKey = ./agent.nix; }; };
     says = "boot.touchstone.signing.manifestKey: the value is a Nix path";
