@@ -11,11 +11,14 @@ let
   policy = import ./agent-policy.nix { inherit lib; };
 
   written = pkgs.writeText "touchstone-agent.json" (builtins.toJSON cfg.document);
-  # Read by the program that will read it, when the system is built. The keys are no part of that.
+  inherit (pkgs.stdenv) buildPlatform hostPlatform;
+  # Read when the system is built, by the very program that will serve it; for a machine of another kind, on which a build cannot start that,
+  # by the one that makes its artifacts. The keys are no part of that.
+  reader = if buildPlatform.system == hostPlatform.system then cfg.package else touchstone.package;
   checked = derivation {
     name = "touchstone-agent.json";
-    inherit (pkgs.stdenv.buildPlatform) system;
-    builder = "${touchstone.package}/bin/touchstone";
+    inherit (buildPlatform) system;
+    builder = "${reader}/bin/touchstone";
     args = [ "agent" "check-policy" "--output" (builtins.placeholder "out") "${written}" ];
   };
 

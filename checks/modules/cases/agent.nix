@@ -1,5 +1,5 @@
 # The signing agent: what Nix is told, how the service runs, and the policy that it reads; and the builds that ask it.
-{ lib, is, agent, bareOf, configOf, evaluates, failing, files, installers, package, verified, ... }:
+{ lib, is, agent, bareOf, configOf, crossPkgs, evaluates, failing, files, installers, minimal, package, verified, ... }:
 
 let
   inherit (builtins) fromJSON unsafeDiscardStringContext;
@@ -63,8 +63,10 @@ in
     (lib.length (lib.filter (lib.hasPrefix "boot.touchstone.agent.") (of { nix.settings.trusted-users = [ "root" "alice" ]; }).warnings));
   "root is not" = is [ ] (lib.filter (lib.hasPrefix "boot.touchstone.agent.") served.warnings);
 
-  "the policy is read when the system is built" = is [ "${package}/bin/touchstone" [ "agent" "check-policy" "--output" ] ]
+  "the policy is read when the system is built, by the program that will serve it" = is
+    [ "${installers.touchstone-full}/bin/touchstone" [ "agent" "check-policy" "--output" ] ]
     [ (checkedBy served).builder (lib.take 3 (checkedBy served).args) ];
+  "or by another agent, where that is named" = is "${package}/bin/touchstone" (checkedBy (of { boot.touchstone.agent = { inherit package; }; })).builder;
   "the policy says what the options say, and no more" = is
     {
       version = 1;
@@ -156,4 +158,7 @@ in
     (functions.signManifest { manifest = files."signatures"; key = "agent:nix"; })
     (functions.mkBootArtifacts { bootspec = { toplevel = "${package}"; }; stub = files."shim.efi"; manifestKey = "agent:nix"; })
   ]);
+} // lib.optionalAttrs minimal {
+  "a policy for a machine of another kind is read by the program that can be started here" = is [ "${package}/bin/touchstone" "x86_64-linux" ]
+    (let checked = checkedBy (of { _module.args.pkgs = mkForce crossPkgs; }); in [ checked.builder checked.system ]);
 }
