@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::ops::Deref;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::enter::Visit;
 use crate::inputs::Inputs;
-use crate::nix::built;
+use crate::nix::{Nix, store};
 
 /// How many derivations may be built at the same time.
 const BUILD_USERS: u32 = 8;
@@ -23,10 +24,10 @@ const FIRST: u32 = 30_000;
 /// How long a daemon may take to begin.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running nix-daemon, whose store is below a folder that the caller names. It ends with this value.
+/// A running nix-daemon, whose store is below a folder that the caller names; itself, it is Nix as its client. It ends with this value.
 #[derive(Debug)]
 pub struct NixDaemon {
-    folder: PathBuf,
+    client: Nix,
     visit: Visit,
     said: PathBuf,
     daemon: Child,
@@ -47,8 +48,7 @@ impl NixDaemon {
         visit: impl FnOnce(Visit) -> Visit,
     ) -> Result<NixDaemon> {
         let folder = std::path::absolute(folder.into())?;
-        let nix = folder.join("store/nix");
-        fs::create_dir_all(&nix).with_context(|| format!("making {}", nix.display()))?;
+        let (store, nix) = store(folder.join("store"))?;
         let users = Users::write(&folder)?;
         let inside = inputs.trixie().visit().bind_at(nix, "/nix");
         let inside = inside.show_at(users.group, "/etc/group");
@@ -64,7 +64,7 @@ impl NixDaemon {
         command.stdout(log.try_clone()?).stderr(log);
         let daemon = command.spawn().context("starting nix-daemon")?;
         let mut started = NixDaemon {
-            folder,
+            client: Nix::of_daemon(visit.clone(), store),
             visit,
             said,
             daemon,
@@ -86,39 +86,12 @@ impl NixDaemon {
         Ok(())
     }
 
-    /// `nix`, `nix-build`, `nix-store`, …, a client of the daemon.
-    ///
-    /// # Errors
-    /// When no xtask binary is known.
-    pub fn command(&self, program: &str) -> Result<Command> {
-        let mut command = self.beside(program)?;
-        command.env("NIX_REMOTE", "daemon");
-        Ok(command)
-    }
-
     /// Any program that sees what the daemon sees.
     ///
     /// # Errors
     /// When no xtask binary is known.
     pub fn beside(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         self.visit.command(program)
-    }
-
-    /// Runs `nix-build --no-out-link` with these arguments; the answer is the outputs' store paths, one for each line.
-    ///
-    /// # Errors
-    /// When the build fails, with what Nix said.
-    pub fn build<A: AsRef<OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<String>> {
-        built(self.command("nix-build")?, arguments)
-    }
-
-    /// Where a path below `/nix` is, seen from the host.
-    #[must_use]
-    pub fn on_host(&self, path: &str) -> PathBuf {
-        self.folder.join("store").join(path.trim_start_matches('/'))
     }
 
     /// What the daemon, and the hooks that it ran, have said so far.
@@ -129,6 +102,14 @@ impl NixDaemon {
         let mut said = String::new();
         fs::File::open(&self.said)?.read_to_string(&mut said)?;
         Ok(said)
+    }
+}
+
+impl Deref for NixDaemon {
+    type Target = Nix;
+
+    fn deref(&self) -> &Nix {
+        &self.client
     }
 }
 

@@ -30,6 +30,8 @@ enum Provider {
     Machine,
     /// Debian's, inside the root; the store is bound to `/nix`.
     Root(Visit),
+    /// The same, as a client of the daemon that runs in such a visit.
+    Daemon(Visit),
     /// The one that loads plugins, inside its root; the store is bound to `/nix`.
     Plugins {
         host: PluginHost,
@@ -80,6 +82,14 @@ impl Nix {
         Ok(Nix { provider, folder })
     }
 
+    /// Debian's Nix in a visit where the store `folder/nix` is bound to `/nix`, as a client of the daemon that runs there.
+    pub(crate) fn of_daemon(visit: Visit, folder: PathBuf) -> Nix {
+        Nix {
+            provider: Provider::Daemon(visit),
+            folder,
+        }
+    }
+
     /// Lets a Nix that loads plugins load the one in this folder of the host. Any other Nix stays as it is.
     #[must_use]
     pub fn plugin(mut self, folder: &Path) -> Nix {
@@ -106,7 +116,7 @@ impl Nix {
     fn visiting(mut self, change: impl FnOnce(Visit) -> Visit) -> Nix {
         match &mut self.provider {
             Provider::Machine => {}
-            Provider::Root(visit) | Provider::Plugins { visit, .. } => {
+            Provider::Root(visit) | Provider::Daemon(visit) | Provider::Plugins { visit, .. } => {
                 *visit = change(visit.clone());
             }
         }
@@ -120,6 +130,11 @@ impl Nix {
     pub fn command(&self, program: &str) -> Result<Command> {
         match &self.provider {
             Provider::Root(visit) => visit.command(program),
+            Provider::Daemon(visit) => {
+                let mut command = visit.command(program)?;
+                command.env("NIX_REMOTE", "daemon");
+                Ok(command)
+            }
             Provider::Plugins {
                 host,
                 visit,
@@ -148,23 +163,16 @@ impl Nix {
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Vec<String>> {
-        built(self.command("nix-build")?, arguments)
+        let mut command = self.command("nix-build")?;
+        command.arg("--no-out-link").args(arguments);
+        Ok(output(command)?.lines().map(str::to_owned).collect())
     }
 
-    /// Where a store path is, seen from the host.
+    /// Where a path below `/nix` is, seen from the host.
     #[must_use]
-    pub fn on_host(&self, store_path: &str) -> PathBuf {
-        self.folder.join(store_path.trim_start_matches('/'))
+    pub fn on_host(&self, path: &str) -> PathBuf {
+        self.folder.join(path.trim_start_matches('/'))
     }
-}
-
-/// What this `nix-build` builds, without a link to it: the outputs' store paths.
-pub(crate) fn built<A: AsRef<std::ffi::OsStr>>(
-    mut command: Command,
-    arguments: impl IntoIterator<Item = A>,
-) -> Result<Vec<String>> {
-    command.arg("--no-out-link").args(arguments);
-    Ok(output(command)?.lines().map(str::to_owned).collect())
 }
 
 /// Runs a command to its end and returns what it printed.
@@ -187,7 +195,7 @@ pub fn output(mut command: Command) -> Result<String> {
 }
 
 /// The folder by its absolute path, and in it the one that Nix is to see at `/nix`.
-fn store(folder: PathBuf) -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn store(folder: PathBuf) -> Result<(PathBuf, PathBuf)> {
     let folder = std::path::absolute(folder)?;
     let nix = folder.join("nix");
     fs::create_dir_all(&nix).with_context(|| format!("making {}", nix.display()))?;
