@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const RUN: &str = "/run/touchstone-agent";
 
 /// The folder that every sandbox of the machine shows, for builds that meet the host.
-pub const MEETING_IN_SANDBOX: &str = "/meeting";
+const MEETING_IN_SANDBOX: &str = "/meeting";
 
 /// A machine. Its folder has the packages `touchstone`, `touchstone-probe` and `touchstone-pre-build-hook`, the agent's folders `run` and
 /// `state`, what the agent says (`agent.said`), `meeting`, and the daemon's store.

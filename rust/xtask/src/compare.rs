@@ -166,9 +166,9 @@ fn difference(file: &Value, evaluated: &Value) -> Option<String> {
 }
 
 impl Row {
+    /// What was evaluated is what was predicted ([`Comparison::with_evaluated`]).
     fn is_equal(&self) -> bool {
-        let evaluated = self.evaluated.as_ref();
-        self.predicted == self.measured && evaluated.is_none_or(|value| *value == self.measured)
+        self.predicted == self.measured
     }
 }
 
