@@ -7,6 +7,8 @@ mod signing;
 
 use std::process::Output;
 
+use touchstone_harness::WITH_TPM;
+
 use crate::support::{TOUCHSTONE, Work};
 
 /// A folder with a program to sign, `addon`, and software TPMs, whose state stays from visit to visit.
@@ -21,7 +23,7 @@ impl Tpm {
 
     fn of(work: Work) -> Tpm {
         work.addon_stub("trixie", "x64", "addon");
-        work.write("with-tpm.sh", include_str!("tpm/with-tpm.sh"));
+        work.write("with-tpm.sh", WITH_TPM);
         Tpm { work }
     }
 

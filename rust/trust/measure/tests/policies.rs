@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use touchstone_harness::{Inputs, inputs};
+use touchstone_harness::{Inputs, WITH_TPM, inputs};
 use touchstone_measure::policy::{
     KeyName, PcrSelection, PcrValues, PolicyDigest, PolicyTree, policy_ref,
 };
@@ -32,8 +32,7 @@ impl Bench {
             folder: tempfile::tempdir().unwrap(),
             script: String::new(),
         };
-        let script = include_str!("../../../doors/cli/tests/tpm/with-tpm.sh");
-        bench.write("with-tpm.sh", script.as_bytes());
+        bench.write("with-tpm.sh", WITH_TPM.as_bytes());
         bench
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::json;
+use touchstone_harness::WITH_TPM;
 use touchstone_harness::agent::ServingAgent;
 
 use super::needles::Needles;
@@ -114,7 +115,7 @@ fn begin(world: &World) -> ServingAgent {
         "softhsm2.conf",
         format!("directories.tokendir = {}\n", path("tokens")),
     );
-    work.write("with-tpm.sh", include_str!("../tpm/with-tpm.sh"));
+    work.write("with-tpm.sh", WITH_TPM);
     let mut keys = world.file_keys();
     keys["pcr"]["passphraseFile"] = path("keys/passphrase").into();
     let image =

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use touchstone_harness::Root;
 use touchstone_harness::boot::{Boot, Firmware, Machine, Variables};
 use touchstone_harness::nix::output;
+use touchstone_harness::{Root, WITH_TPM};
 
 use crate::reference::Kept;
 use crate::support::Work;
@@ -80,7 +80,7 @@ read -r _ || true
 impl Tpm {
     /// A TPM with the registers of this boot; the boot's log is written to `firmware.log`.
     pub fn new(work: &Work, state: &str, boot: &Boot) -> Tpm {
-        work.write("with-tpm.sh", include_str!("../tpm/with-tpm.sh"));
+        work.write("with-tpm.sh", WITH_TPM);
         work.write("firmware.log", &boot.report.event_log);
         let shown = work.json(["eventlog", "show", "--json", "firmware.log"]);
         let events = shown["events"].as_array().unwrap().iter();

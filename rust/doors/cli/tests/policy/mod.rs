@@ -12,7 +12,7 @@ mod ukify;
 
 use std::process::Output;
 
-use touchstone_harness::{Systemd, systemds};
+use touchstone_harness::{Systemd, WITH_TPM, systemds};
 
 use crate::support::{TOUCHSTONE, Work};
 
@@ -26,7 +26,7 @@ fn with_tpm(work: &Work, state: &str, script: &str) -> String {
 }
 
 fn try_with_tpm(work: &Work, state: &str, script: &str) -> Output {
-    work.write("with-tpm.sh", include_str!("../tpm/with-tpm.sh"));
+    work.write("with-tpm.sh", WITH_TPM);
     let visit = work.inside(work.inputs.trixie().visit());
     let mut command = visit.show(TOUCHSTONE).command("bash").unwrap();
     command

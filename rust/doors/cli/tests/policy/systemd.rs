@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
-use touchstone_harness::Systemd;
+use touchstone_harness::{Systemd, WITH_TPM};
 
 use super::{P256, RSA_2048, both, bytes, extended, key_pair, sha256, with_tpm};
 use crate::support::{Work, noise};
@@ -19,7 +19,7 @@ struct Tpm<'a> {
 
 impl<'a> Tpm<'a> {
     fn new(work: &'a Work, name: String) -> Tpm<'a> {
-        work.write("with-tpm.sh", include_str!("../tpm/with-tpm.sh"));
+        work.write("with-tpm.sh", WITH_TPM);
         let visit = work.inside(work.inputs.trixie().visit());
         let mut command = visit.command("bash").unwrap();
         let script = format!(

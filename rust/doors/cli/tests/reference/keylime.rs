@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use touchstone_harness::WITH_TPM;
 use touchstone_harness::nix::output;
 
 use super::Kept;
@@ -118,7 +119,7 @@ fn keylime_admits_every_generation_and_no_stranger() {
 fn keylime_admits_the_quote_of_a_tpm_that_measured_the_prediction() {
     let kept = with_policies();
     let work = &kept.work;
-    work.write("with-tpm.sh", include_str!("../tpm/with-tpm.sh"));
+    work.write("with-tpm.sh", WITH_TPM);
     let leaf = kept.leaf("2");
     let extended = leaf["measurements"].as_array().unwrap().iter();
     let extended = extended.filter(|one| one["digest"].as_str().unwrap().len() == 64);

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use touchstone_harness::Inputs;
 use touchstone_harness::agent::{AgentMachine, ServingAgent};
 use touchstone_harness::nix::output;
+use touchstone_harness::{Inputs, WITH_TPM};
 
 use super::policy;
 
@@ -113,8 +113,7 @@ pub fn begin(
     let tokens = folder.join("tokens");
     let configuration = format!("directories.tokendir = {}\n", tokens.display());
     fs::write(folder.join("softhsm2.conf"), configuration)?;
-    let words = include_str!("../../../../doors/cli/tests/tpm/with-tpm.sh");
-    fs::write(folder.join("with-tpm.sh"), words)?;
+    fs::write(folder.join("with-tpm.sh"), WITH_TPM)?;
 
     output(bash(machine, folder, program, &["-c", KEYS])?)?;
     fs::write(folder.join("policy.in"), policy(folder).to_string())?;

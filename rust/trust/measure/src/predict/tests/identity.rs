@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use touchstone_harness::{Inputs, Systemd, inputs, systemds};
+use touchstone_harness::{Inputs, Systemd, WITH_TPM, inputs, systemds};
 
 use super::*;
 use crate::boot_path::{FileSystem, Identity, Linux, Partition};
@@ -21,8 +21,7 @@ struct Tpm {
 impl Tpm {
     fn new() -> Tpm {
         let (inputs, folder) = (inputs(), tempfile::tempdir().unwrap());
-        let script = include_str!("../../../../../doors/cli/tests/tpm/with-tpm.sh");
-        fs::write(folder.path().join("with-tpm.sh"), script).unwrap();
+        fs::write(folder.path().join("with-tpm.sh"), WITH_TPM).unwrap();
         let wait = "echo \"$TCTI\" >new; mv new tcti; until [ -e stop ]; do sleep 0.1; done";
         let script = inside(&inputs.trixie().visit(), folder.path())
             .args(["with-tpm.sh", "tpm", wait])
