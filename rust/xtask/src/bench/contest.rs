@@ -132,9 +132,7 @@ fn mib(usage: &Usage) -> f64 {
 /// The median of each number by itself; of memory the highest.
 pub fn median(usages: &[Usage]) -> Usage {
     let middle = |number: fn(&Usage) -> f64| {
-        let mut numbers: Vec<f64> = usages.iter().map(number).collect();
-        numbers.sort_by(f64::total_cmp);
-        numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+        super::median(usages.iter().map(number).collect()).unwrap_or(f64::NAN)
     };
     Usage {
         seconds: middle(|usage| usage.seconds),

@@ -10,6 +10,8 @@ use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
 use touchstone_harness::{Inputs, Nix};
 
+use super::median;
+
 /// The calls of one evaluation.
 const CALLS: u32 = 20_000;
 
@@ -102,20 +104,21 @@ pub fn run(inputs: &Inputs, rounds: usize) -> Result<Vec<String>> {
             stage.step();
         }
         stage.done(&format!("{rounds} rounds"));
-        missed.extend(report(work, times, desk.size(work)?));
+        missed.extend(report(work, times, desk.size(work)?)?);
     }
     Ok(missed)
 }
 
-fn report(work: &Work, times: Times, size: usize) -> Option<String> {
-    let (ours, theirs) = (median(times.ours), median(times.theirs));
+fn report(work: &Work, times: Times, size: usize) -> Result<Option<String>> {
+    let (ours, theirs) = (median(times.ours)?, median(times.theirs)?);
     println!(
         "  {:<30} {ours:>7.1} µs   builtins.fromJSON of its {size} bytes {theirs:>7.1} µs   {:.2} of it",
         work.name,
         ours / theirs
     );
     let most = if work.short { AT_MOST } else { theirs };
-    (ours > most).then(|| format!("{}: {ours:.1} µs a call (at most {most:.1})", work.name))
+    let missed = || format!("{}: {ours:.1} µs a call (at most {most:.1})", work.name);
+    Ok((ours > most).then(missed))
 }
 
 struct Desk {
@@ -181,9 +184,4 @@ impl Desk {
         command.args(["--eval", "--strict"]).arg(file);
         Ok(command)
     }
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }

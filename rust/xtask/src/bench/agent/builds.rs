@@ -10,7 +10,8 @@ use touchstone_harness::nix::output;
 use touchstone_harness::nix_inputs::show_keys;
 use touchstone_harness::progress::Stage;
 
-use super::{Desk, median};
+use super::Desk;
+use crate::bench::median;
 
 /// At most so much longer takes a build that signs through the agent, in milliseconds.
 const OVERHEAD: f64 = 50.0;

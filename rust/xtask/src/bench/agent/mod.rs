@@ -2,13 +2,12 @@
 //! same build with a key of its own.
 
 mod builds;
-mod client;
 mod holders;
 mod speed;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use touchstone_harness::Inputs;
 use touchstone_harness::agent::{AgentMachine, ServingAgent};
@@ -112,12 +111,4 @@ fn policy(folder: &Path) -> Value {
             { "name": "builds", "derivations": { "names": ["bench-*"], "requesters": ["root"] }, "operations": [of_builds] },
         ],
     })
-}
-
-fn median(mut times: Vec<f64>) -> Result<f64> {
-    times.sort_by(f64::total_cmp);
-    times
-        .get(times.len() / 2)
-        .copied()
-        .context("nothing was timed")
 }

@@ -1,17 +1,18 @@
 //! Signatures a second: through the agent, over several connections at once, beside `touchstone boot sign`, which signs one request after the
 //! other with the key that it holds itself.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+use touchstone_agent::client::Connection;
+use touchstone_agent::protocol::KeyName;
+use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
 
 use super::Desk;
-use super::client::Client;
 use super::holders::{HOLDERS, Holder};
 
 /// How long each kind of key signs.
@@ -28,15 +29,14 @@ const STATEMENT: &str = "3033060a2b06010401823702010f3025030100a020a21e801c003c0
 
 /// Times each kind of key and prints the table.
 pub fn run(desk: &Desk) -> Result<()> {
-    let image = addon(desk)?;
+    let size = addon(desk)?;
     println!(
-        "Signatures a second of an image of {} bytes, {CONNECTIONS} connections, {} s each:",
-        image.len(),
+        "Signatures a second of an image of {size} bytes, {CONNECTIONS} connections, {} s each:",
         TIME.as_secs()
     );
     for holder in &HOLDERS {
         let stage = Stage::begin(holder.says);
-        let by_agent = through_agent(desk, holder, &image)?;
+        let by_agent = through_agent(desk, holder)?;
         let alone = by_itself(desk, holder)?;
         stage.done("done");
         println!(
@@ -48,8 +48,8 @@ pub fn run(desk: &Desk) -> Result<()> {
     Ok(())
 }
 
-/// An addon that the policy lets root have signed.
-fn addon(desk: &Desk) -> Result<Vec<u8>> {
+/// Makes `addon.efi`, which the policy lets root have signed; the answer is its size in bytes.
+fn addon(desk: &Desk) -> Result<u64> {
     let mut command = desk.machine.daemon().beside(&desk.program)?;
     command.args([
         "uki",
@@ -61,19 +61,18 @@ fn addon(desk: &Desk) -> Result<Vec<u8>> {
     ]);
     command.args(["--output", "addon.efi"]);
     output(command)?;
-    Ok(fs::read(desk.path("addon.efi"))?)
+    Ok(fs::metadata(desk.path("addon.efi"))?.len())
 }
 
-fn through_agent(desk: &Desk, holder: &Holder, image: &[u8]) -> Result<f64> {
-    let socket: PathBuf = desk.path("run/direct");
+fn through_agent(desk: &Desk, holder: &Holder) -> Result<f64> {
     // The first signature opens what has to be opened.
-    Client::open(&socket)?.sign(holder.name, image)?;
+    Client::open(desk, holder)?.sign()?;
     let begun = Instant::now();
     let work = || -> Result<u32> {
-        let mut client = Client::open(&socket)?;
+        let mut client = Client::open(desk, holder)?;
         let mut signed = 0;
         while begun.elapsed() < TIME {
-            client.sign(holder.name, image)?;
+            client.sign()?;
             signed += 1;
         }
         Ok(signed)
@@ -90,6 +89,29 @@ fn through_agent(desk: &Desk, holder: &Holder, image: &[u8]) -> Result<f64> {
         Ok(())
     })?;
     Ok(f64::from(signed) / begun.elapsed().as_secs_f64())
+}
+
+/// Who has the addon signed again and again, over one connection.
+struct Client {
+    agent: Connection,
+    key: KeyName,
+    image: File,
+}
+
+impl Client {
+    fn open(desk: &Desk, holder: &Holder) -> Result<Client> {
+        Ok(Client {
+            agent: Connection::open(&desk.path("run/direct"))?,
+            key: KeyName::parse(holder.name)?,
+            image: File::open(desk.path("addon.efi"))?,
+        })
+    }
+
+    fn sign(&mut self) -> Result<()> {
+        self.agent
+            .authenticode(&self.key, SignatureDigest::Sha256, &mut self.image)?;
+        Ok(())
+    }
 }
 
 /// What the key does where nobody is in between.
