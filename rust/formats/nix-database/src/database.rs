@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use touchstone_store::{NarInfo, StorePath};
 
+use crate::references::{References, Targets};
 use crate::row::ValidPaths;
-use crate::sqlite::{Fault, Pages, Table};
+use crate::sqlite::{Fault, Pages};
 use crate::{Damage, DatabaseError};
 
 /// Where Nix keeps it.
@@ -47,13 +48,19 @@ impl Database {
         self.at_one_moment(|pages| {
             let tables = Tables::find(pages)?;
             match tables.paths.row_of(pages, toplevel)? {
-                Some(row) => tables.closure(pages, row).map(Some),
+                Some(row) => {
+                    let targets = tables.references.of_all(pages)?;
+                    let closure = tables.reached(pages, &targets, vec![row])?;
+                    closure.finish().map(Some)
+                }
                 None => Ok(None),
             }
         })
     }
 
-    /// What is said of these paths and of all that they reach, by their paths; those that are not in the database are left out.
+    /// What is said of these paths and of all that they reach, by their paths; those that are not in the database are left out. Rows are
+    /// looked up by SQLite's indexes, so that the time that it takes grows with the answer, hardly with the database; a page that is damaged
+    /// is an error where it is on the way to a row. All rows are walked over where an index is missing.
     ///
     /// # Errors
     /// [`DatabaseError`].
@@ -64,7 +71,8 @@ impl Database {
         self.at_one_moment(|pages| {
             let tables = Tables::find(pages)?;
             let rows = tables.paths.rows_of(pages, roots)?;
-            let closure = tables.reached(pages, rows.into_values().collect())?;
+            let targets = tables.references.of_some(pages)?;
+            let closure = tables.reached(pages, &targets, rows.into_values().collect())?;
             let rows: Vec<i64> = closure.infos.keys().copied().collect();
             let mut known = BTreeMap::new();
             for (row, info) in rows.into_iter().zip(closure.entries()?) {
@@ -75,7 +83,8 @@ impl Database {
         })
     }
 
-    /// What is said of these paths alone, by their paths; those that are not in the database are left out.
+    /// What is said of these paths alone, by their paths; those that are not in the database are left out. Rows are looked up as for
+    /// [`Database::reached`].
     ///
     /// # Errors
     /// [`DatabaseError`].
@@ -86,12 +95,12 @@ impl Database {
         self.at_one_moment(|pages| {
             let tables = Tables::find(pages)?;
             let rows = tables.paths.rows_of(pages, paths)?;
-            let mut references = tables.references_of(pages, &rows)?;
+            let targets = tables.references.of_some(pages)?;
             let mut known = BTreeMap::new();
             for (path, row) in rows {
                 let gone = || Damage::Missing("row that it had a moment ago");
                 let mut info = tables.paths.get(pages, row)?.ok_or_else(gone)?;
-                info.entry.references = references.remove(&row).unwrap_or_default();
+                info.entry.references = tables.references_of(pages, &targets, row)?;
                 let built_here = tables.paths.is_built_here(pages, row)?;
                 known.insert(path, Known { info, built_here });
             }
@@ -153,32 +162,24 @@ fn attempt_at<T>(
 /// The tables that say what is valid.
 struct Tables {
     paths: ValidPaths,
-    references: Table,
-    /// Where the two columns of `references` stand.
-    columns: (usize, usize),
+    references: References,
 }
 
 impl Tables {
     fn find(pages: &Pages) -> Result<Self, Fault> {
-        let references = Table::find(pages, "Refs")?;
         Ok(Self {
+            references: References::find(pages)?,
             paths: ValidPaths::find(pages)?,
-            columns: (
-                references.column("referrer")?,
-                references.column("reference")?,
-            ),
-            references,
         })
     }
 
-    /// The entries that a row reaches.
-    fn closure(&self, pages: &Pages, first: i64) -> Result<Vec<NarInfo>, Fault> {
-        self.reached(pages, vec![first])?.finish()
-    }
-
     /// The rows that some rows reach.
-    fn reached(&self, pages: &Pages, first: Vec<i64>) -> Result<Closure, Fault> {
-        let pairs = self.pairs(pages)?;
+    fn reached(
+        &self,
+        pages: &Pages,
+        targets: &Targets<'_>,
+        first: Vec<i64>,
+    ) -> Result<Closure, Fault> {
         let mut found = Closure::default();
         let mut waiting = Vec::new();
         for row in first {
@@ -188,7 +189,7 @@ impl Tables {
             found.infos.insert(row, info);
         }
         while let Some((row, path)) = waiting.pop() {
-            for target in targets(&pairs, row) {
+            for target in targets.of(pages, row)? {
                 found.references.insert((row, target));
                 if found.infos.contains_key(&target) {
                     continue;
@@ -205,61 +206,21 @@ impl Tables {
         Ok(found)
     }
 
-    /// What some rows refer to, by the numbers of these rows.
+    /// The paths that a row refers to.
     fn references_of(
         &self,
         pages: &Pages,
-        rows: &BTreeMap<StorePath, i64>,
-    ) -> Result<BTreeMap<i64, BTreeSet<StorePath>>, Fault> {
-        let wanted: BTreeSet<i64> = rows.values().copied().collect();
-        let mut pairs = Vec::new();
-        self.each_pair(pages, &mut |pair| {
-            if wanted.contains(&pair.0) {
-                pairs.push(pair);
-            }
-        })?;
-        let mut references: BTreeMap<i64, BTreeSet<StorePath>> = BTreeMap::new();
-        for (referrer, reference) in pairs {
+        targets: &Targets<'_>,
+        row: i64,
+    ) -> Result<BTreeSet<StorePath>, Fault> {
+        let mut references = BTreeSet::new();
+        for target in targets.of(pages, row)? {
             let dangling = || Damage::Missing("row that is referred to");
-            let target = self.paths.get(pages, reference)?.ok_or_else(dangling)?;
-            references
-                .entry(referrer)
-                .or_default()
-                .insert(target.entry.path);
+            let target = self.paths.get(pages, target)?.ok_or_else(dangling)?;
+            references.insert(target.entry.path);
         }
         Ok(references)
     }
-
-    /// Who refers to whom, by the numbers of their rows, sorted.
-    fn pairs(&self, pages: &Pages) -> Result<Vec<(i64, i64)>, Fault> {
-        let mut pairs = Vec::new();
-        self.each_pair(pages, &mut |pair| pairs.push(pair))?;
-        pairs.sort_unstable();
-        Ok(pairs)
-    }
-
-    fn each_pair(&self, pages: &Pages, take: &mut dyn FnMut((i64, i64))) -> Result<(), Fault> {
-        let (referrer, reference) = self.columns;
-        self.references.scan(pages, &mut |row, record| {
-            let [one, other] = [referrer, reference].map(|column| record.value(column).integer());
-            let (Some(one), Some(other)) = (one, other) else {
-                return Err(self
-                    .references
-                    .wrong(row, "does not say who refers to whom")
-                    .into());
-            };
-            take((one, other));
-            Ok(())
-        })
-    }
-}
-
-/// What a row refers to.
-fn targets(pairs: &[(i64, i64)], row: i64) -> impl Iterator<Item = i64> {
-    let from = pairs.partition_point(|(referrer, _)| *referrer < row);
-    let rest = pairs.get(from..).unwrap_or_default().iter();
-    let own = rest.take_while(move |(referrer, _)| *referrer == row);
-    own.map(|(_, reference)| *reference)
 }
 
 /// What was reached, by the numbers of the rows.

@@ -11,6 +11,7 @@
 
 mod database;
 mod error;
+mod references;
 mod row;
 mod sqlite;
 

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use touchstone_store::{Entry, NarHash, NarInfo, Signature, StorePath};
 
 use crate::Damage;
-use crate::sqlite::{Fault, Pages, Record, Table, Value};
+use crate::sqlite::{Fault, Index, Pages, Record, Table, Value};
 
 /// The table of paths, and where its columns stand.
 pub(crate) struct ValidPaths {
@@ -20,6 +20,8 @@ pub(crate) struct ValidPaths {
     address: usize,
     /// Not in every database that is read here.
     ultimate: Option<usize>,
+    /// Finds rows by their paths; not in every database either.
+    by_path: Option<Index>,
 }
 
 impl ValidPaths {
@@ -35,11 +37,12 @@ impl ValidPaths {
             signatures: table.column("sigs")?,
             address: table.column("ca")?,
             ultimate: table.column("ultimate").ok(),
+            by_path: table.index(&["path"]),
             table,
         })
     }
 
-    /// The number of a path's row, if it has one.
+    /// The number of a path's row, if it has one, by a walk over all rows.
     pub(crate) fn row_of(&self, pages: &Pages, path: &StorePath) -> Result<Option<i64>, Fault> {
         let mut found = None;
         self.table.scan(pages, &mut |row, record| {
@@ -54,8 +57,30 @@ impl ValidPaths {
         Ok(found)
     }
 
-    /// The numbers of the rows of these paths, of those that have one.
+    /// The numbers of the rows of these paths, of those that have one, looked up if there is an index for that.
     pub(crate) fn rows_of(
+        &self,
+        pages: &Pages,
+        paths: &BTreeSet<StorePath>,
+    ) -> Result<BTreeMap<StorePath, i64>, Fault> {
+        let Some(index) = &self.by_path else {
+            return self.walk_for(pages, paths);
+        };
+        let mut found = BTreeMap::new();
+        for path in paths {
+            let wanted = [Value::Text(path.as_str().as_bytes())];
+            let rows = self.table.look_up(pages, index, &wanted, |row, _| row)?;
+            match rows.as_slice() {
+                [] => {}
+                [row] => drop(found.insert(path.clone(), *row)),
+                _ => return Err(Damage::Twice(path.clone()).into()),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same by a walk over all rows.
+    fn walk_for(
         &self,
         pages: &Pages,
         paths: &BTreeSet<StorePath>,

@@ -1,9 +1,12 @@
-//! SQLite's file format, as far as reading tables needs it.
+//! SQLite's file format, as far as reading tables and looking up rows by their indexes needs it.
 //!
 //! Source: <https://www.sqlite.org/fileformat2.html>.
 
+mod definition;
 mod header;
+mod index;
 mod pages;
+mod payload;
 mod record;
 mod schema;
 mod tree;
@@ -11,7 +14,7 @@ mod wal;
 
 pub(crate) use pages::Pages;
 pub(crate) use record::{Record, Value};
-pub(crate) use schema::Table;
+pub(crate) use schema::{Index, Table};
 
 use crate::Damage;
 

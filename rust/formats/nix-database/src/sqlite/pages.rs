@@ -1,9 +1,12 @@
 //! The pages of a database at one moment.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::header::{self, Header};
 use super::wal::Wal;
@@ -12,6 +15,8 @@ use crate::Damage;
 
 /// `O_NONBLOCK | O_NOCTTY` of Linux: opening a FIFO must not wait.
 const FLAGS: i32 = 0o4000 | 0o400;
+/// How many bytes of pages are kept at most.
+const KEPT_MAX: usize = 1 << 23;
 
 /// A database as it was at one moment: the file, and what its write-ahead log adds.
 ///
@@ -25,6 +30,8 @@ pub(crate) struct Pages {
     count: u32,
     log: Option<(File, Wal)>,
     state: State,
+    /// Pages that were asked for, and may be again.
+    kept: RefCell<BTreeMap<u32, Rc<[u8]>>>,
 }
 
 /// What tells a file from itself after a change, where no write-ahead log does.
@@ -57,6 +64,7 @@ impl Pages {
             count,
             log,
             state,
+            kept: RefCell::default(),
         })
     }
 
@@ -79,6 +87,20 @@ impl Pages {
     /// Bytes of a page that hold something.
     pub(super) fn usable(&self) -> usize {
         self.header.usable as usize
+    }
+
+    /// A page's usable bytes, kept for whoever asks again: for ways through a tree, which have their beginning in common.
+    pub(super) fn keep(&self, number: u32) -> Result<Rc<[u8]>, Fault> {
+        if let Some(page) = self.kept.borrow().get(&number) {
+            return Ok(Rc::clone(page));
+        }
+        let page: Rc<[u8]> = self.page(number)?.into();
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KEPT_MAX / self.usable() {
+            kept.clear();
+        }
+        kept.insert(number, Rc::clone(&page));
+        Ok(page)
     }
 
     /// A page's usable bytes. Pages are counted from 1.

@@ -3,17 +3,19 @@
 /// Most columns that SQLite gives a table.
 const VALUES_MAX: usize = 2_000;
 
-/// One value of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One value of a row. They are ordered as SQLite orders them in an index, but for floating-point numbers, of which Nix writes none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Value<'a> {
     /// Nothing.
     Null,
     /// A number.
     Integer(i64),
+    /// A floating-point number, whichever it is.
+    Real,
     /// Text, not checked yet.
     Text(&'a [u8]),
-    /// A floating-point number or bytes, of which Nix writes none.
-    Other,
+    /// Bytes.
+    Blob(&'a [u8]),
 }
 
 impl<'a> Value<'a> {
@@ -43,26 +45,39 @@ pub(crate) struct Record<'a> {
 impl<'a> Record<'a> {
     /// Reads a row. Total; nothing when it is not built as SQLite builds it.
     pub(crate) fn read(payload: &'a [u8]) -> Option<Self> {
-        let (length, mut at) = varint(payload, 0)?;
-        let length = usize::try_from(length).ok()?;
-        let (head, mut body) = payload.split_at_checked(length)?;
         let mut values = Vec::new();
-        while at < head.len() {
-            if values.len() == VALUES_MAX {
-                return None;
-            }
-            let (kind, after) = varint(head, at)?;
-            let (value, rest) = value(kind, body)?;
-            values.push(value);
-            (at, body) = (after, rest);
-        }
-        (at == head.len() && body.is_empty()).then_some(Self { values })
+        read(payload, &mut values)?;
+        Some(Self { values })
     }
 
     /// The value of a column. Rows that are older than a column have none.
     pub(crate) fn value(&self, column: usize) -> Value<'a> {
         self.values.get(column).cloned().unwrap_or(Value::Null)
     }
+
+    /// All values that were written.
+    pub(super) fn values(&self) -> &[Value<'a>] {
+        &self.values
+    }
+}
+
+/// Reads a row, and puts its values behind those that are there; the answer is how many. Total.
+pub(super) fn read<'a>(payload: &'a [u8], values: &mut Vec<Value<'a>>) -> Option<usize> {
+    let (length, mut at) = varint(payload, 0)?;
+    let length = usize::try_from(length).ok()?;
+    let (head, mut body) = payload.split_at_checked(length)?;
+    let mut count = 0;
+    while at < head.len() {
+        if count == VALUES_MAX {
+            return None;
+        }
+        let (kind, after) = varint(head, at)?;
+        let (value, rest) = value(kind, body)?;
+        values.push(value);
+        count += 1;
+        (at, body) = (after, rest);
+    }
+    (at == head.len() && body.is_empty()).then_some(count)
 }
 
 /// One value and what follows it.
@@ -82,8 +97,9 @@ fn value(kind: u64, body: &[u8]) -> Option<(Value<'_>, &[u8])> {
         1..=6 => Value::Integer(integer(bytes)),
         8 => Value::Integer(0),
         9 => Value::Integer(1),
-        13.. if kind % 2 == 1 => Value::Text(bytes),
-        _ => Value::Other,
+        7 => Value::Real,
+        _ if kind % 2 == 1 => Value::Text(bytes),
+        _ => Value::Blob(bytes),
     };
     Some((value, rest))
 }
@@ -131,6 +147,24 @@ mod tests {
         ] {
             assert_eq!(integer(bytes), number);
         }
+    }
+
+    #[test]
+    fn values_are_in_the_order_of_sqlite() {
+        let ordered = [
+            Value::Null,
+            Value::Integer(-5),
+            Value::Integer(7),
+            Value::Text(b""),
+            Value::Text(b"B"),
+            Value::Text(b"a"),
+            Value::Text(b"a\0"),
+            Value::Text(b"ab"),
+            Value::Text("\u{e9}".as_bytes()),
+            Value::Blob(b""),
+            Value::Blob(b"a"),
+        ];
+        assert!(ordered.is_sorted_by(|one, other| one < other));
     }
 
     #[test]

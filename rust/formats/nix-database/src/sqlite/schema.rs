@@ -1,14 +1,14 @@
-//! Which tables there are, and which columns they have.
+//! Which tables there are, which columns they have, and what finds their rows.
 
+use super::definition::{automatic_indexes, columns};
+use super::index::{self, Key};
 use super::pages::Pages;
-use super::record::Record;
+use super::record::{Record, Value};
 use super::{Fault, tree};
 use crate::Damage;
 
 /// The page at which the list of tables begins.
 const SCHEMA: u32 = 1;
-/// With what a line of a table's definition begins that is about no column.
-const NO_COLUMN: [&str; 5] = ["constraint", "primary", "unique", "check", "foreign"];
 
 /// A table of rows that have numbers.
 #[derive(Debug)]
@@ -16,12 +16,24 @@ pub(crate) struct Table {
     name: &'static str,
     root: u32,
     columns: Vec<String>,
+    /// The columns of the indexes that SQLite made for it.
+    indexed: Vec<Vec<String>>,
+    /// The numbers and the first pages of these indexes.
+    indexes: Vec<(usize, u32)>,
+}
+
+/// An index of a table, which finds rows by what they say.
+#[derive(Debug)]
+pub(crate) struct Index {
+    root: u32,
+    /// Where the columns that it has stand in each row.
+    columns: Vec<usize>,
 }
 
 impl Table {
     /// Finds a table by its name.
     pub(crate) fn find(pages: &Pages, name: &'static str) -> Result<Self, Fault> {
-        let mut found = None;
+        let (mut found, mut indexes) = (None, Vec::new());
         tree::scan(pages, SCHEMA, &mut |row, payload| {
             let wrong = || Damage::Row {
                 table: "sqlite_schema",
@@ -29,24 +41,47 @@ impl Table {
                 fact: "is not built as SQLite builds it",
             };
             let record = Record::read(&payload).ok_or_else(wrong)?;
-            let [kind, called] = [0, 1].map(|column| record.value(column).text());
+            let [kind, called, of] = [0, 1, 2].map(|column| record.value(column).text());
+            let root = record.value(3).integer();
+            let root = root.and_then(|root| u32::try_from(root).ok());
+            if kind == Some("index") && of == Some(name) {
+                let number = called.and_then(|called| automatic(called, name));
+                indexes.extend(number.zip(root));
+            }
             if kind != Some("table") || called != Some(name) {
                 return Ok(());
             }
-            let root = record.value(3).integer();
-            let root = root.and_then(|root| u32::try_from(root).ok());
             let definition = record.value(4).text();
             let (Some(root), Some(definition)) = (root, definition) else {
                 return Err(wrong().into());
             };
-            found = Some(Self {
-                name,
-                root,
-                columns: columns(definition),
-            });
+            found = Some((root, columns(definition), automatic_indexes(definition)));
             Ok(())
         })?;
-        found.ok_or_else(|| Damage::Missing(name).into())
+        let (root, columns, indexed) = found.ok_or(Damage::Missing(name))?;
+        Ok(Self {
+            name,
+            root,
+            columns,
+            indexed,
+            indexes,
+        })
+    }
+
+    /// The index that SQLite made because these columns together are unique. Nothing where there is none, or where the table is defined in
+    /// another way than Nix does, so that it is not certain which one it is.
+    pub(crate) fn index(&self, columns: &[&'static str]) -> Option<Index> {
+        let number = 1 + self.indexed.iter().position(|index| index == columns)?;
+        let mut roots = self.indexes.iter().filter(|index| index.0 == number);
+        let (Some((_, root)), None) = (roots.next(), roots.next()) else {
+            return None;
+        };
+        let places = columns.iter().map(|column| self.column(column).ok());
+        Some(Index {
+            root: *root,
+            columns: places.collect::<Option<_>>()?,
+        })
+        .filter(|_| self.indexes.len() == self.indexed.len())
     }
 
     /// Where a column stands in each row.
@@ -81,6 +116,65 @@ impl Table {
         Ok(Some(read(&record)?))
     }
 
+    /// Does something with each row that an index says to have these values in its first columns.
+    ///
+    /// No answer is an index' alone: the rows say the same as it does of them, and of the two that are beside them in its order.
+    pub(crate) fn look_up<T>(
+        &self,
+        pages: &Pages,
+        index: &Index,
+        wanted: &[Value<'_>],
+        read: impl Fn(i64, &Record<'_>) -> T,
+    ) -> Result<Vec<T>, Fault> {
+        let found = index::find(pages, index.root, index.columns.len(), wanted)?;
+        let beside = found.beside.iter().flatten();
+        if found.keys.is_empty() && beside.clone().next().is_none() {
+            self.expect_empty(pages, index)?;
+        }
+        for key in beside {
+            self.row_of(pages, index, key, |_, _| ())?;
+        }
+        let keys = found.keys.iter();
+        keys.map(|key| self.row_of(pages, index, key, &read))
+            .collect()
+    }
+
+    /// Does something with the row of a key, which must say the same.
+    fn row_of<T>(
+        &self,
+        pages: &Pages,
+        index: &Index,
+        key: &Key,
+        read: impl Fn(i64, &Record<'_>) -> T,
+    ) -> Result<T, Fault> {
+        let wrong = || Damage::Page {
+            page: key.page,
+            fact: "has a key that no row has",
+        };
+        let said = key.record().ok_or_else(wrong)?;
+        let number = said.value(index.columns.len()).integer();
+        let number = number.ok_or_else(wrong)?;
+        let row = self.get(pages, number, |row| {
+            let mut columns = index.columns.iter().enumerate();
+            match columns.all(|(place, column)| row.value(*column) == said.value(place)) {
+                true => Ok(read(number, row)),
+                false => Err(wrong()),
+            }
+        })?;
+        Ok(row.ok_or_else(wrong)?)
+    }
+
+    /// An index without keys is that of a table without rows.
+    fn expect_empty(&self, pages: &Pages, index: &Index) -> Result<(), Fault> {
+        tree::scan(pages, self.root, &mut |_, _| {
+            Err(Damage::Page {
+                page: index.root,
+                fact: "has no keys, and its table has rows",
+            }
+            .into())
+        })
+    }
+
     /// What is wrong with a row.
     pub(crate) fn wrong(&self, row: i64, fact: &'static str) -> Damage {
         let table = self.name;
@@ -92,65 +186,9 @@ impl Table {
     }
 }
 
-/// The names of the columns in a definition such as `CREATE TABLE name (a integer primary key, b text, unique (b))`. What is written in
-/// another way than Nix does has no columns that anybody asks for.
-fn columns(definition: &str) -> Vec<String> {
-    let text = without_comments(definition);
-    let inside = text.split_once('(').map_or("", |(_, inside)| inside);
-    let names = parts(inside).into_iter().filter_map(|part| {
-        let name = part.split_whitespace().next()?;
-        // `unique (b)` and `unique(b)` are the same.
-        let word = name.split('(').next()?.to_ascii_lowercase();
-        (!NO_COLUMN.contains(&word.as_str())).then(|| name.to_owned())
-    });
-    names.collect()
-}
-
-fn without_comments(definition: &str) -> String {
-    let lines = definition.lines();
-    let lines = lines.map(|line| line.split_once("--").map_or(line, |(before, _)| before));
-    lines.collect::<Vec<_>>().join(" ")
-}
-
-/// What stands between commas, up to the parenthesis that closes.
-fn parts(text: &str) -> Vec<&str> {
-    let (mut depth, mut from, mut parts) = (0_usize, 0, Vec::new());
-    for (at, character) in text.char_indices() {
-        match (character, depth) {
-            ('(', _) => depth += 1,
-            (')', 0) => {
-                parts.extend(text.get(from..at));
-                return parts;
-            }
-            (')', _) => depth -= 1,
-            (',', 0) => {
-                parts.extend(text.get(from..at));
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    Vec::new()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::columns;
-
-    #[test]
-    fn finds_the_columns_of_nix_tables() {
-        let paths = "CREATE TABLE ValidPaths (\n    id integer primary key autoincrement not null,\n    path text unique not null,\n    \
-            ultimate integer, -- null implies \"false\", (really)\n    sigs text -- space-separated\n, ca text)";
-        assert_eq!(columns(paths), ["id", "path", "ultimate", "sigs", "ca"]);
-        let refs = "CREATE TABLE Refs (referrer integer not null, reference integer not null,\n primary key (referrer, reference),\
-            foreign key (referrer) references ValidPaths(id) on delete cascade)";
-        assert_eq!(columns(refs), ["referrer", "reference"]);
-    }
-
-    #[test]
-    fn a_definition_of_another_kind_has_no_columns() {
-        for text in ["", "CREATE TABLE a", "CREATE TABLE a (b", ")("] {
-            assert!(columns(text).is_empty(), "{text}");
-        }
-    }
+/// The number in the name of an index that SQLite made for a table.
+fn automatic(index: &str, table: &str) -> Option<usize> {
+    let of = index.strip_prefix("sqlite_autoindex_")?;
+    let number = of.strip_prefix(table)?.strip_prefix('_')?;
+    number.parse().ok()
 }

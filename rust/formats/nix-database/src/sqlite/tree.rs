@@ -1,16 +1,18 @@
 //! Tables: trees of pages, whose leaves hold rows in the order of their numbers.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::pages::Pages;
+use super::payload::Place;
 use super::record::varint;
 use super::{Fault, u16_at, u32_at};
 use crate::Damage;
 
 /// Deepest tree that SQLite itself walks.
-const DEPTH_MAX: usize = 20;
+pub(super) const DEPTH_MAX: usize = 20;
 /// Longest row in bytes: a path with some ten thousand signatures.
-const ROW_MAX: u64 = 1 << 22;
+const ROW_MAX: usize = 1 << 22;
 const INTERIOR: u8 = 0x05;
 const LEAF: u8 = 0x0d;
 
@@ -20,7 +22,7 @@ pub(super) type Visit<'a> = dyn FnMut(i64, Cow<'_, [u8]>) -> Result<(), Fault> +
 /// A page of a table's tree.
 struct Node {
     number: u32,
-    bytes: Vec<u8>,
+    bytes: Rc<[u8]>,
     leaf: bool,
     /// Where the places of its cells stand, and how many there are.
     cells: (usize, u16),
@@ -35,8 +37,7 @@ struct Cell {
 }
 
 impl Node {
-    fn read(pages: &Pages, number: u32) -> Result<Self, Fault> {
-        let bytes = pages.page(number)?;
+    fn read(bytes: Rc<[u8]>, number: u32) -> Result<Self, Fault> {
         let start = if number == 1 {
             super::header::LENGTH
         } else {
@@ -58,9 +59,13 @@ impl Node {
         })
     }
 
-    fn wrong(&self, fact: &'static str) -> Fault {
+    fn damage(&self, fact: &'static str) -> Damage {
         let page = self.number;
-        Damage::Page { page, fact }.into()
+        Damage::Page { page, fact }
+    }
+
+    fn wrong(&self, fact: &'static str) -> Fault {
+        self.damage(fact).into()
     }
 
     fn count(&self) -> u16 {
@@ -135,39 +140,18 @@ impl Node {
 
     /// The bytes of a row: on the leaf, and, where they do not fit, on pages of their own.
     fn payload(&self, pages: &Pages, cell: &Cell) -> Result<Cow<'_, [u8]>, Fault> {
-        let wrong = || self.wrong("has a row that is not on it");
-        let length = usize::try_from(cell.value.min(ROW_MAX + 1)).map_err(|_| wrong())?;
-        if cell.value > ROW_MAX {
+        let length = usize::try_from(cell.value).unwrap_or(usize::MAX);
+        if length > ROW_MAX {
             return Err(self.wrong("has a row that is longer than any that Nix writes"));
         }
-        let local = local(length, pages.usable());
-        let rest = self.bytes.get(cell.at..).ok_or_else(wrong)?;
-        let (here, behind) = rest.split_at_checked(local).ok_or_else(wrong)?;
-        if local == length {
-            return Ok(Cow::Borrowed(here));
-        }
-        let mut whole = here.to_vec();
-        let mut next = u32_at(behind, 0).ok_or_else(wrong)?;
-        while whole.len() < length {
-            let page = pages.page(next)?;
-            next = u32_at(&page, 0).ok_or_else(wrong)?;
-            let content = page.get(4..).unwrap_or_default();
-            let part = content.get(..content.len().min(length - whole.len()));
-            whole.extend_from_slice(part.unwrap_or_default());
-        }
-        Ok(Cow::Owned(whole))
+        let usable = pages.usable();
+        let place = Place::new(cell.at, length, usable - 35, usable);
+        place.read(
+            pages,
+            &self.bytes,
+            &self.damage("has a row that is not on it"),
+        )
     }
-}
-
-/// How many bytes of a row are on the leaf itself.
-fn local(length: usize, usable: usize) -> usize {
-    let most = usable - 35;
-    if length <= most {
-        return length;
-    }
-    let least = (usable - 12) * 32 / 255 - 23;
-    let fitting = least + (length - least) % (usable - 4);
-    if fitting <= most { fitting } else { least }
 }
 
 /// Visits all rows, in the order of their numbers.
@@ -177,7 +161,7 @@ pub(super) fn scan(pages: &Pages, root: u32, visit: &mut Visit<'_>) -> Result<()
     let mut before = None;
     let mut waiting = vec![(root, 1)];
     while let Some((number, depth)) = waiting.pop() {
-        let node = Node::read(pages, number)?;
+        let node = Node::read(pages.page(number)?.into(), number)?;
         left = left
             .checked_sub(1)
             .ok_or_else(|| node.wrong("is in its tree twice"))?;
@@ -205,7 +189,7 @@ pub(super) fn scan(pages: &Pages, root: u32, visit: &mut Visit<'_>) -> Result<()
 pub(super) fn get(pages: &Pages, root: u32, row: i64) -> Result<Option<Vec<u8>>, Fault> {
     let mut number = root;
     for _ in 0..DEPTH_MAX {
-        let node = Node::read(pages, number)?;
+        let node = Node::read(pages.keep(number)?, number)?;
         if !node.leaf {
             number = node.child_of(row)?;
             continue;

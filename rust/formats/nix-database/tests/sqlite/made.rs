@@ -18,10 +18,13 @@ pub struct Made {
     orders: Value,
 }
 
-/// The path of a number.
+/// The path of a number. One in seven has as long a name as one with a derivation can have.
 pub fn path(number: usize) -> StorePath {
-    let digits: String = format!("{number:032}");
-    StorePath::parse(&format!("/nix/store/{digits}-path-{number}")).unwrap()
+    let mut name = format!("path-{number}");
+    if number % 7 == 3 {
+        name.push_str(&"x".repeat(207 - name.len()));
+    }
+    StorePath::parse(&format!("/nix/store/{number:032}-{name}")).unwrap()
 }
 
 impl Made {
@@ -66,7 +69,7 @@ impl Made {
         Made {
             folder: tempfile::tempdir().unwrap(),
             rows,
-            orders: json!({ "pageSize": 4096, "vacuum": "none", "journal": "delete", "then": "close" }),
+            orders: json!({ "pageSize": 4096, "vacuum": "none", "journal": "delete", "then": "close", "long": 0, "churn": 0 }),
         }
     }
 
@@ -136,6 +139,13 @@ impl Made {
     pub fn closure(&self) -> Result<Vec<NarInfo>, DatabaseError> {
         let database = Database::open(&self.file())?;
         Ok(database.closure(&path(0))?.unwrap())
+    }
+
+    /// The same, looked up by indexes.
+    pub fn reached(&self) -> Result<Vec<NarInfo>, DatabaseError> {
+        let database = Database::open(&self.file())?;
+        let known = database.reached(&[path(0)].into())?;
+        Ok(known.into_values().map(|known| known.info).collect())
     }
 
     /// What it should say.

@@ -6,6 +6,8 @@
     reason = "a failed step of a test fails the test"
 )]
 
+mod looked_up;
 mod made;
+mod misled;
 mod refused;
 mod written;

@@ -35,14 +35,31 @@ def fill():
         values = [row["id"], row["path"], row["hash"], 1, row["deriver"], row["narSize"], None, row["sigs"]]
         database.execute(f"insert into ValidPaths ({names}) values (?, ?, ?, ?, ?, ?, ?, ?)", values)
     # As Nix did when content addresses came: rows that are older have no value there.
-    if orders["ca"]:
+    if orders["ca"] or not orders["rows"]:
         database.execute("alter table ValidPaths add column ca text")
         for path, ca in orders["ca"].items():
             database.execute("update ValidPaths set ca = ? where path = ?", [ca, path])
     database.executemany("insert into Refs values (?, ?)", orders["refs"])
+    # Texts of which no page holds a whole one, between the paths.
+    for row in orders["rows"][:orders["long"]]:
+        text = row["path"][:-1] + "-" + "x" * 5000
+        database.execute(f"insert into ValidPaths ({names}) values (?, ?, ?, ?, ?, ?, ?, ?)", [row["id"] + 2, text, "", 1, None, 1, None, None])
     database.execute("commit")
 
+# Paths that come and go, between those that stay.
+def churn():
+    database.execute("begin")
+    names = "id, path, hash, registrationTime"
+    for row in orders["rows"][:orders["churn"]]:
+        gone = row["id"] + 1
+        database.execute(f"insert into ValidPaths ({names}) values (?, ?, ?, ?)", [gone, row["path"] + "-gone", "", 1])
+        database.executemany("insert into Refs values (?, ?)", [[gone, row["id"]], [gone, gone]])
+    database.execute("commit")
+    for table, column in ("Refs", "referrer"), ("ValidPaths", "id"):
+        database.execute(f"delete from {table} where {column} in (select id from ValidPaths where path like '%-gone')")
+
 fill()
+churn()
 # Pages that are free again, and places where rows were.
 database.execute("create table Gone (a text)")
 database.executemany("insert into Gone values (?)", [["x" * 900]] * 50)
