@@ -10,6 +10,7 @@
 mod addon;
 mod approved;
 mod command_line;
+mod compare;
 mod facts;
 mod grants;
 mod initrd;
@@ -31,7 +32,6 @@ mod uki;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_measure::{Bank, PhasePath};
@@ -46,9 +46,10 @@ use store::Store;
 pub use stub::stub_digest;
 
 use crate::identity::Identity;
-use crate::policy::{Operation, Policy, Rule};
-use crate::protocol::{KeyFacts, KeyKind, KeyName, Refusal};
-use facts::Facts;
+use crate::payload::Payload;
+use crate::policy::{ManifestOperation, Operation, PcrPolicy, Policy, Rule};
+use crate::protocol::{KeyFacts, KeyKind, KeyName, Refusal, Request};
+use facts::{Facts, Wanted};
 use known::KnownImage;
 use refuse::refuse;
 use uki::Purpose;
@@ -148,6 +149,19 @@ impl Judge {
         facts.collect()
     }
 
+    /// Whether some rule could sign what is asked, whatever it is.
+    ///
+    /// # Errors
+    /// [`Refusal`] when none could: what is to be signed need not be looked at.
+    pub fn may_ask(&self, client: &Client, asked: &Request) -> Result<(), Refusal> {
+        match asked {
+            Request::Authenticode { key, .. } => self.of_images(client, key).map(drop),
+            Request::PcrPolicy { key, .. } => self.of_pcrs(client, key).map(drop),
+            Request::Manifest { key } => self.of_manifests(client, key).map(drop),
+            Request::Hello { .. } | Request::Key { .. } => Ok(()),
+        }
+    }
+
     /// Judges an image that is to be signed, and computes its digest.
     ///
     /// # Errors
@@ -157,18 +171,20 @@ impl Judge {
         client: &Client,
         key: &KeyName,
         hash: SignatureDigest,
-        image: &mut File,
+        image: &dyn Payload,
     ) -> Result<ApprovedImage, Refusal> {
-        let rules = self.operations(client, key, KeyKind::Image, |operation| match operation {
-            Operation::Authenticode(operation) => Some(operation.image.as_str()),
-            _ => None,
+        let rules = self.of_images(client, key)?;
+        let wanted = Wanted {
+            banks: Vec::new(),
+            banks_of_signatures: self.pcr_banks(),
+            but: self.not_hashed(rules.iter().map(|(_, name)| *name)),
+        };
+        let ((rule, boots), digest) = Facts::judge(image, &wanted, hash, |facts| {
+            first(rules, |(rule, name)| {
+                let boots = self.judge_image(client, name, facts, Purpose::Image)?;
+                Ok((rule, boots))
+            })
         })?;
-        let facts = Facts::read(image, &self.pcr_banks())?;
-        let (rule, boots) = first(rules, |(rule, name)| {
-            let boots = self.judge_image(client, name, &facts, image, Purpose::Image)?;
-            Ok((rule, boots))
-        })?;
-        let digest = facts.authenticode(image, hash)?;
         Ok(approved::image(key, rule, digest, boots))
     }
 
@@ -183,7 +199,7 @@ impl Judge {
         banks: &[Bank],
         phases: &[PhasePath],
         reference: Option<&str>,
-        image: &mut File,
+        image: &dyn Payload,
     ) -> Result<ApprovedPolicies, Refusal> {
         let request = PcrRequest {
             key,
@@ -191,14 +207,19 @@ impl Judge {
             phases,
             reference,
         };
-        let rules = self.operations(client, key, KeyKind::Pcr, |operation| match operation {
-            Operation::PcrPolicy(operation) => Some(operation),
-            _ => None,
+        let rules = self.of_pcrs(client, key)?;
+        // Before the image is read.
+        first(rules.clone(), |(_, operation)| {
+            measured::allows(operation, &request)
         })?;
-        let facts = Facts::read(image, banks)?;
+        let wanted = Wanted {
+            banks: banks.to_vec(),
+            ..Wanted::default()
+        };
+        let facts = Facts::read(image, &wanted)?;
         first(rules, |(rule, operation)| {
             measured::allows(operation, &request)?;
-            let boots = self.judge_image(client, &operation.image, &facts, image, Purpose::Pcrs)?;
+            let boots = self.judge_image(client, &operation.image, &facts, Purpose::Pcrs)?;
             let profiles = measured::policies(&facts, &request)?;
             Ok(approved::policies(&request, rule, profiles, boots))
         })
@@ -212,12 +233,9 @@ impl Judge {
         &self,
         client: &Client,
         key: &KeyName,
-        document: &mut File,
+        document: &dyn Payload,
     ) -> Result<ApprovedManifest, Refusal> {
-        let rules = self.operations(client, key, KeyKind::Nix, |operation| match operation {
-            Operation::Manifest(operation) => Some(operation),
-            _ => None,
-        })?;
+        let rules = self.of_manifests(client, key)?;
         let manifest = manifest::read(document)?;
         let inputs = self.sight(client, [manifest.toplevel().clone()].into())?;
         let rule = first(rules, |(rule, operation)| {
@@ -241,6 +259,34 @@ impl Judge {
                 rules.iter().filter(own).collect()
             }
         }
+    }
+
+    /// The operations that sign images, by what the policy calls the images.
+    fn of_images(&self, client: &Client, key: &KeyName) -> Result<Vec<(&str, &str)>, Refusal> {
+        self.operations(client, key, KeyKind::Image, |operation| match operation {
+            Operation::Authenticode(operation) => Some(operation.image.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The operations that sign values of PCR 11.
+    fn of_pcrs(&self, client: &Client, key: &KeyName) -> Result<Vec<(&str, &PcrPolicy)>, Refusal> {
+        self.operations(client, key, KeyKind::Pcr, |operation| match operation {
+            Operation::PcrPolicy(operation) => Some(operation),
+            _ => None,
+        })
+    }
+
+    /// The operations that sign manifests.
+    fn of_manifests(
+        &self,
+        client: &Client,
+        key: &KeyName,
+    ) -> Result<Vec<(&str, &ManifestOperation)>, Refusal> {
+        self.operations(client, key, KeyKind::Nix, |operation| match operation {
+            Operation::Manifest(operation) => Some(operation),
+            _ => None,
+        })
     }
 
     /// What `wanted` takes of the operations with a key that some rule has for a client, each with the name of its rule.
@@ -283,20 +329,26 @@ impl Judge {
         &self,
         client: &Client,
         name: &str,
-        facts: &Facts,
-        image: &mut File,
+        facts: &Facts<'_>,
         purpose: Purpose,
     ) -> Result<Vec<StorePath>, Refusal> {
         match self.images.get(name) {
-            Some(KnownImage::Uki(known)) => uki::judge(self, client, known, facts, image, purpose),
+            Some(KnownImage::Uki(known)) => uki::judge(self, client, known, facts, purpose),
             Some(KnownImage::Loader(known)) => loader::judge(known, facts),
-            Some(KnownImage::Addon(known)) => addon::judge(known, facts, image),
+            Some(KnownImage::Addon(known)) => addon::judge(known, facts),
             None => Err(refuse(
                 "policy.operation",
                 format!("the policy has no image `{name}`"),
                 "see `images` of the policy",
             )),
         }
+    }
+
+    /// Large sections whose digest none of these images of the policy asks for.
+    fn not_hashed<'a>(&self, names: impl Iterator<Item = &'a str>) -> BTreeSet<&'static str> {
+        let images = names.filter_map(|name| self.images.get(name));
+        let each = images.map(KnownImage::not_hashed);
+        each.reduce(|one, other| &one & &other).unwrap_or_default()
     }
 
     /// The banks in which some rule signs values of PCR 11.

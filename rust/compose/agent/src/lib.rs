@@ -8,6 +8,7 @@
 //! - [`server`]: the service.
 //! - [`limits`]: how much of the agent a client can have.
 //! - [`log`]: what was signed and what was refused, hash-chained, with signed checkpoints.
+//! - [`payload`]: what is to be signed, while it is read.
 //! - [`policy`]: who may have what signed, by which key.
 //! - [`derivation`]: what a build was made of.
 //! - [`judge`]: whether something may be signed, and what.
@@ -24,6 +25,7 @@ pub mod judge;
 pub mod keyring;
 pub mod limits;
 pub mod log;
+pub mod payload;
 pub mod policy;
 pub mod protocol;
 pub mod server;

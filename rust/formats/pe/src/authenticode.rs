@@ -114,6 +114,14 @@ pub fn sha256<S: Read + Seek + ?Sized>(
     Ok(digest::<Sha256, S>(image, source)?.into())
 }
 
+/// Sees that `image` has a digest, by its headers alone: what [`digest()`] refuses before it reads any content.
+///
+/// # Errors
+/// As of [`digest()`].
+pub fn check(image: &Image) -> Result<(), ReadError> {
+    hashed_end(image).map(drop)
+}
+
 /// Whether the digest of `image` counts zeros that its file does not have: it is unsigned, and its
 /// length is no multiple of 8. Firmware that starts such an image measures another digest.
 pub fn is_padded(image: &Image) -> bool {

@@ -30,4 +30,4 @@ pub use facts::HeaderFacts;
 pub use image::{Image, Machine, Section};
 pub use io::CHUNK;
 pub use name::{SectionName, SectionNameError};
-pub use observe::{SectionObserver, observe_sections};
+pub use observe::{SectionObserver, observe_sections, observe_some_sections};

@@ -28,6 +28,19 @@ pub fn observe_sections<S: Read + Seek + ?Sized>(
     source: &mut S,
     observers: &mut [&mut dyn SectionObserver],
 ) -> Result<(), ReadError> {
+    observe_some_sections(image, source, &|_| true, observers)
+}
+
+/// Shows those sections of an existing file that are `wanted`, as [`observe_sections`] shows all. The others are not read.
+///
+/// # Errors
+/// As of [`observe_sections`].
+pub fn observe_some_sections<S: Read + Seek + ?Sized>(
+    image: &Image,
+    source: &mut S,
+    wanted: &dyn Fn(&Section) -> bool,
+    observers: &mut [&mut dyn SectionObserver],
+) -> Result<(), ReadError> {
     let total: u64 = image
         .sections()
         .iter()
@@ -36,7 +49,8 @@ pub fn observe_sections<S: Read + Seek + ?Sized>(
     if total > u64::from(u32::MAX) {
         return Err(ReadError::SectionsTooLarge(total));
     }
-    for (_, section) in in_file_order(image) {
+    let all = in_file_order(image).map(|(_, section)| section);
+    for section in all.filter(|section| wanted(section)) {
         begin(observers, section);
         stream(
             source,

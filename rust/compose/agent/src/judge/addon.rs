@@ -1,7 +1,5 @@
 //! Addons: a command line for a UKI that somebody else chooses.
 
-use std::fs::File;
-
 use touchstone_store::StorePath;
 
 use super::facts::Facts;
@@ -16,12 +14,8 @@ const JUDGED: [&str; 2] = [".cmdline", ".sbat"];
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn judge(
-    known: &KnownAddon,
-    facts: &Facts,
-    source: &mut File,
-) -> Result<Vec<StorePath>, Refusal> {
-    structure::check(facts, source)?;
+pub(super) fn judge(known: &KnownAddon, facts: &Facts<'_>) -> Result<Vec<StorePath>, Refusal> {
+    structure::sections(facts)?;
     sections::stub_of(facts, &known.stubs)?;
     sections::check(facts, &JUDGED, &known.sections)?;
     sections::profiles(facts, &[(0..facts.sections().len()).collect()])?;
@@ -35,6 +29,7 @@ pub(super) fn judge(
         line.is_allowed(&known.wanted.cmdline.allowed)?;
     }
     // An addon's stub is never run, and ukify leaves its entries out.
-    sbat::check(facts, None, &known.wanted.sbat, source)?;
+    sbat::check(facts, None, &known.wanted.sbat)?;
+    structure::padding(facts)?;
     Ok(Vec::new())
 }

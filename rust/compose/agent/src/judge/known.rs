@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use touchstone_pe::uki::Kernel;
 use touchstone_sign::PublicKey;
 
-use super::facts::{Facts, sha256_of};
+use super::facts::{Facts, Wanted, sha256_of};
 use super::{sbat, stub};
 use crate::policy::{Addon, ImageConstraints, Loader, Program, SectionContent, Sha256Text, Uki};
-use crate::protocol::Refusal;
 
 /// Longest public key in bytes.
 const KEY_LIMIT: u64 = 64 << 10;
@@ -88,6 +87,19 @@ impl KnownImage {
             }),
         })
     }
+
+    /// Large sections that it compares with no digest.
+    pub(super) fn not_hashed(&self) -> BTreeSet<&'static str> {
+        let Self::Uki(uki) = self else {
+            return BTreeSet::new();
+        };
+        let large = [(".linux", &uki.kernels), (".initrd", &uki.initrds)];
+        let none = large.into_iter().filter(|(_, digests)| digests.is_empty());
+        let names = none.map(|(name, _)| name);
+        names
+            .filter(|name| !uki.sections.contains_key(*name))
+            .collect()
+    }
 }
 
 /// The public key in a file.
@@ -95,29 +107,20 @@ impl KnownImage {
 /// # Errors
 /// [`JudgeError`].
 pub(super) fn public_key(file: &Path) -> Result<PublicKey, JudgeError> {
-    use io::Read;
-    let wrong = |fact: String| JudgeError {
-        role: "public key",
-        file: file.to_owned(),
-        fact,
-    };
+    let role = "public key";
     let mut bytes = Vec::new();
-    let opened = File::open(file).map_err(|error| wrong(error.to_string()))?;
-    let read = opened.take(KEY_LIMIT).read_to_end(&mut bytes);
-    read.map_err(|error| wrong(error.to_string()))?;
-    PublicKey::read(&bytes).map_err(|error| wrong(error.to_string()))
+    let read = open(role, file)?.take(KEY_LIMIT).read_to_end(&mut bytes);
+    read.map_err(|error| wrong(role, file, error.to_string()))?;
+    PublicKey::read(&bytes).map_err(|error| wrong(role, file, error.to_string()))
 }
 
 fn stubs(program: &Program) -> Result<Stubs, JudgeError> {
     let by_digest = program.sha256.iter().map(|digest| (digest.0, None));
     let mut stubs: Stubs = by_digest.collect();
     for file in &program.files {
-        let facts = facts("stub", file)?;
-        let wrong = |fact: String| JudgeError {
-            role: "stub",
-            file: file.clone(),
-            fact,
-        };
+        let opened = open("stub", file)?;
+        let facts = facts("stub", file, &opened)?;
+        let wrong = |fact: String| wrong("stub", file, fact);
         let digest =
             stub::digest(&facts).ok_or_else(|| wrong("its headers are cut off".to_owned()))?;
         let lines = sbat::lines_of(&facts).map_err(|refusal| wrong(refusal.what))?;
@@ -147,38 +150,40 @@ fn sections(wanted: &BTreeMap<String, SectionContent>) -> Result<KnownSections, 
 
 /// The content of a file.
 fn plain(file: &Path) -> Result<[u8; 32], JudgeError> {
-    let wrong = |error: io::Error| JudgeError {
-        role: "file that can be read",
-        file: file.to_owned(),
-        fact: error.to_string(),
-    };
-    sha256_of(&mut File::open(file).map_err(wrong)?).map_err(wrong)
+    let role = "file that can be read";
+    let digest = sha256_of(&mut open(role, file)?);
+    digest.map_err(|error| wrong(role, file, error.to_string()))
 }
 
 /// What `.linux` holds of a kernel.
 fn kernel(file: &Path) -> Result<[u8; 32], JudgeError> {
-    let wrong = |fact: String| JudgeError {
-        role: "kernel",
-        file: file.to_owned(),
-        fact,
-    };
-    let opened = File::open(file).map_err(|error| wrong(error.to_string()))?;
-    let content = Kernel::new(opened).decompressed();
-    let mut content = content.map_err(|error| wrong(error.to_string()))?;
-    sha256_of(&mut *content).map_err(|error| wrong(error.to_string()))
+    let role = "kernel";
+    let content = Kernel::new(open(role, file)?).decompressed();
+    let mut content = content.map_err(|error| wrong(role, file, error.to_string()))?;
+    sha256_of(&mut *content).map_err(|error| wrong(role, file, error.to_string()))
 }
 
 /// The Authenticode digest of a boot loader.
 fn loader(file: &Path) -> Result<[u8; 32], JudgeError> {
-    Ok(facts("boot loader", file)?.sha256)
+    let role = "boot loader";
+    let opened = open(role, file)?;
+    let digest = facts(role, file, &opened)?.sha256();
+    digest.map_err(|refusal| wrong(role, file, refusal.what))
 }
 
-fn facts(role: &'static str, file: &Path) -> Result<Facts, JudgeError> {
-    let wrong = |fact: String| JudgeError {
+fn open(role: &'static str, file: &Path) -> Result<File, JudgeError> {
+    File::open(file).map_err(|error| wrong(role, file, error.to_string()))
+}
+
+fn facts<'a>(role: &'static str, file: &Path, opened: &'a File) -> Result<Facts<'a>, JudgeError> {
+    let facts = Facts::read(opened, &Wanted::default());
+    facts.map_err(|refusal| wrong(role, file, refusal.what))
+}
+
+fn wrong(role: &'static str, file: &Path, fact: String) -> JudgeError {
+    JudgeError {
         role,
         file: file.to_owned(),
         fact,
-    };
-    let mut opened = File::open(file).map_err(|error| wrong(error.to_string()))?;
-    Facts::read(&mut opened, &[]).map_err(|refusal: Refusal| wrong(refusal.what))
+    }
 }

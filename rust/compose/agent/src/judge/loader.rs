@@ -12,14 +12,15 @@ use crate::protocol::Refusal;
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn judge(known: &KnownLoader, facts: &Facts) -> Result<Vec<StorePath>, Refusal> {
-    match known.0.contains(&facts.sha256) {
+pub(super) fn judge(known: &KnownLoader, facts: &Facts<'_>) -> Result<Vec<StorePath>, Refusal> {
+    let digest = facts.sha256()?;
+    match known.0.contains(&digest) {
         true => Ok(Vec::new()),
         false => Err(refuse(
             "image.loader",
             format!(
                 "the image is none of the boot loaders that the policy names: its Authenticode digest is {}",
-                HEXLOWER.encode(&facts.sha256)
+                HEXLOWER.encode(&digest)
             ),
             "name its file or digest in `loader` of the policy, if you know where it comes from",
         )),

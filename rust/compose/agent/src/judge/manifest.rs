@@ -1,7 +1,6 @@
 //! Manifests: path fingerprints of paths of this machine's own store, hashed anew.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -13,6 +12,7 @@ use super::Store;
 use super::inputs::Inputs;
 use super::refuse::refuse;
 use super::store::comes_from;
+use crate::payload::{Payload, Reader};
 use crate::policy::ManifestOperation;
 use crate::protocol::Refusal;
 
@@ -23,15 +23,11 @@ const THREADS_MAX: usize = 8;
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn read(document: &mut File) -> Result<Manifest, Refusal> {
+pub(super) fn read(document: &dyn Payload) -> Result<Manifest, Refusal> {
     let help = "make the manifest with touchstone, and hand it in as it was made";
     let mut bytes = Vec::new();
-    let read = document.seek(SeekFrom::Start(0));
-    let read = read.and_then(|_| {
-        document
-            .take(DOCUMENT_LIMIT as u64 + 1)
-            .read_to_end(&mut bytes)
-    });
+    let document = Reader::new(document).take(DOCUMENT_LIMIT as u64 + 1);
+    let read = { document }.read_to_end(&mut bytes);
     read.map_err(|error| refuse("manifest.malformed", error.to_string(), help))?;
     Manifest::read(&bytes).map_err(|error| refuse("manifest.malformed", error.to_string(), help))
 }

@@ -57,7 +57,7 @@ pub(super) fn allows(operation: &PcrPolicy, request: &PcrRequest<'_>) -> Result<
 /// # Errors
 /// [`Refusal`] when the machine chooses what is measured, or the stub's measurements are not known.
 pub(super) fn policies(
-    facts: &Facts,
+    facts: &Facts<'_>,
     request: &PcrRequest<'_>,
 ) -> Result<Vec<Vec<(Bank, PolicyDigest)>>, Refusal> {
     let mut banks = request.banks.to_vec();
@@ -88,7 +88,7 @@ pub(super) fn policies(
 /// # Errors
 /// As [`policies`].
 pub(super) fn policy(
-    facts: &Facts,
+    facts: &Facts<'_>,
     profile: usize,
     bank: Bank,
     phase: &PhasePath,
@@ -102,7 +102,7 @@ pub(super) fn policy(
     )
 }
 
-fn profiles(facts: &Facts) -> Result<Vec<ProfileMeasurement>, Refusal> {
+fn profiles(facts: &Facts<'_>) -> Result<Vec<ProfileMeasurement>, Refusal> {
     let magic = facts.texts(".sdmagic").next();
     let magic = magic.ok_or_else(|| wrong(&VersionError::Missing(Component::Stub)))?;
     let stub = Version::of_sdmagic(Component::Stub, magic).map_err(|error| wrong(&error))?;

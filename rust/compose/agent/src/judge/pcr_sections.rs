@@ -19,7 +19,11 @@ const SIGNATURES: &str = ".pcrsig";
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn keys(judge: &Judge, facts: &Facts, names: &BTreeSet<KeyName>) -> Result<(), Refusal> {
+pub(super) fn keys(
+    judge: &Judge,
+    facts: &Facts<'_>,
+    names: &BTreeSet<KeyName>,
+) -> Result<(), Refusal> {
     for section in facts.texts(KEY) {
         let public = PublicKey::read(section).ok();
         let known = public.is_some_and(|public| named(judge, names).any(|(_, key)| *key == public));
@@ -41,7 +45,7 @@ pub(super) fn keys(judge: &Judge, facts: &Facts, names: &BTreeSet<KeyName>) -> R
 /// [`Refusal`].
 pub(super) fn signatures(
     judge: &Judge,
-    facts: &Facts,
+    facts: &Facts<'_>,
     names: &BTreeSet<KeyName>,
     profiles: &[Vec<usize>],
 ) -> Result<(), Refusal> {
@@ -64,7 +68,7 @@ pub(super) fn signatures(
 
 fn signature(
     judge: &Judge,
-    facts: &Facts,
+    facts: &Facts<'_>,
     names: &BTreeSet<KeyName>,
     profile: usize,
     bank: Bank,

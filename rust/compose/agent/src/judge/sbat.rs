@@ -2,10 +2,9 @@
 //! one never.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
+use touchstone_pe::Image;
 use touchstone_pe::sbat::Metadata;
-use touchstone_pe::{Image, Section};
 
 use super::facts::{Facts, malformed};
 use super::refuse::refuse;
@@ -22,7 +21,7 @@ const LIMIT: u64 = 64 << 10;
 ///
 /// # Errors
 /// [`Refusal`] when shim could not read it.
-pub(super) fn lines_of(facts: &Facts) -> Result<Vec<String>, Refusal> {
+pub(super) fn lines_of(facts: &Facts<'_>) -> Result<Vec<String>, Refusal> {
     match facts.texts(SBAT).next() {
         None => Ok(Vec::new()),
         Some(bytes) => lines(bytes),
@@ -34,10 +33,9 @@ pub(super) fn lines_of(facts: &Facts) -> Result<Vec<String>, Refusal> {
 /// # Errors
 /// [`Refusal`].
 pub(super) fn check(
-    facts: &Facts,
+    facts: &Facts<'_>,
     stub: Option<&[String]>,
     wanted: &BTreeMap<String, u32>,
-    source: &mut File,
 ) -> Result<(), Refusal> {
     let Some(bytes) = facts.texts(SBAT).next() else {
         return Err(wrong("there is none, and shim starts no image without"));
@@ -54,7 +52,7 @@ pub(super) fn check(
             return Err(wrong(format!("`{name}` has two generations")));
         }
     }
-    let kernels = kernels(facts, source)?;
+    let kernels = kernels(facts)?;
     let theirs = stub.unwrap_or_default().iter().map(|line| (line, "stub"));
     let theirs = theirs.chain(kernels.iter().map(|line| (line, "kernel")));
     for (line, whose) in theirs {
@@ -90,18 +88,17 @@ fn lines(bytes: &[u8]) -> Result<Vec<String>, Refusal> {
 }
 
 /// The lines of the kernels inside.
-fn kernels(facts: &Facts, source: &mut File) -> Result<Vec<String>, Refusal> {
+fn kernels(facts: &Facts<'_>) -> Result<Vec<String>, Refusal> {
     let sections = facts.sections().iter();
     let kernels = sections.filter(|section| section.name.as_str() == ".linux");
     let mut all = Vec::new();
     for kernel in kernels {
-        all.extend(of_kernel(kernel, source)?);
+        all.extend(of_kernel(facts.window(kernel))?);
     }
     Ok(all)
 }
 
-fn of_kernel(kernel: &Section, source: &mut File) -> Result<Vec<String>, Refusal> {
-    let mut window = Window::of(source, kernel);
+fn of_kernel(mut window: Window<'_>) -> Result<Vec<String>, Refusal> {
     let image = Image::read(&mut window).map_err(malformed)?;
     let Some(section) = image.section(SBAT) else {
         return Ok(Vec::new());

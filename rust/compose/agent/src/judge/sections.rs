@@ -20,7 +20,7 @@ const TEXTS: [&str; 2] = [".osrel", ".uname"];
 /// # Errors
 /// [`Refusal`] when it is none of them.
 pub(super) fn stub_of<'a>(
-    facts: &Facts,
+    facts: &Facts<'_>,
     stubs: &'a Stubs,
 ) -> Result<Option<&'a [String]>, Refusal> {
     let digest = stub::digest(facts);
@@ -45,7 +45,11 @@ pub(super) fn stub_of<'a>(
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn check(facts: &Facts, judged: &[&str], known: &KnownSections) -> Result<(), Refusal> {
+pub(super) fn check(
+    facts: &Facts<'_>,
+    judged: &[&str],
+    known: &KnownSections,
+) -> Result<(), Refusal> {
     for section in facts
         .sections()
         .get(stub::sections(facts)..)
@@ -68,7 +72,11 @@ pub(super) fn check(facts: &Facts, judged: &[&str], known: &KnownSections) -> Re
     texts(facts)
 }
 
-fn content(facts: &Facts, section: &Section, digests: &BTreeSet<[u8; 32]>) -> Result<(), Refusal> {
+fn content(
+    facts: &Facts<'_>,
+    section: &Section,
+    digests: &BTreeSet<[u8; 32]>,
+) -> Result<(), Refusal> {
     match facts
         .content(section)
         .is_some_and(|digest| digests.contains(&digest))
@@ -86,7 +94,7 @@ fn content(facts: &Facts, section: &Section, digests: &BTreeSet<[u8; 32]>) -> Re
 }
 
 /// What a person reads is a text.
-fn texts(facts: &Facts) -> Result<(), Refusal> {
+fn texts(facts: &Facts<'_>) -> Result<(), Refusal> {
     for name in TEXTS.iter().chain(&[".profile"]) {
         for text in facts.texts(name) {
             let text = std::str::from_utf8(text).unwrap_or("\0");
@@ -111,7 +119,7 @@ fn texts(facts: &Facts) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn profiles(facts: &Facts, profiles: &[Vec<usize>]) -> Result<(), Refusal> {
+pub(super) fn profiles(facts: &Facts<'_>, profiles: &[Vec<usize>]) -> Result<(), Refusal> {
     let mut used = BTreeSet::new();
     for profile in profiles {
         let mut seen = BTreeSet::new();

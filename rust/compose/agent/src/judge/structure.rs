@@ -1,6 +1,5 @@
 //! How an image that is made of a stub and sections must be built: as touchstone and ukify build it, with no byte that nobody looks at.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use touchstone_pe::Section;
@@ -22,29 +21,36 @@ const SYMBOLS: std::ops::Range<usize> = 8..16;
 /// Zeros up to a multiple of this stand behind an image that is to be signed.
 const PADDING: u64 = 8;
 
-/// Sees that every byte of an image is one that some check looks at, and that everybody sees the same sections.
+/// Sees that everybody sees the same sections.
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn check(facts: &Facts, source: &mut File) -> Result<(), Refusal> {
+pub(super) fn sections(facts: &Facts<'_>) -> Result<(), Refusal> {
     ascending(facts)?;
     headers(facts)?;
     let alignment = facts
         .image
-        .header_facts(source)
+        .header_facts(&mut facts.reader())
         .map_err(malformed)?
         .file_alignment;
-    for (index, section) in facts.sections().iter().enumerate() {
-        if index >= stub::sections(facts) {
-            appended(section, alignment)?;
-        }
-        padded(section, source)?;
+    let mut added = facts.sections().iter().skip(stub::sections(facts));
+    added.try_for_each(|section| appended(section, alignment))
+}
+
+/// Sees that no byte of an image is one that no other check looks at. It reads to the image's end: whoever judges what is still coming in does
+/// this last.
+///
+/// # Errors
+/// [`Refusal`].
+pub(super) fn padding(facts: &Facts<'_>) -> Result<(), Refusal> {
+    for section in facts.sections() {
+        padded(facts, section)?;
     }
-    behind(facts, source)
+    behind(facts)
 }
 
 /// Sections ascend in memory without overlap, in the order of the table.
-fn ascending(facts: &Facts) -> Result<(), Refusal> {
+fn ascending(facts: &Facts<'_>) -> Result<(), Refusal> {
     let mut end = facts.headers.len() as u64;
     for section in facts.sections() {
         let range = section.memory_range();
@@ -60,7 +66,7 @@ fn ascending(facts: &Facts) -> Result<(), Refusal> {
 }
 
 /// Nothing is hidden in the headers.
-fn headers(facts: &Facts) -> Result<(), Refusal> {
+fn headers(facts: &Facts<'_>) -> Result<(), Refusal> {
     let parts = stub::Headers::of(facts).ok_or_else(|| wrong("its headers are cut off"))?;
     let bytes = &facts.headers;
     let symbols = bytes.get(parts.coff + SYMBOLS.start..parts.coff + SYMBOLS.end);
@@ -119,24 +125,19 @@ fn appended(section: &Section, alignment: u32) -> Result<(), Refusal> {
 }
 
 /// Behind the content of a section there are zeros.
-fn padded(section: &Section, source: &mut File) -> Result<(), Refusal> {
+fn padded(facts: &Facts<'_>, section: &Section) -> Result<(), Refusal> {
     let stored = section.virtual_size.min(section.raw_size);
     let padding = u64::from(section.raw_offset) + u64::from(stored);
-    zeros(
-        source,
-        padding,
-        u64::from(section.raw_size - stored),
-        || {
-            format!(
-                "there is something behind the content of the section {}",
-                section.name
-            )
-        },
-    )
+    zeros(facts, padding, u64::from(section.raw_size - stored), || {
+        format!(
+            "there is something behind the content of the section {}",
+            section.name
+        )
+    })
 }
 
 /// Behind the sections there is nothing but padding and signatures.
-fn behind(facts: &Facts, source: &mut File) -> Result<(), Refusal> {
+fn behind(facts: &Facts<'_>) -> Result<(), Refusal> {
     let stored = facts
         .sections()
         .iter()
@@ -155,14 +156,14 @@ fn behind(facts: &Facts, source: &mut File) -> Result<(), Refusal> {
             "there are {rest} bytes behind its sections that belong to none"
         )));
     }
-    zeros(source, sections, rest, || {
+    zeros(facts, sections, rest, || {
         "there is something behind its sections".to_owned()
     })
 }
 
 /// Sees that there are zeros.
-fn zeros(source: &mut File, at: u64, len: u64, what: impl Fn() -> String) -> Result<(), Refusal> {
-    let mut bytes = Vec::new();
+fn zeros(facts: &Facts<'_>, at: u64, len: u64, what: impl Fn() -> String) -> Result<(), Refusal> {
+    let (mut source, mut bytes) = (facts.reader(), Vec::new());
     let read = source.seek(SeekFrom::Start(at));
     let read = read.and_then(|_| source.take(len).read_to_end(&mut bytes));
     read.map_err(|error| malformed(error.into()))?;

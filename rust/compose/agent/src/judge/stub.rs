@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::facts::Facts;
+use super::facts::{Facts, Wanted};
 use crate::protocol::Refusal;
 
 /// What the digest begins with.
@@ -43,7 +43,7 @@ pub(super) struct Headers {
 
 impl Headers {
     /// Finds them; the image was read, so that they are there.
-    pub(super) fn of(facts: &Facts) -> Option<Self> {
+    pub(super) fn of(facts: &Facts<'_>) -> Option<Self> {
         let bytes = &facts.headers;
         let pointer = bytes.get(0x3c..0x40)?.first_chunk().copied()?;
         let coff = usize::try_from(u32::from_le_bytes(pointer))
@@ -61,14 +61,14 @@ impl Headers {
 }
 
 /// How many of an image's sections are the stub's own: those in front of the first that was added.
-pub(super) fn sections(facts: &Facts) -> usize {
+pub(super) fn sections(facts: &Facts<'_>) -> usize {
     let mut sections = facts.sections().iter();
     let added = sections.position(|section| ADDED.contains(&section.name.as_str()));
     added.unwrap_or(facts.sections().len())
 }
 
 /// The digest of the stub that an image is made of.
-pub(super) fn digest(facts: &Facts) -> Option<[u8; 32]> {
+pub(super) fn digest(facts: &Facts<'_>) -> Option<[u8; 32]> {
     let parts = Headers::of(facts)?;
     let mut hasher = Sha256::new();
     hasher.update(LABEL);
@@ -90,7 +90,7 @@ pub(super) fn digest(facts: &Facts) -> Option<[u8; 32]> {
 }
 
 /// The headers up to the section table, without what assembling an image changes.
-fn masked(facts: &Facts, parts: &Headers) -> Option<Vec<u8>> {
+fn masked(facts: &Facts<'_>, parts: &Headers) -> Option<Vec<u8>> {
     let mut bytes = facts.headers.get(..parts.table)?.to_vec();
     for range in COUNTS {
         bytes
@@ -121,8 +121,8 @@ pub fn stub_digest(file: &Path) -> Result<[u8; 32], Refusal> {
         let what = format!("{} cannot be read: {error}", file.display());
         super::refuse("image.malformed", what, "name a stub, a UKI or an addon")
     };
-    let mut source = File::open(file).map_err(unreadable)?;
-    let facts = Facts::read(&mut source, &[])?;
+    let source = File::open(file).map_err(unreadable)?;
+    let facts = Facts::read(&source, &Wanted::default())?;
     digest(&facts).ok_or_else(|| {
         let what = format!("the headers of {} are cut off", file.display());
         super::refuse("image.malformed", what, "name a stub, a UKI or an addon")

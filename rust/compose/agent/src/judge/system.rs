@@ -1,14 +1,13 @@
 //! The system that a command line names: where it comes from, and what its `boot.json` says.
 
-use std::fs::File;
-
 use touchstone_bootspec::{Document, V1, V2};
 use touchstone_pe::uki::Kernel;
 use touchstone_store::{StoreFile, StorePath};
 
-use super::facts::sha256_of;
+use super::compare;
 use super::inputs::Inputs;
 use super::refuse::refuse;
+use super::window::Window;
 use super::{Store, command_line};
 use crate::policy::{OfToplevel, Origin};
 use crate::protocol::Refusal;
@@ -160,11 +159,15 @@ pub(super) fn named(
     Ok(leads_to)
 }
 
-/// SHA-256 of what `.linux` holds of a kernel in the store.
+/// Whether `.linux` holds what it does of a kernel in the store.
 ///
 /// # Errors
 /// [`Refusal`].
-pub(super) fn kernel_digest(store: &Store, file: &StoreFile) -> Result<[u8; 32], Refusal> {
+pub(super) fn is_kernel(
+    store: &Store,
+    file: &StoreFile,
+    mut section: Window<'_>,
+) -> Result<bool, Refusal> {
     let damaged = |fact: String| {
         refuse(
             "image.kernel",
@@ -172,10 +175,12 @@ pub(super) fn kernel_digest(store: &Store, file: &StoreFile) -> Result<[u8; 32],
             "see whether boot.json of the system names the right file",
         )
     };
-    let opened: File = store.open(file)?;
+    let opened = store.open(file)?;
     let content = Kernel::new(opened).decompressed();
     let mut content = content.map_err(|error| damaged(error.to_string()))?;
-    sha256_of(&mut *content).map_err(|error| damaged(error.to_string()))
+    let same = compare::begins_with(&mut section, &mut *content);
+    let ends = same.and_then(|len| Ok(len.is_some() && compare::is_at_its_end(&mut section)?));
+    ends.map_err(|error| damaged(error.to_string()))
 }
 
 fn file(toplevel: &StorePath, name: &str) -> Result<StoreFile, Refusal> {

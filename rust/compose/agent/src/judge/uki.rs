@@ -1,7 +1,6 @@
 //! Unified kernel images: that each profile boots a system of the inputs with what belongs to it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use touchstone_measure::profile_sections;
 use touchstone_pe::Section;
@@ -13,6 +12,7 @@ use super::inputs::Inputs;
 use super::known::KnownUki;
 use super::refuse::refuse;
 use super::system::{self, System};
+use super::window::Window;
 use super::{Client, Judge, initrd, pcr_sections, sbat, sections, structure};
 use crate::protocol::Refusal;
 
@@ -38,24 +38,24 @@ pub(super) fn judge(
     judge: &Judge,
     client: &Client,
     known: &KnownUki,
-    facts: &Facts,
-    source: &mut File,
+    facts: &Facts<'_>,
     purpose: Purpose,
 ) -> Result<Vec<StorePath>, Refusal> {
-    structure::check(facts, source)?;
+    structure::sections(facts)?;
     let stub = sections::stub_of(facts, &known.stubs)?;
     sections::check(facts, &JUDGED, &known.sections)?;
     let profiles = profile_sections(facts.sections());
     sections::profiles(facts, &profiles)?;
     let systems = Systems::find(judge, client, known, facts)?;
     for profile in &profiles {
-        self::profile(judge, known, facts, source, &systems, profile)?;
+        self::profile(judge, known, facts, &systems, profile)?;
     }
-    sbat::check(facts, stub, &known.wanted.sbat, source)?;
+    sbat::check(facts, stub, &known.wanted.sbat)?;
     pcr_sections::keys(judge, facts, &known.wanted.pcr_keys)?;
     if purpose == Purpose::Image {
         pcr_sections::signatures(judge, facts, &known.wanted.pcr_keys, &profiles)?;
     }
+    structure::padding(facts)?;
     Ok(systems.systems.into_keys().collect())
 }
 
@@ -73,7 +73,7 @@ impl Systems {
         judge: &Judge,
         client: &Client,
         known: &KnownUki,
-        facts: &Facts,
+        facts: &Facts<'_>,
     ) -> Result<Self, Refusal> {
         let lines = facts.texts(".cmdline").map(command_line::read);
         let lines: Vec<Line<'_>> = lines.collect::<Result<_, _>>()?;
@@ -96,8 +96,7 @@ impl Systems {
 fn profile(
     judge: &Judge,
     known: &KnownUki,
-    facts: &Facts,
-    source: &mut File,
+    facts: &Facts<'_>,
     systems: &Systems,
     profile: &[usize],
 ) -> Result<(), Refusal> {
@@ -133,7 +132,7 @@ fn profile(
     {
         return Ok(());
     }
-    self::initrd(judge, known, content, source, system, systems)
+    self::initrd(judge, known, facts.window(content), system, systems)
 }
 
 fn command_line_of(line: &Line<'_>, system: &System, known: &KnownUki) -> Result<(), Refusal> {
@@ -150,7 +149,7 @@ fn command_line_of(line: &Line<'_>, system: &System, known: &KnownUki) -> Result
 fn kernel(
     judge: &Judge,
     known: &KnownUki,
-    facts: &Facts,
+    facts: &Facts<'_>,
     section: &Section,
     system: &System,
     inputs: &Inputs,
@@ -171,7 +170,7 @@ fn kernel(
         .as_ref()
         .ok_or_else(|| undescribed(system))?;
     let file = system::named(&judge.store, inputs, &described.kernel, wanted)?;
-    match digest == Some(system::kernel_digest(&judge.store, &file)?) {
+    match system::is_kernel(&judge.store, &file, facts.window(section))? {
         true => Ok(()),
         false => Err(wrong(format!(
             "the kernel is not {}, which {} boots with",
@@ -183,8 +182,7 @@ fn kernel(
 fn initrd(
     judge: &Judge,
     known: &KnownUki,
-    section: &Section,
-    source: &mut File,
+    content: Window<'_>,
     system: &System,
     systems: &Systems,
 ) -> Result<(), Refusal> {
@@ -198,7 +196,7 @@ fn initrd(
     let files = described.initrds.iter();
     let files = files.map(|file| system::named(&judge.store, &systems.inputs, file, wanted));
     let files = files.collect::<Result<Vec<_>, _>>()?;
-    initrd::check(section, source, &judge.store, &files, &systems.lines)
+    initrd::check(content, &judge.store, &files, &systems.lines)
 }
 
 fn undescribed(system: &System) -> Refusal {

@@ -1,12 +1,9 @@
 //! What builds, installers and people ask.
 
-use std::fs::File;
-
 use super::answers::{Reply, not_read, stopping};
 use super::connection::Connection;
-use super::room::Waiting;
+use super::signing::Work;
 use super::spool::NotReceived;
-use super::timed::Timed;
 use crate::Identity;
 use crate::judge::Client;
 use crate::log::Operation;
@@ -20,6 +17,20 @@ pub(super) struct Answered {
     pub(super) goes_on: bool,
 }
 
+/// Why there is no other answer than a refusal.
+pub(super) enum Failed {
+    /// What was asked is refused.
+    Refused(Refusal),
+    /// Nobody knows where the next request begins, or there shall be none.
+    Last(Refusal),
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl Connection {
     /// Answers a request, whose payload is still to be read.
     pub(super) fn request(
@@ -29,53 +40,64 @@ impl Connection {
         frame: Frame<Request>,
     ) -> Answered {
         let (operation, key) = named(&frame.message);
-        let refuse = |refusal| self.refuse(refusal, Some(operation), key.clone(), identity);
-        let mut waiting = self.seat.waiting();
-        let payload = match self.payload(&frame, &mut waiting) {
-            Ok(payload) => payload,
-            // Nobody knows where the next request begins.
-            Err(refusal) => {
+        let (refusal, goes_on) = match self.replied(client, identity, &frame) {
+            Ok(reply) => {
                 return Answered {
-                    reply: refuse(refusal),
-                    goes_on: false,
+                    reply,
+                    goes_on: true,
                 };
             }
-        };
-        let Some(_work) = self.agent.signing.begin() else {
-            return Answered {
-                reply: refuse(stopping()),
-                goes_on: false,
-            };
-        };
-        let replied = match &frame.message {
-            Request::Hello { version } => self.hello(client, *version),
-            Request::Key { key } => self.key(client, key),
-            asked => self.sign(client, identity, asked, payload),
+            Err(Failed::Refused(refusal)) => (refusal, true),
+            Err(Failed::Last(refusal)) => (refusal, false),
         };
         Answered {
-            reply: replied.unwrap_or_else(refuse),
-            goes_on: true,
+            reply: self.refuse(refusal, Some(operation), key, identity),
+            goes_on,
         }
     }
 
-    /// The payload, as a file; an empty one where there is none.
-    fn payload(&self, frame: &Frame<Request>, waiting: &mut Waiting<'_>) -> Result<File, Refusal> {
+    fn replied(
+        &self,
+        client: &Client,
+        identity: &Identity,
+        frame: &Frame<Request>,
+    ) -> Result<Reply, Failed> {
+        self.fits(frame).map_err(Failed::Last)?;
+        match &frame.message {
+            Request::Hello { version } => {
+                let _work = self.begin()?;
+                Ok(self.hello(client, *version)?)
+            }
+            Request::Key { key } => {
+                let _work = self.begin()?;
+                Ok(self.key(client, key)?)
+            }
+            asked => self.sign(client, identity, asked, frame.size),
+        }
+    }
+
+    /// Begins with what has come in whole.
+    pub(super) fn begin(&self) -> Result<Work<'_>, Failed> {
+        let work = self.agent.signing.begin();
+        work.ok_or_else(|| Failed::Last(stopping()))
+    }
+
+    /// Sees that a payload is not too large.
+    fn fits(&self, frame: &Frame<Request>) -> Result<(), Refusal> {
         let limits = &self.agent.policy.document().limits;
         let limit = match &frame.message {
             Request::Hello { .. } | Request::Key { .. } => 0,
             Request::Authenticode { .. } | Request::PcrPolicy { .. } => limits.payload_bytes,
             Request::Manifest { .. } => limits.payload_bytes.min(MANIFEST_LIMIT),
         };
-        if frame.size > limit {
-            let size = frame.size;
-            return Err(not_read(&FrameError::PayloadSize { size, limit }));
+        let size = frame.size;
+        match size > limit {
+            true => Err(not_read(&FrameError::PayloadSize { size, limit })),
+            false => Ok(()),
         }
-        let mut from = Timed::new(&self.stream, limits.payload_seconds);
-        let received = self.agent.spool.receive(&mut from, frame.size, waiting);
-        received.map_err(|why| self.not_received(why))
     }
 
-    fn not_received(&self, why: NotReceived) -> Refusal {
+    pub(super) fn not_received(&self, why: NotReceived) -> Refusal {
         match why {
             // What was cut was cut by us, when we are to end.
             NotReceived::Connection(FrameError::Cut) if self.agent.signing.is_over() => stopping(),

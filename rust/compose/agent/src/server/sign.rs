@@ -1,14 +1,19 @@
 //! What is signed: judged first, then signed, then written down, and only then given out.
 
-use std::fs::File;
+use std::panic::resume_unwind;
+use std::thread;
 
 use super::answers::{Reply, not_written, unasked};
 use super::connection::Connection;
-use super::requests::named;
+use super::requests::{Failed, named};
+use super::room::Waiting;
+use super::spool::{self, BLOCK, NotReceived};
+use super::timed::Timed;
 use crate::Identity;
 use crate::judge::{ApprovedImage, ApprovedManifest, ApprovedPolicies, Client, Judge};
 use crate::keyring::{Keyring, NotSigned};
 use crate::log::{Digest, Signed, Subject};
+use crate::payload::{Arriving, Payload};
 use crate::protocol::{Done, Refusal, Request};
 
 /// What the judge lets pass.
@@ -19,19 +24,59 @@ enum Approved {
 }
 
 impl Connection {
-    /// Answers a request for a signature of what is in this file.
+    /// Answers a request for a signature of the `size` bytes that follow. What is large is judged while it comes in.
     pub(super) fn sign(
         &self,
         client: &Client,
         identity: &Identity,
         asked: &Request,
-        payload: File,
+        size: u64,
+    ) -> Result<Reply, Failed> {
+        let agent = &self.agent;
+        let is_large = size > BLOCK as u64;
+        if is_large {
+            // Nobody fills the disk with what nobody would sign.
+            agent.judge.may_ask(client, asked).map_err(Failed::Last)?;
+        }
+        let payload = agent.spool.payload(size).map_err(NotReceived::Disk);
+        let payload = payload.map_err(|why| Failed::Last(self.not_received(why)))?;
+        // Until it is judged and signed it takes room.
+        let mut waiting = self.seat.waiting();
+        let judge = || Approved::by(&agent.judge, client, asked, &payload);
+        let (_work, approved) = thread::scope(|scope| {
+            let beside = match is_large {
+                true => thread::Builder::new().spawn_scoped(scope, judge).ok(),
+                false => None,
+            };
+            let received = self.receive(&payload, &mut waiting);
+            received.map_err(|why| Failed::Last(self.not_received(why)))?;
+            let work = self.begin()?;
+            let approved = match beside {
+                Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                None => judge(),
+            };
+            Ok::<_, Failed>((work, approved?))
+        })?;
+        Ok(self.signed(identity, asked, &approved)?)
+    }
+
+    fn receive(&self, payload: &Arriving, waiting: &mut Waiting<'_>) -> Result<(), NotReceived> {
+        let seconds = self.agent.policy.document().limits.payload_seconds;
+        let mut from = Timed::new(&self.stream, seconds);
+        spool::receive(payload, &mut from, waiting)
+    }
+
+    /// Signs what was approved.
+    fn signed(
+        &self,
+        identity: &Identity,
+        asked: &Request,
+        approved: &Approved,
     ) -> Result<Reply, Refusal> {
         let agent = &self.agent;
         let (operation, Some(key)) = named(asked) else {
             return Err(unasked());
         };
-        let approved = Approved::by(&agent.judge, client, asked, payload)?;
         // Room for the entry is kept from here on.
         let permit = agent.log.may_sign().map_err(|error| not_written(&error))?;
         let (done, signature) = approved.signed(&agent.keyring)?;
@@ -54,11 +99,11 @@ impl Approved {
         judge: &Judge,
         client: &Client,
         asked: &Request,
-        mut payload: File,
+        payload: &dyn Payload,
     ) -> Result<Self, Refusal> {
         Ok(match asked {
             Request::Authenticode { key, hash } => {
-                Self::Image(judge.image(client, key, *hash, &mut payload)?)
+                Self::Image(judge.image(client, key, *hash, payload)?)
             }
             Request::PcrPolicy {
                 key,
@@ -67,11 +112,9 @@ impl Approved {
                 policy_ref,
             } => {
                 let reference = policy_ref.as_deref();
-                Self::Policies(judge.pcrs(client, key, banks, phases, reference, &mut payload)?)
+                Self::Policies(judge.pcrs(client, key, banks, phases, reference, payload)?)
             }
-            Request::Manifest { key } => {
-                Self::Manifest(judge.manifest(client, key, &mut payload)?)
-            }
+            Request::Manifest { key } => Self::Manifest(judge.manifest(client, key, payload)?),
             Request::Hello { .. } | Request::Key { .. } => return Err(unasked()),
         })
     }

@@ -1,10 +1,11 @@
 //! Images and manifests, while they wait to be judged: in files without a name, of the agent's own folder.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::room::{NoRoom, Waiting};
+use crate::payload::Arriving;
 use crate::protocol::FrameError;
 
 /// Why a payload has not arrived.
@@ -21,8 +22,8 @@ pub(super) enum NotReceived {
 /// The folder.
 pub(super) struct Spool(PathBuf);
 
-/// How much is held in memory at once.
-const WINDOW: usize = 1 << 18;
+/// How many bytes are received at once.
+pub(super) const BLOCK: usize = 1 << 18;
 
 impl Spool {
     /// The folder, made if need be.
@@ -33,30 +34,46 @@ impl Spool {
         Ok(Self(folder))
     }
 
-    /// The next `size` bytes, as a file.
-    pub(super) fn receive(
-        &self,
-        from: &mut dyn Read,
-        size: u64,
-        waiting: &mut Waiting<'_>,
-    ) -> Result<File, NotReceived> {
-        let mut file = tempfile::tempfile_in(&self.0).map_err(NotReceived::Disk)?;
-        let mut window = vec![0; WINDOW];
-        let mut left = size;
-        while left > 0 {
-            let most = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
-            let read = match from.read(window.get_mut(..most).unwrap_or_default()) {
-                Ok(0) => return Err(NotReceived::Connection(FrameError::Cut)),
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(NotReceived::Connection(error.into())),
-            };
-            waiting.add(read as u64).map_err(NotReceived::NoRoom)?;
-            let bytes = window.get(..read).unwrap_or_default();
-            file.write_all(bytes).map_err(NotReceived::Disk)?;
-            left -= read as u64;
-        }
-        file.rewind().map_err(NotReceived::Disk)?;
-        Ok(file)
+    /// Room for a payload of `size` bytes.
+    ///
+    /// # Errors
+    /// When the disk has none.
+    pub(super) fn payload(&self, size: u64) -> io::Result<Arriving> {
+        Ok(Arriving::new(tempfile::tempfile_in(&self.0)?, size))
     }
+}
+
+/// Receives a payload to its end.
+///
+/// # Errors
+/// [`NotReceived`]; whoever waits for more of the payload is told so.
+pub(super) fn receive(
+    payload: &Arriving,
+    from: &mut dyn Read,
+    waiting: &mut Waiting<'_>,
+) -> Result<(), NotReceived> {
+    let received = blocks(payload, from, waiting);
+    payload.end();
+    received
+}
+
+fn blocks(
+    payload: &Arriving,
+    from: &mut dyn Read,
+    waiting: &mut Waiting<'_>,
+) -> Result<(), NotReceived> {
+    let mut block = Vec::new();
+    while let left @ 1.. = payload.left() {
+        let size = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+        block.resize(size, 0);
+        from.read_exact(&mut block).map_err(|error| {
+            NotReceived::Connection(match error.kind() {
+                ErrorKind::UnexpectedEof => FrameError::Cut,
+                _ => error.into(),
+            })
+        })?;
+        waiting.add(size as u64).map_err(NotReceived::NoRoom)?;
+        block = payload.take(block).map_err(NotReceived::Disk)?;
+    }
+    Ok(())
 }

@@ -25,17 +25,17 @@ fn boot_loaders_and_addons_are_those_that_the_policy_names() {
         ])),
     ]);
     let client = world.client(&judge, &world.asking("web"));
-    let sign = |file: &mut File| judge.image(&client, &key("db"), SHA256, file);
-    sign(&mut File::open(&loader).unwrap()).unwrap();
+    let sign = |file: &File| judge.image(&client, &key("db"), SHA256, file);
+    sign(&File::open(&loader).unwrap()).unwrap();
     let mut bytes = fs::read(&loader).unwrap();
     bytes[5000] ^= 1;
     refused(
-        sign(&mut file(&bytes)),
+        sign(&file(&bytes)),
         "image.loader",
         "Authenticode digest is",
     );
     refused(
-        sign(&mut File::open(&world.inputs.boot["sid"]["x64"]).unwrap()),
+        sign(&File::open(&world.inputs.boot["sid"]["x64"]).unwrap()),
         "image.loader",
         "none of the boot loaders",
     );
@@ -51,14 +51,14 @@ fn boot_loaders_and_addons_are_those_that_the_policy_names() {
         pcrpkey: None,
         pcrsig: None,
     };
-    sign(&mut addon.file()).unwrap();
+    sign(&addon.file()).unwrap();
     // Of several rules' reasons the first is said: the boot loader's. With addons alone it is theirs.
     let judge = world.judge(&[
         ("/images/extra", json!({ "addon": { "stub": { "files": [world.path("addon-stub")] }, "cmdline": { "allowed": ["debug", "loglevel=*"] } } })),
         ("/rules/0/operations", json!([{ "authenticode": { "key": "db", "image": "extra" } }])),
     ]);
     let client = world.client(&judge, &world.asking("web"));
-    let sign = |addon: &Uki| judge.image(&client, &key("db"), SHA256, &mut addon.file());
+    let sign = |addon: &Uki| judge.image(&client, &key("db"), SHA256, &addon.file());
     refused(
         sign(&addon.clone().cmdline("debug init=/bin/sh")),
         "image.commandLine",

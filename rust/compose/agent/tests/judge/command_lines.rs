@@ -13,7 +13,7 @@ fn no_command_line_starts_anything_else_than_the_system() {
     let child = world.build("child");
     let judge = world.judge(&[]);
     let client = world.client(&judge, &world.asking("web"));
-    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &mut uki.file());
+    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &uki.file());
     let uki = Uki::of(&world, &web);
     let line = uki.cmdline.clone().unwrap();
     let init = format!("init={web}/init");
@@ -88,7 +88,7 @@ fn no_command_line_starts_anything_else_than_the_system() {
             .position(|window| window == place.as_bytes());
         let at = place.unwrap();
         bytes[at] = 0;
-        let image = judge.image(&client, &key("db"), SHA256, &mut file(&bytes));
+        let image = judge.image(&client, &key("db"), SHA256, &file(&bytes));
         refused(image, "image.commandLine", "the character '\\0'");
     }
 
@@ -108,7 +108,7 @@ fn no_command_line_starts_anything_else_than_the_system() {
     let osrel = row(&bytes, ".osrel");
     bytes[osrel..osrel + 8].copy_from_slice(b".cmdline");
     let refusal = judge
-        .image(&client, &key("db"), SHA256, &mut file(&bytes))
+        .image(&client, &key("db"), SHA256, &file(&bytes))
         .unwrap_err();
     assert!(
         matches!(refusal.code.as_str(), "image.section" | "image.commandLine"),
@@ -120,7 +120,7 @@ fn no_command_line_starts_anything_else_than_the_system() {
     let short = number(&bytes, cmdline + 8) - 6;
     put(&mut bytes, cmdline + 8, short);
     refused(
-        judge.image(&client, &key("db"), SHA256, &mut file(&bytes)),
+        judge.image(&client, &key("db"), SHA256, &file(&bytes)),
         "image.structure",
         "something behind the content of the section .cmdline",
     );
@@ -128,17 +128,12 @@ fn no_command_line_starts_anything_else_than_the_system() {
     // What a system refers to may be booted, too: a specialisation, in a profile, with its own parameters, kernel and initrd.
     let client = world.client(&judge, &world.asking("web2"));
     judge
-        .image(
-            &client,
-            &key("db"),
-            SHA256,
-            &mut Uki::of(&world, &child).file(),
-        )
+        .image(&client, &key("db"), SHA256, &Uki::of(&world, &child).file())
         .unwrap();
     // With the initrd of another system it is another system.
     let mixed = Uki::of(&world, &web2).profile("child", format!("init={child}/init rescue"));
     refused(
-        judge.image(&client, &key("db"), SHA256, &mut mixed.file()),
+        judge.image(&client, &key("db"), SHA256, &mixed.file()),
         "image.initrd",
         "does not hold",
     );

@@ -18,7 +18,7 @@ fn signs_the_uki_of_a_system_and_nothing_that_was_changed_in_it() {
     let other = world.build("other");
     let judge = world.judge(&[]);
     let client = world.client(&judge, &world.asking("web"));
-    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &mut uki.file());
+    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &uki.file());
     let uki = Uki::of(&world, &web);
 
     let approved = sign(&uki).unwrap();
@@ -31,9 +31,7 @@ fn signs_the_uki_of_a_system_and_nothing_that_was_changed_in_it() {
         subjects.iter().any(|subject| subject.what.contains(&web)),
         "{subjects:?}"
     );
-    let longer = judge
-        .image(&client, &key("db"), SHA384, &mut image)
-        .unwrap();
+    let longer = judge.image(&client, &key("db"), SHA384, &image).unwrap();
     assert_eq!(longer.digest().as_bytes().len(), 48);
 
     // Another system, which is there, but none of the inputs.
@@ -62,7 +60,7 @@ fn signs_the_uki_of_a_system_and_nothing_that_was_changed_in_it() {
     let at = crate::uki::number(&bytes, row(&bytes, ".linux") + 20) as usize + 100_000;
     bytes[at] ^= 1;
     refused(
-        judge.image(&client, &key("db"), SHA256, &mut file(&bytes)),
+        judge.image(&client, &key("db"), SHA256, &file(&bytes)),
         "image.kernel",
         "the kernel is not",
     );
@@ -143,19 +141,19 @@ fn signs_the_uki_of_a_system_and_nothing_that_was_changed_in_it() {
     let at = crate::uki::number(&bytes, row(&bytes, ".text") + 20) as usize + 50;
     bytes[at] ^= 1;
     refused(
-        judge.image(&client, &key("db"), SHA256, &mut file(&bytes)),
+        judge.image(&client, &key("db"), SHA256, &file(&bytes)),
         "image.stub",
         "does not name",
     );
 
     // A key that signs something else, and one that is not there.
     refused(
-        judge.image(&client, &key("nix"), SHA256, &mut uki.file()),
+        judge.image(&client, &key("nix"), SHA256, &uki.file()),
         "policy.operation",
         "does not sign that",
     );
     refused(
-        judge.image(&client, &key("none"), SHA256, &mut uki.file()),
+        judge.image(&client, &key("none"), SHA256, &uki.file()),
         "policy.operation",
         "there is no key",
     );
@@ -163,7 +161,7 @@ fn signs_the_uki_of_a_system_and_nothing_that_was_changed_in_it() {
     // A person to whom no rule gives it; one to whom a rule does may name any system.
     let person = Client::of_user(&deploy());
     refused(
-        judge.image(&person, &key("db"), SHA256, &mut uki.file()),
+        judge.image(&person, &key("db"), SHA256, &uki.file()),
         "policy.operation",
         "no rule signs this",
     );
@@ -172,18 +170,13 @@ fn signs_the_uki_of_a_system_and_nothing_that_was_changed_in_it() {
     let judge = world.judge(&[("/rules/-", for_root)]);
     let root = Client::of_user(&user(0, "root"));
     judge
-        .image(
-            &root,
-            &key("db"),
-            SHA256,
-            &mut Uki::of(&world, &other).file(),
-        )
+        .image(&root, &key("db"), SHA256, &Uki::of(&world, &other).file())
         .unwrap();
     assert_eq!(judge.keys(&root).len(), 1);
     // Whoever says so is not it: the name comes from the kernel.
     let liar = Client::of_user(&user(1001, "root2"));
     refused(
-        judge.image(&liar, &key("db"), SHA256, &mut uki.file()),
+        judge.image(&liar, &key("db"), SHA256, &uki.file()),
         "policy.operation",
         "no rule signs this",
     );
@@ -215,7 +208,7 @@ fn what_the_policy_names_by_digest_is_signed_without_its_file() {
         ("/images/system/uki/sections", json!({ ".splash": { "sha256": [hex(&Sha256::digest(b"splash"))] }, ".mine": { "any": true } })),
     ]);
     let client = world.client(&judge, &world.asking("web"));
-    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &mut uki.file());
+    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &uki.file());
     sign(&uki).unwrap();
     sign(&uki.clone().section(".mine", b"anything")).unwrap();
     let with_splash = |content: &[u8]| uki.clone().section(".splash", content);

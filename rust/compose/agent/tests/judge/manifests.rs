@@ -30,11 +30,7 @@ fn sign(
     client: &Client,
     manifest: &Manifest,
 ) -> Result<Manifest, touchstone_agent::protocol::Refusal> {
-    let approved = judge.manifest(
-        client,
-        &key("nix"),
-        &mut file(manifest.to_json().as_bytes()),
-    )?;
+    let approved = judge.manifest(client, &key("nix"), &file(manifest.to_json().as_bytes()))?;
     Ok(approved.manifest().clone())
 }
 
@@ -77,7 +73,7 @@ fn signs_fingerprints_of_inputs_as_they_lie_on_the_disk() {
     let own = manifest(&world, &web);
     assert_eq!(sign(&judge, &client, &own).unwrap(), own);
     let approved = judge
-        .manifest(&client, &key("nix"), &mut file(own.to_json().as_bytes()))
+        .manifest(&client, &key("nix"), &file(own.to_json().as_bytes()))
         .unwrap();
     assert!(approved.subjects()[0].what == web && approved.rule() == "web");
 
@@ -134,7 +130,7 @@ fn signs_fingerprints_of_inputs_as_they_lie_on_the_disk() {
         "manifest.differs",
         "another content address",
     );
-    let text = judge.manifest(&client, &key("nix"), &mut file(b"{}"));
+    let text = judge.manifest(&client, &key("nix"), &file(b"{}"));
     refused(text, "manifest.malformed", "");
 
     // A path that was tampered with, wherever it lies in the closure.

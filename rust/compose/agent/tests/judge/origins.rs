@@ -43,7 +43,7 @@ fn what_only_keys_vouch_for_is_signed_when_they_did() {
             &world.client(&judge, &derivation),
             &key("db"),
             SHA256,
-            &mut uki.file(),
+            &uki.file(),
         )
     };
     refused(sign(), "store.origin", &web);
@@ -61,7 +61,7 @@ fn what_only_keys_vouch_for_is_signed_when_they_did() {
         &client,
         &key("db"),
         SHA256,
-        &mut Uki::of(&world, &strange).file(),
+        &Uki::of(&world, &strange).file(),
     );
     refused(image, "store.name", "edk2-uefi-shell");
 }
@@ -78,7 +78,7 @@ fn a_store_that_was_changed_is_found() {
             &world.client(&judge, &derivation),
             &key("db"),
             SHA256,
-            &mut uki.file(),
+            &uki.file(),
         )
     };
     sign(&uki).unwrap();
@@ -129,7 +129,7 @@ fn nothing_leads_out_of_the_store() {
         let image = image
             .clone()
             .cmdline(format!("init={toplevel}/init noresume quiet"));
-        judge.image(&client, &key("db"), SHA256, &mut image.file())
+        judge.image(&client, &key("db"), SHA256, &image.file())
     };
     let link = |to: &'static str| {
         move |folder: &std::path::Path| symlink(to, folder.join("init")).unwrap()

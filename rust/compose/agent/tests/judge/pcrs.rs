@@ -87,7 +87,7 @@ fn asked(judge: &Judge, client: &Client, uki: &Uki) -> ApprovedPolicies {
             &[Bank::Sha384, Bank::Sha256],
             &phases,
             None,
-            &mut uki.file(),
+            &uki.file(),
         )
         .unwrap()
 }
@@ -141,14 +141,7 @@ fn computes_the_policies_of_each_profile_itself() {
     );
 
     let ask = |banks: &[Bank], phases: &[PhasePath], reference| {
-        judge.pcrs(
-            &client,
-            &key("pcr"),
-            banks,
-            phases,
-            reference,
-            &mut uki.file(),
-        )
+        judge.pcrs(&client, &key("pcr"), banks, phases, reference, &uki.file())
     };
     let entered = [phase("enter-initrd")];
     assert_eq!(
@@ -187,7 +180,7 @@ fn computes_the_policies_of_each_profile_itself() {
             &[Bank::Sha256],
             &entered,
             None,
-            &mut evil.file(),
+            &evil.file(),
         ),
         "image.commandLine",
         "more than once",
@@ -199,7 +192,7 @@ fn computes_the_policies_of_each_profile_itself() {
             &[Bank::Sha256],
             &entered,
             None,
-            &mut uki.file(),
+            &uki.file(),
         ),
         "policy.operation",
         "does not sign that",
@@ -213,7 +206,7 @@ fn an_image_carries_no_foreign_key_and_no_signature_of_anything_else() {
     let web = world.build("web");
     let judge = keys.judge();
     let client = world.client(&judge, &world.asking("web"));
-    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &mut uki.file());
+    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &uki.file());
     let bare = Uki::of(world, &web);
     let uki = Uki {
         pcrpkey: Some(public(&keys.own)),

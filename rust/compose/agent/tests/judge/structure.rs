@@ -21,14 +21,14 @@ fn every_byte_of_an_image_is_one_that_somebody_looked_at() {
     let uki = Uki::of(&world, &web);
     let good = uki.bytes();
     judge
-        .image(&client, &key("db"), SHA256, &mut file(&good))
+        .image(&client, &key("db"), SHA256, &file(&good))
         .unwrap();
     let changed = |change: &dyn Fn(&mut Vec<u8>), code: &str, said: &str| {
         let mut bytes = good.clone();
         change(&mut bytes);
         assert_ne!(bytes, good);
         refused(
-            judge.image(&client, &key("db"), SHA256, &mut file(&bytes)),
+            judge.image(&client, &key("db"), SHA256, &file(&bytes)),
             code,
             said,
         );
@@ -184,7 +184,7 @@ fn every_byte_of_an_image_is_one_that_somebody_looked_at() {
     );
     // Cut anywhere, or no image at all.
     for end in [0, 10, 64, 300, 5000, good.len() / 2] {
-        let cut = judge.image(&client, &key("db"), SHA256, &mut file(&good[..end]));
+        let cut = judge.image(&client, &key("db"), SHA256, &file(&good[..end]));
         refused(cut, "image.malformed", "the image");
     }
 }
@@ -228,7 +228,7 @@ fn images_of_every_stub_are_built_as_they_must_be() {
                 sbat: vec!["sbat,1,-,-,-,-\nuki,1,-,-,-,-\n".to_owned()],
                 ..own.clone()
             };
-            let image = judge.image(&client, &key("db"), SHA256, &mut uki.file());
+            let image = judge.image(&client, &key("db"), SHA256, &uki.file());
             assert!(image.is_ok(), "{suite} {architecture}: {image:?}");
         }
     }
@@ -242,7 +242,7 @@ fn sbat_says_what_stub_and_kernel_say() {
     let judge = world.judge(&[("/images/system/uki/sbat", serde_json::json!({ "uki": 1 }))]);
     let client = world.client(&judge, &world.asking("web"));
     let uki = Uki::of(&world, &web);
-    let sign = |bytes: &[u8]| judge.image(&client, &key("db"), SHA256, &mut file(bytes));
+    let sign = |bytes: &[u8]| judge.image(&client, &key("db"), SHA256, &file(bytes));
     let good = uki.bytes();
     sign(&good).unwrap();
     let place = |bytes: &[u8], text: &[u8]| {
