@@ -35,7 +35,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_measure::{Bank, PhasePath};
-use touchstone_sign::PublicKey;
 use touchstone_store::StorePath;
 
 pub use approved::{ApprovedImage, ApprovedManifest, ApprovedPolicies};
@@ -50,7 +49,7 @@ use crate::payload::Payload;
 use crate::policy::{ManifestOperation, Operation, PcrPolicy, Policy, Rule};
 use crate::protocol::{KeyFacts, KeyKind, KeyName, Refusal, Request};
 use facts::{Facts, Wanted};
-use known::KnownImage;
+use known::{KnownImage, PcrKey};
 use refuse::refuse;
 use uki::Purpose;
 
@@ -60,7 +59,7 @@ pub struct Judge {
     policy: Policy,
     store: Store,
     images: BTreeMap<String, KnownImage>,
-    pcr_keys: BTreeMap<KeyName, PublicKey>,
+    pcr_keys: BTreeMap<KeyName, PcrKey>,
 }
 
 /// Who asks.
@@ -118,7 +117,7 @@ impl Judge {
         let images = images.map(|(name, image)| Ok((name.clone(), KnownImage::read(image)?)));
         let pcr_keys = policy.keys().filter_map(|(name, key)| {
             let file = key.public_key.as_deref()?;
-            Some(known::public_key(file).map(|public| (name.clone(), public)))
+            Some(known::pcr_key(file).map(|public| (name.clone(), public)))
         });
         Ok(Self {
             store: Store::at(&document.store),

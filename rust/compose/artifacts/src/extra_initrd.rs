@@ -220,6 +220,11 @@ fn alike(line: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether a command line has a quote that is not closed, for some who read it.
+pub fn leaves_a_quote_open(line: &str) -> bool {
+    quotes::outside(line).is_none()
+}
+
 fn has_no_resume(line: &str) -> bool {
     line.split(' ').any(|word| word == NO_RESUME)
 }

@@ -1,5 +1,7 @@
 //! What a command line says, as the kernel, systemd and NixOS' stage 1 read it.
 
+use touchstone_artifacts::extra_initrd::leaves_a_quote_open;
+
 use super::refuse::refuse;
 use crate::policy::Pattern;
 use crate::protocol::Refusal;
@@ -40,6 +42,11 @@ pub(super) fn read(section: &[u8]) -> Result<Line<'_>, Refusal> {
         return Err(wrong(format!(
             "it has {} bytes, and the kernel keeps {LIMIT}: what is cut off is not what was judged",
             text.len()
+        )));
+    }
+    if leaves_a_quote_open(text) {
+        return Err(wrong(format!(
+            "it has a quote that is not closed, within which what follows is no word for some who read it: `{text}`"
         )));
     }
     let mut init = None;
@@ -93,10 +100,16 @@ impl Line<'_> {
         allowed: &[Pattern],
     ) -> Result<(), Refusal> {
         let own = format!("{INIT}{init}");
-        let parameters = match parameters.split_last() {
-            Some((last, others)) if last == LAST => others,
-            _ => parameters,
+        let (parameters, ends) = match parameters.split_last() {
+            Some((last, others)) if last == LAST => (others, true),
+            _ => (parameters, false),
         };
+        if ends && self.text.rsplit(' ').next() != Some(LAST) {
+            return Err(wrong(format!(
+                "it does not end with `{LAST}`, as the system's kernel parameters do: `{}`",
+                self.text
+            )));
+        }
         let mut wanted = vec![own.as_str()];
         wanted.extend(parameters.iter().map(String::as_str));
         let rest = wanted.iter().try_fold(self.text, |rest, word| {
@@ -185,6 +198,8 @@ mod tests {
             "init=/a,init=/b",
             "x=\"y init=/a z\"",
             "x=it's init=/a",
+            "init=/a loglevel=\"7 --",
+            "init=/a loglevel='7",
             "init=/a rdinit=/b",
             "rdinit=/b",
             "init=/a \"rdinit=/b\"",
@@ -232,6 +247,8 @@ mod tests {
         let ended = ["quiet", "--"].map(str::to_owned);
         let line = read(b"init=/a quiet debug --").unwrap();
         assert_eq!(line.is_of("/a", &ended, &allowed), Ok(()));
+        let open = read(b"init=/a quiet debug").unwrap();
+        assert!(open.is_of("/a", &ended, &allowed).is_err());
     }
 
     proptest! {

@@ -24,9 +24,15 @@ pub(super) fn begins_with(content: &mut dyn Read, other: &mut dyn Read) -> io::R
 
 /// Whether `len` zeros follow, or fewer and then the end.
 pub(super) fn is_followed_by_zeros(content: &mut dyn Read, len: u64) -> io::Result<bool> {
-    let mut bytes = Vec::new();
-    content.take(len).read_to_end(&mut bytes)?;
-    Ok(bytes.iter().all(|byte| *byte == 0))
+    let mut content = content.take(len);
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(CHUNK).min(CHUNK)];
+    loop {
+        let got = full(&mut content, &mut bytes)?;
+        let read = bytes.get(..got).unwrap_or_default();
+        if got == 0 || read.iter().any(|byte| *byte != 0) {
+            return Ok(got == 0);
+        }
+    }
 }
 
 /// Whether nothing follows.

@@ -20,8 +20,11 @@ use crate::protocol::Refusal;
 const TEXTS: [&str; 8] = [
     ".cmdline", ".osrel", ".uname", ".profile", ".pcrpkey", ".pcrsig", ".sbat", ".sdmagic",
 ];
-/// Longest of them in bytes.
+/// Longest of them in bytes, and all of them together.
 const TEXT_MAX: u64 = 1 << 20;
+const TEXTS_MAX: u64 = 4 << 20;
+/// Most sections: an image of many profiles has some dozens.
+const SECTIONS_MAX: usize = 512;
 /// How much more memory than file an image may take: stubs have some variables without a value.
 const MEMORY_MAX: u64 = 64 << 20;
 /// From this size in bytes on, a second thread hashes the whole image while its parts are judged.
@@ -168,17 +171,21 @@ fn image(source: &dyn Payload) -> Result<Image, Refusal> {
         .iter()
         .map(|section| u64::from(section.virtual_size))
         .sum();
-    match memory > image.len().saturating_add(MEMORY_MAX) {
-        false => Ok(image),
-        true => Err(refuse(
-            "image.malformed",
-            format!(
-                "the image's sections have {memory} bytes in memory and {} in the file",
-                image.len()
-            ),
-            "assemble it with touchstone or ukify",
-        )),
-    }
+    let texts = image.sections().iter().filter(|section| is_text(section));
+    let texts: u64 = texts.map(|section| u64::from(section.virtual_size)).sum();
+    let count = image.sections().len();
+    let fact = if count > SECTIONS_MAX {
+        format!("the image has {count} sections; at most {SECTIONS_MAX} are looked at")
+    } else if memory > image.len().saturating_add(MEMORY_MAX) {
+        let len = image.len();
+        format!("the image's sections have {memory} bytes in memory and {len} in the file")
+    } else if texts > TEXTS_MAX {
+        format!("the image's texts have {texts} bytes; at most {TEXTS_MAX} are read")
+    } else {
+        return Ok(image);
+    };
+    let help = "assemble it with touchstone or ukify";
+    Err(refuse("image.malformed", fact, help))
 }
 
 /// The Authenticode digest that is signed.
@@ -199,6 +206,10 @@ fn authenticode(
         .ok_or_else(|| refuse("image.malformed", "it has no digest", "use SHA-256"))
 }
 
+fn is_text(section: &Section) -> bool {
+    TEXTS.contains(&section.name.as_str())
+}
+
 fn headers(image: &Image, source: &mut Reader<'_>) -> Result<Vec<u8>, Refusal> {
     let size = image
         .header_facts(source)
@@ -214,7 +225,7 @@ fn headers(image: &Image, source: &mut Reader<'_>) -> Result<Vec<u8>, Refusal> {
 fn texts(image: &Image, source: &mut Reader<'_>) -> Result<BTreeMap<usize, Vec<u8>>, Refusal> {
     let mut texts = BTreeMap::new();
     for (index, section) in image.sections().iter().enumerate() {
-        if TEXTS.contains(&section.name.as_str()) {
+        if is_text(section) {
             let text = image.section_bytes(source, section, TEXT_MAX);
             texts.insert(index, text.map_err(malformed)?);
         }

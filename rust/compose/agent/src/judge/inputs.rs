@@ -1,27 +1,55 @@
 //! What the sandbox of a build shows: its inputs, and all that they refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use touchstone_nix_database::Known;
 use touchstone_store::StorePath;
 
 use super::refuse::refuse;
+use super::store::comes_from;
 use super::{Client, Judge, Store};
 use crate::derivation::{Output, Recipe};
 use crate::identity::Derivation;
+use crate::policy::Origin;
 use crate::protocol::Refusal;
 
 /// Paths that whoever asks may speak of, with what Nix' database says of them.
 #[derive(Debug)]
 pub(super) struct Inputs {
     known: BTreeMap<StorePath, Known>,
+    /// Those that were hashed anew. While a build runs, nothing that it sees is replaced.
+    hashed: Mutex<BTreeSet<StorePath>>,
 }
 
 impl Inputs {
     /// What is known of a path, if it is one of them.
     pub(super) fn get(&self, path: &StorePath) -> Option<&Known> {
         self.known.get(path)
+    }
+
+    /// Sees that an input comes from where it may, and is what the database says of it: each is hashed once.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(super) fn verify(
+        &self,
+        store: &Store,
+        known: &Known,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        comes_from(known, origin)?;
+        let entry = &known.info.entry;
+        if self.hashed().contains(&entry.path) {
+            return Ok(());
+        }
+        store.rehash(entry)?;
+        self.hashed().insert(entry.path.clone());
+        Ok(())
+    }
+
+    fn hashed(&self) -> MutexGuard<'_, BTreeSet<StorePath>> {
+        self.hashed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -30,6 +58,7 @@ impl Store {
     pub(super) fn inputs(&self, roots: BTreeSet<StorePath>) -> Result<Inputs, Refusal> {
         Ok(Inputs {
             known: self.reached(&roots)?,
+            hashed: Mutex::default(),
         })
     }
 }

@@ -102,16 +102,35 @@ impl KnownImage {
     }
 }
 
+/// The public half of a key that signs values of PCR 11.
+#[derive(Debug)]
+pub(super) struct PcrKey {
+    pub(super) public: PublicKey,
+    /// The policy's file, as it is.
+    text: Vec<u8>,
+}
+
+impl PcrKey {
+    /// Whether a section `.pcrpkey` holds it and nothing else. Others than we may find another key in a text around it.
+    pub(super) fn is_all_of(&self, section: &[u8]) -> bool {
+        let written = self.public.to_pem();
+        section == self.text || written.is_ok_and(|pem| section == pem.as_bytes())
+    }
+}
+
 /// The public key in a file.
 ///
 /// # Errors
 /// [`JudgeError`].
-pub(super) fn public_key(file: &Path) -> Result<PublicKey, JudgeError> {
+pub(super) fn pcr_key(file: &Path) -> Result<PcrKey, JudgeError> {
     let role = "public key";
-    let mut bytes = Vec::new();
-    let read = open(role, file)?.take(KEY_LIMIT).read_to_end(&mut bytes);
+    let mut text = Vec::new();
+    let read = open(role, file)?.take(KEY_LIMIT).read_to_end(&mut text);
     read.map_err(|error| wrong(role, file, error.to_string()))?;
-    PublicKey::read(&bytes).map_err(|error| wrong(role, file, error.to_string()))
+    match PublicKey::read(&text) {
+        Ok(public) => Ok(PcrKey { public, text }),
+        Err(error) => Err(wrong(role, file, error.to_string())),
+    }
 }
 
 fn stubs(program: &Program) -> Result<Stubs, JudgeError> {

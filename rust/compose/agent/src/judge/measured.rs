@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use touchstone_measure::policy::{PcrValues, PolicyDigest, PolicyError, check_reference};
 use touchstone_measure::{
-    Bank, Component, PhasePath, ProfileMeasurement, UkiError, Version, VersionError,
-    measure_profiles,
+    Bank, Component, PhasePath, ProfileMeasurement, Version, VersionError, measure_profiles,
 };
 
 use super::PcrRequest;
@@ -83,33 +82,22 @@ pub(super) fn policies(
     profiles(facts)?.iter().map(each).collect()
 }
 
-/// The policy of one profile (counted from 0), bank and moment.
+/// What each profile gives PCR 11.
 ///
 /// # Errors
 /// As [`policies`].
-pub(super) fn policy(
-    facts: &Facts<'_>,
-    profile: usize,
-    bank: Bank,
-    phase: &PhasePath,
-) -> Result<PolicyDigest, Refusal> {
-    let profiles = profiles(facts)?;
-    let profile = profiles.get(profile);
-    of(
-        profile.ok_or_else(|| wrong(&UkiError::NoKernel))?,
-        bank,
-        phase,
-    )
-}
-
-fn profiles(facts: &Facts<'_>) -> Result<Vec<ProfileMeasurement>, Refusal> {
+pub(super) fn profiles(facts: &Facts<'_>) -> Result<Vec<ProfileMeasurement>, Refusal> {
     let magic = facts.texts(".sdmagic").next();
     let magic = magic.ok_or_else(|| wrong(&VersionError::Missing(Component::Stub)))?;
     let stub = Version::of_sdmagic(Component::Stub, magic).map_err(|error| wrong(&error))?;
     measure_profiles(facts.sections(), facts.digests(), &stub).map_err(|error| wrong(&error))
 }
 
-fn of(
+/// The policy of one profile, bank and moment.
+///
+/// # Errors
+/// As [`policies`].
+pub(super) fn of(
     profile: &ProfileMeasurement,
     bank: Bank,
     phase: &PhasePath,

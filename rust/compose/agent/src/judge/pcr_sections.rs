@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use touchstone_measure::policy::{PcrSignatures, PolicyDigest, SignedDigest};
-use touchstone_measure::{Bank, PhasePath};
-use touchstone_sign::PublicKey;
+use touchstone_measure::{Bank, PhasePath, ProfileMeasurement};
+use touchstone_store::json;
 
 use super::facts::Facts;
+use super::known::PcrKey;
 use super::refuse::refuse;
 use super::{Judge, measured};
 use crate::policy::Operation;
@@ -25,13 +26,11 @@ pub(super) fn keys(
     names: &BTreeSet<KeyName>,
 ) -> Result<(), Refusal> {
     for section in facts.texts(KEY) {
-        let public = PublicKey::read(section).ok();
-        let known = public.is_some_and(|public| named(judge, names).any(|(_, key)| *key == public));
-        if !known {
+        if !named(judge, names).any(|(_, key)| key.is_all_of(section)) {
             return Err(refuse(
                 "image.pcrKey",
-                "the section .pcrpkey is none of the keys that the policy names for this image: machines would unseal for whoever has that key",
-                "use the public half of a key in `pcrKeys` of the policy",
+                "the section .pcrpkey is none of the keys that the policy names for this image, or there is something beside it: machines would unseal for whoever has that key",
+                "put the file there that is `publicKey` of a key in `pcrKeys` of the policy, as it is",
             ));
         }
     }
@@ -49,17 +48,28 @@ pub(super) fn signatures(
     names: &BTreeSet<KeyName>,
     profiles: &[Vec<usize>],
 ) -> Result<(), Refusal> {
-    for (number, profile) in profiles.iter().enumerate() {
+    if facts.texts(SIGNATURES).next().is_none() {
+        return Ok(());
+    }
+    let measured = measured::profiles(facts)?;
+    if measured.len() != profiles.len() {
+        return Err(wrong(
+            "the profiles that are measured are not those of the image",
+        ));
+    }
+    for (profile, measured) in profiles.iter().zip(&measured) {
         let of_name = profile.iter().filter(|index| {
             facts
                 .section(**index)
                 .is_some_and(|section| section.name.as_str() == SIGNATURES)
         });
         for text in of_name.filter_map(|index| facts.text(*index)) {
+            // Of a bank that is there twice, others may see the other.
+            json::parse(text).map_err(|error| wrong(error.to_string()))?;
             let signatures =
                 PcrSignatures::parse(text).map_err(|error| wrong(error.to_string()))?;
             for (bank, signed) in signatures.iter() {
-                signature(judge, facts, names, number, bank, signed)?;
+                signature(judge, measured, names, bank, signed)?;
             }
         }
     }
@@ -68,13 +78,12 @@ pub(super) fn signatures(
 
 fn signature(
     judge: &Judge,
-    facts: &Facts<'_>,
+    profile: &ProfileMeasurement,
     names: &BTreeSet<KeyName>,
-    profile: usize,
     bank: Bank,
     signed: &SignedDigest,
 ) -> Result<(), Refusal> {
-    let Some((name, _)) = named(judge, names).find(|(_, key)| signed.is_by(key)) else {
+    let Some((name, _)) = named(judge, names).find(|(_, key)| signed.is_by(&key.public)) else {
         return Err(wrong(
             "it has a signature by none of the keys that the policy names for this image",
         ));
@@ -82,7 +91,7 @@ fn signature(
     let phases = phases(judge, name, bank);
     let mut own: Vec<PolicyDigest> = Vec::new();
     for phase in phases {
-        own.push(measured::policy(facts, profile, bank, phase)?);
+        own.push(measured::of(profile, bank, phase)?);
     }
     match signed.pcrs == [11] && own.contains(&signed.pol) {
         true => Ok(()),
@@ -96,7 +105,7 @@ fn signature(
 fn named<'a>(
     judge: &'a Judge,
     names: &'a BTreeSet<KeyName>,
-) -> impl Iterator<Item = (&'a KeyName, &'a PublicKey)> {
+) -> impl Iterator<Item = (&'a KeyName, &'a PcrKey)> {
     let keys = judge.pcr_keys.iter();
     keys.filter(|(name, _)| names.contains(name))
 }

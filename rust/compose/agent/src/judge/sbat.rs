@@ -62,7 +62,10 @@ pub(super) fn check(
             )));
         }
     }
-    for (name, generation) in wanted {
+    // Of the format itself there is one generation.
+    let format = (HEADER.to_owned(), 1);
+    let format = Some((&format.0, &format.1)).filter(|_| !wanted.contains_key(HEADER));
+    for (name, generation) in wanted.iter().chain(format) {
         match generations.get(name.as_str()) {
             Some(found) if found == generation => {}
             found => {

@@ -97,8 +97,12 @@ impl Store {
     }
 
     /// Whether there is something of that name; a link is something.
-    pub(in crate::judge) fn exists(&self, file: &StoreFile) -> bool {
-        fs::symlink_metadata(self.on_disk(file.as_str())).is_ok()
+    pub(in crate::judge) fn exists(&self, file: &StoreFile) -> Result<bool, Refusal> {
+        match fs::symlink_metadata(self.on_disk(file.as_str())) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(unreadable(file, &error)),
+        }
     }
 
     /// Whether somebody may execute a file.
@@ -179,15 +183,6 @@ impl Store {
             };
             at = format!("{at}/{part}");
         }
-    }
-
-    /// Sees that a path on the disk is what the database says of it, and comes from where it may.
-    ///
-    /// # Errors
-    /// [`Refusal`].
-    pub(in crate::judge) fn verify(&self, known: &Known, origin: &Origin) -> Result<(), Refusal> {
-        comes_from(known, origin)?;
-        self.rehash(&known.info.entry)
     }
 
     /// Hashes a path anew.

@@ -1,9 +1,10 @@
 //! How an image that is made of a stub and sections must be built: as touchstone and ukify build it, with no byte that nobody looks at.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 
 use touchstone_pe::Section;
 
+use super::compare;
 use super::facts::{Facts, malformed};
 use super::refuse::refuse;
 use super::stub;
@@ -11,6 +12,8 @@ use crate::protocol::Refusal;
 
 /// `IMAGE_SCN_MEM_WRITE` and `IMAGE_SCN_MEM_EXECUTE`.
 const WRITE_OR_EXECUTE: u32 = 0x8000_0000 | 0x2000_0000;
+/// The section that assembling writes over.
+const SBAT: &str = ".sbat";
 /// A row of the section table, and the name in it.
 const ROW: usize = 40;
 const NAME: usize = 8;
@@ -33,8 +36,15 @@ pub(super) fn sections(facts: &Facts<'_>) -> Result<(), Refusal> {
         .header_facts(&mut facts.reader())
         .map_err(malformed)?
         .file_alignment;
-    let mut added = facts.sections().iter().skip(stub::sections(facts));
-    added.try_for_each(|section| appended(section, alignment))
+    let (own, added) = facts.sections().split_at(stub::sections(facts));
+    // What the stub's digest says nothing of.
+    if let Some(sbat) = own.iter().find(|section| section.name.as_str() == SBAT) {
+        inert(sbat)?;
+    }
+    added.iter().try_for_each(|section| {
+        whole(section, alignment)?;
+        inert(section)
+    })
 }
 
 /// Sees that no byte of an image is one that no other check looks at. It reads to the image's end: whoever judges what is still coming in does
@@ -109,19 +119,25 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// A section that was added to a stub has exactly the bytes of its content.
-fn appended(section: &Section, alignment: u32) -> Result<(), Refusal> {
+fn whole(section: &Section, alignment: u32) -> Result<(), Refusal> {
     let (name, virtual_size, raw_size) = (section.name, section.virtual_size, section.raw_size);
     if virtual_size == 0 || virtual_size > raw_size || raw_size - virtual_size >= alignment.max(1) {
         return Err(wrong(format!(
             "the section {name} has {virtual_size} bytes in memory and {raw_size} in the file: not the bytes of its content and their padding"
         )));
     }
-    if section.characteristics & WRITE_OR_EXECUTE != 0 {
-        return Err(wrong(format!(
-            "the section {name} could be written or executed where it lies"
-        )));
-    }
     Ok(())
+}
+
+/// A section that is only read.
+fn inert(section: &Section) -> Result<(), Refusal> {
+    match section.characteristics & WRITE_OR_EXECUTE {
+        0 => Ok(()),
+        _ => Err(wrong(format!(
+            "the section {} could be written or executed where it lies",
+            section.name
+        ))),
+    }
 }
 
 /// Behind the content of a section there are zeros.
@@ -163,11 +179,10 @@ fn behind(facts: &Facts<'_>) -> Result<(), Refusal> {
 
 /// Sees that there are zeros.
 fn zeros(facts: &Facts<'_>, at: u64, len: u64, what: impl Fn() -> String) -> Result<(), Refusal> {
-    let (mut source, mut bytes) = (facts.reader(), Vec::new());
-    let read = source.seek(SeekFrom::Start(at));
-    let read = read.and_then(|_| source.take(len).read_to_end(&mut bytes));
-    read.map_err(|error| malformed(error.into()))?;
-    match is_zero(&bytes) {
+    let mut source = facts.reader();
+    let zeros = source.seek(SeekFrom::Start(at));
+    let zeros = zeros.and_then(|_| compare::is_followed_by_zeros(&mut source, len));
+    match zeros.map_err(|error| malformed(error.into()))? {
         true => Ok(()),
         false => Err(wrong(what())),
     }

@@ -68,7 +68,7 @@ pub(super) fn find(
             "make the system that the image boots an input of the derivation that asks",
         )
     })?;
-    store.verify(known, origin)?;
+    inputs.verify(store, known, origin)?;
     let valid = |path: &StorePath| inputs.get(path).is_some();
     let init = file(&toplevel, "init")?;
     let program = store.resolve(&init, valid)?;
@@ -93,7 +93,7 @@ fn described(
     valid: impl Fn(&StorePath) -> bool,
 ) -> Result<Option<Described>, Refusal> {
     let document = file(toplevel, DOCUMENT)?;
-    if !store.exists(&document) {
+    if !store.exists(&document)? {
         return Ok(None);
     }
     let bytes = store.read_file(&store.resolve(&document, valid)?, LIMIT)?;
@@ -153,7 +153,7 @@ pub(super) fn named(
         ));
     }
     match inputs.get(path) {
-        Some(known) => store.verify(known, &wanted.origin())?,
+        Some(known) => inputs.verify(store, known, &wanted.origin())?,
         None => return Err(wrong(path, "it is none of the inputs")),
     }
     Ok(leads_to)

@@ -1,13 +1,14 @@
 //! Unified kernel images: that each profile boots a system of the inputs with what belongs to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use touchstone_measure::profile_sections;
 use touchstone_pe::Section;
+use touchstone_pe::uki::stub_version;
 use touchstone_store::StorePath;
 
 use super::command_line::{self, Line};
-use super::facts::Facts;
+use super::facts::{Facts, malformed};
 use super::inputs::Inputs;
 use super::known::KnownUki;
 use super::refuse::refuse;
@@ -20,6 +21,9 @@ use crate::protocol::Refusal;
 const JUDGED: [&str; 7] = [
     ".cmdline", ".linux", ".initrd", ".sbat", ".profile", ".pcrpkey", ".pcrsig",
 ];
+
+/// The first release of systemd whose stub knows profiles.
+const PROFILES_SINCE: u32 = 257;
 
 /// What is asked for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +50,11 @@ pub(super) fn judge(
     sections::check(facts, &JUDGED, &known.sections)?;
     let profiles = profile_sections(facts.sections());
     sections::profiles(facts, &profiles)?;
+    knows_profiles(facts)?;
     let systems = Systems::find(judge, client, known, facts)?;
+    let mut judged = BTreeSet::new();
     for profile in &profiles {
-        self::profile(judge, known, facts, &systems, profile)?;
+        self::profile(judge, known, facts, &systems, profile, &mut judged)?;
     }
     sbat::check(facts, stub, &known.wanted.sbat)?;
     pcr_sections::keys(judge, facts, &known.wanted.pcr_keys)?;
@@ -57,6 +63,27 @@ pub(super) fn judge(
     }
     structure::padding(facts)?;
     Ok(systems.systems.into_keys().collect())
+}
+
+/// Stubs before systemd 257 know no profiles, and would mix the sections of all.
+fn knows_profiles(facts: &Facts<'_>) -> Result<(), Refusal> {
+    if facts.texts(".profile").next().is_none() {
+        return Ok(());
+    }
+    let version = stub_version(&facts.image, &mut facts.reader()).map_err(malformed)?;
+    let version = version.unwrap_or_default();
+    let digits = version.split(|character: char| !character.is_ascii_digit());
+    let major = digits.take(1).find_map(|digits| digits.parse::<u32>().ok());
+    match major.is_some_and(|major| major >= PROFILES_SINCE) {
+        true => Ok(()),
+        false => Err(refuse(
+            "image.structure",
+            format!(
+                "the image has profiles, which its stub does not know (its version is {version:?})"
+            ),
+            "use a stub of systemd 257 or later, or an image for each profile",
+        )),
+    }
 }
 
 /// What an image boots.
@@ -78,7 +105,7 @@ impl Systems {
         let lines = facts.texts(".cmdline").map(command_line::read);
         let lines: Vec<Line<'_>> = lines.collect::<Result<_, _>>()?;
         let toplevels = lines.iter().map(|line| system::toplevel(line.init));
-        let toplevels = toplevels.collect::<Result<std::collections::BTreeSet<_>, _>>()?;
+        let toplevels = toplevels.collect::<Result<BTreeSet<_>, _>>()?;
         let inputs = judge.sight(client, toplevels.clone())?;
         let found = toplevels.into_iter().map(|toplevel| {
             let system = system::find(&judge.store, &inputs, toplevel, &known.wanted.toplevel)?;
@@ -99,6 +126,7 @@ fn profile(
     facts: &Facts<'_>,
     systems: &Systems,
     profile: &[usize],
+    judged: &mut BTreeSet<(usize, usize, StorePath)>,
 ) -> Result<(), Refusal> {
     let section = |name: &str| -> Option<(usize, &Section)> {
         let mut own = profile
@@ -123,9 +151,13 @@ fn profile(
         .get(&toplevel)
         .ok_or_else(|| missing(".cmdline"))?;
     command_line_of(&line, system, known)?;
-    let (_, linux) = section(".linux").ok_or_else(|| missing(".linux"))?;
+    let (kernels, linux) = section(".linux").ok_or_else(|| missing(".linux"))?;
+    let (initrds, content) = section(".initrd").ok_or_else(|| missing(".initrd"))?;
+    // Most profiles have those of the first.
+    if !judged.insert((kernels, initrds, toplevel)) {
+        return Ok(());
+    }
     kernel(judge, known, facts, linux, system, &systems.inputs)?;
-    let (_, content) = section(".initrd").ok_or_else(|| missing(".initrd"))?;
     if facts
         .content(content)
         .is_some_and(|digest| known.initrds.contains(&digest))

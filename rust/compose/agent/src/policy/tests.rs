@@ -204,6 +204,16 @@ fn refuses_what_is_loose() {
             "decided by the other constraints",
         ),
         (
+            &uki("sections/.linux2"),
+            json!({ "any": true }),
+            "an old stub takes it",
+        ),
+        (
+            &uki("sections/.ucode"),
+            json!({ "any": true }),
+            "lets whoever asks choose it",
+        ),
+        (
             &uki("sections/.longername"),
             json!({ "any": true }),
             "longer than 8 bytes",

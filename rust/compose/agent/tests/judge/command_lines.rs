@@ -115,7 +115,10 @@ fn no_command_line_starts_anything_else_than_the_system() {
         "{refusal:?}"
     );
     // A command line whose end lies in what the file has, and not in what is measured.
-    let mut bytes = uki.bytes();
+    let mut bytes = uki
+        .clone()
+        .cmdline(format!("{line} loglevel=7654321"))
+        .bytes();
     let cmdline = row(&bytes, ".cmdline");
     let short = number(&bytes, cmdline + 8) - 6;
     put(&mut bytes, cmdline + 8, short);

@@ -227,6 +227,31 @@ fn an_image_carries_no_foreign_key_and_no_signature_of_anything_else() {
         "none of the keys",
     );
 
+    // Whoever looks for the first line that begins a key finds another one than whoever looks for a block that is whole.
+    let (foreign, own) = (public(&keys.foreign), public(&keys.own));
+    let comment = |word: &str| format!("# -----{word} X-----\n").into_bytes();
+    for both in [
+        [
+            comment("BEGIN"),
+            foreign.clone(),
+            comment("END"),
+            own.clone(),
+        ]
+        .concat(),
+        [own.clone(), foreign.clone()].concat(),
+        [b"#\n".to_vec(), own.clone()].concat(),
+        [own.clone(), b"\n".to_vec()].concat(),
+    ] {
+        refused(
+            sign(&Uki {
+                pcrpkey: Some(both),
+                ..bare.clone()
+            }),
+            "image.pcrKey",
+            "something beside it",
+        );
+    }
+
     let approved = asked(&judge, &client, &uki);
     let signed = |pcrsig: String| Uki {
         pcrsig: Some(pcrsig),
@@ -239,6 +264,9 @@ fn an_image_carries_no_foreign_key_and_no_signature_of_anything_else() {
         "none of the keys",
     );
     refused(sign(&signed("{".to_owned())), "image.pcrSignature", "");
+    let good = signatures(&approved.profiles()[0], &keys.own);
+    let twice = good.replacen('{', "{\"sha256\":[],", 1);
+    refused(sign(&signed(twice)), "image.pcrSignature", "sha256");
     // Another image's answer, played again.
     let line = uki.cmdline.clone().unwrap();
     let other = uki.clone().cmdline(format!("{line} loglevel=7"));

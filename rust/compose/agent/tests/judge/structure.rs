@@ -54,6 +54,16 @@ fn every_byte_of_an_image_is_one_that_somebody_looked_at() {
         "image.structure",
         "overlaps another one in memory",
     );
+    // A section of the stub that its digest says nothing of.
+    changed(
+        &|bytes| {
+            let row = row(bytes, ".sbat") + CHARACTERISTICS;
+            let set = number(bytes, row) | 0x2000_0000;
+            put(bytes, row, set);
+        },
+        "image.structure",
+        "could be written or executed",
+    );
     // A section beyond the file, and one that is larger in memory than anybody has.
     changed(
         &|bytes| {
@@ -236,6 +246,42 @@ fn images_of_every_stub_are_built_as_they_must_be() {
 }
 
 #[test]
+fn a_stub_that_knows_no_profiles_gets_none() {
+    let world = World::new();
+    let web = world.build("web");
+    // Real ones have no room for so many sections.
+    let stub = &world.inputs.stub["trixie"]["x64"];
+    let mut bytes = std::fs::read(stub).unwrap();
+    let version = b"LoaderInfo: systemd-stub 257";
+    let at = bytes
+        .windows(version.len())
+        .position(|text| text == version);
+    bytes[at.unwrap() + version.len() - 1] = b'6';
+    let folder = tempfile::tempdir().unwrap();
+    let old = &folder.path().join("stub");
+    std::fs::write(old, bytes).unwrap();
+    let judge = world.judge(&[(
+        "/images/system/uki/stub",
+        serde_json::json!({ "files": [stub, old] }),
+    )]);
+    let client = world.client(&judge, &world.asking("web"));
+    let of = |stub: &std::path::PathBuf| Uki {
+        stub: stub.clone(),
+        sbat: vec!["sbat,1,-,-,-,-\nuki,1,-,-,-,-\n".to_owned()],
+        ..Uki::of(&world, &web)
+    };
+    let sign = |uki: &Uki| judge.image(&client, &key("db"), SHA256, &uki.file());
+    let line = Uki::of(&world, &web).cmdline.unwrap() + " loglevel=7";
+    sign(&of(old)).unwrap();
+    sign(&of(stub).profile("debug", line.clone())).unwrap();
+    refused(
+        sign(&of(old).profile("debug", line)),
+        "image.structure",
+        "which its stub does not know",
+    );
+}
+
+#[test]
 fn sbat_says_what_stub_and_kernel_say() {
     let world = World::new();
     let web = world.build("web");
@@ -273,6 +319,11 @@ fn sbat_says_what_stub_and_kernel_say() {
         "`uki` has the generation 2",
     );
     refused(sign(&replaced(b"sbat,1", b"sbot,1")), "image.sbat", "");
+    refused(
+        sign(&replaced(b"sbat,1", b"sbat,2")),
+        "image.sbat",
+        "`sbat` has the generation 2",
+    );
     let twice = Uki {
         sbat: vec!["sbat,1,SBAT Version,sbat,1,h\nuki,1,a,b,c,d\nuki,2,a,b,c,d\n".to_owned()],
         ..uki

@@ -15,6 +15,8 @@ use crate::protocol::{KeyKind, KeyName};
 const DECIDED: [&str; 7] = [
     ".cmdline", ".linux", ".initrd", ".sbat", ".profile", ".pcrpkey", ".pcrsig",
 ];
+/// Sections that the machine takes for what it boots with, or beside: an early initrd, a description of the hardware, firmware.
+const TAKEN: [&str; 4] = [".ucode", ".dtb", ".dtbauto", ".efifw"];
 /// Words that start another program than the system does.
 const STARTERS: [&str; 2] = ["init=", "rdinit="];
 
@@ -129,9 +131,14 @@ fn sections(at: &str, sections: &BTreeMap<String, SectionContent>) -> Result<(),
                 "name a section as it stands in the image",
             ));
         }
-        if DECIDED.contains(&name.as_str()) {
-            let fact = "what this section holds is decided by the other constraints";
+        // Stubs before systemd 257 look at as many characters of a name as the one has that they look for.
+        if DECIDED.iter().any(|decided| name.starts_with(decided)) {
+            let fact = "what this section holds is decided by the other constraints (or an old stub takes it for one of which that is so)";
             return Err(refused(at, fact, "leave it out here"));
+        }
+        if content.any && TAKEN.contains(&name.as_str()) {
+            let fact = "the machine boots with what this section holds, and `any` lets whoever asks choose it";
+            return Err(refused(at, fact, "name files or digests"));
         }
         let named = !content.files.is_empty() || !content.sha256.is_empty();
         if content.any && named {
