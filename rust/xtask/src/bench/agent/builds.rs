@@ -31,29 +31,39 @@ impl Size {
     }
 }
 
-/// A derivation of an image whose command line nobody has had before, signed by `key`.
+/// A derivation of the image of a system, whose command line nobody has had before, signed by `key`. Kernel and initrd are what the system
+/// names, as a NixOS has it.
 const EXPRESSION: &str = r#"{ checkout, folder, initrd, round, key }:
 let
   path = name: /. + "${folder}/${name}";
-  generations = import (/. + "${checkout}/checks/generations.nix") {
-    touchstone = path "touchstone";
-    probe = path "touchstone-probe";
-    kernel = path "kernel";
-    stub = path "stub";
-    loader = path "stub";
-  };
-  generation = generations.bootspecs.generation1;
-  uki = generations.lib.mkUki {
-    name = "bench-uki.efi";
-    stub = builtins.path { name = "stub.efi"; path = path "stub"; };
-    linux = generation.kernel;
-    initrds = [ (builtins.path { name = "initrd"; path = path initrd; }) ];
-    cmdline = builtins.concatStringsSep " " ([ "init=${generation.init}" ] ++ generation.kernelParams ++ [ "bench=${round}" ]);
-    osRelease = "ID=bench\n";
-    sign = { inherit key; certificate = builtins.path { name = "db.pem"; path = path "keys/rsa2048.pem"; }; };
+  file = name: from: builtins.path { inherit name; path = path from; };
+  lib = import (/. + "${checkout}/nix-plugin/lib") { touchstone = path "touchstone"; system = "x86_64-linux"; };
+  program = "${path "touchstone-probe"}/bin/touchstone-probe";
+  linux = file "linux-bench" "kernel";
+  initrds = [ (file "initrd-linux-bench" initrd) ];
+  kernelParams = [ "quiet" ];
+  toplevel = derivation {
+    name = "nixos-system-bench";
+    system = "x86_64-linux";
+    builder = program;
+    __structuredAttrs = true;
+    mode = "toplevel";
+    kernel = linux;
+    initrd = builtins.head initrds;
+    init = program;
+    nixosVersion = "bench";
+    bootspec = { initrdSecrets = program; extensions = { }; };
+    inherit kernelParams;
   };
 in
-uki
+lib.mkUki {
+  name = "bench-uki.efi";
+  stub = file "stub.efi" "stub";
+  inherit initrds linux;
+  cmdline = builtins.concatStringsSep " " ([ "init=${toplevel}/init" ] ++ kernelParams ++ [ "bench=${round}" ]);
+  osRelease = "ID=bench\n";
+  sign = { inherit key; certificate = file "db.pem" "keys/rsa2048.pem"; };
+}
 "#;
 
 /// Writes the expression and the initrds.

@@ -101,8 +101,8 @@ fn policy(folder: &Path) -> Value {
             "uki": { "uki": {
                 "stub": { "files": [path("stub")] },
                 "toplevel": { "builtHere": true },
-                "kernel": { "files": [path("kernel")] },
-                "initrd": { "files": builds::SIZES.map(|size| path(&size.initrd())) },
+                "kernel": { "ofToplevel": { "builtHere": true, "names": ["linux-*"] } },
+                "initrd": { "ofToplevel": { "builtHere": true, "names": ["initrd-linux-*"] } },
                 "cmdline": { "allowed": ["bench=*"] },
             } },
         },
