@@ -32,6 +32,16 @@ pub enum LogError {
         /// Its permissions.
         mode: u32,
     },
+    /// The folder is somebody else's.
+    #[error("the folder of the log belongs to user {owner}, and the agent is user {own}")]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who the agent runs as.
+        own: u32,
+    },
     /// The system refused something.
     #[error("{what}: {source}")]
     System {
@@ -128,6 +138,7 @@ impl LogError {
             Self::Settings { .. } => "log.settings",
             Self::Busy { .. } => "log.busy",
             Self::Loose { .. } => "log.loose",
+            Self::Foreign { .. } => "log.foreign",
             Self::System { .. } => "log.system",
             Self::NoPreallocation { .. } => "log.no-preallocation",
             Self::NoRoom { .. } => "log.no-room",
@@ -153,6 +164,7 @@ impl LogError {
             | Self::Rewritten { file, .. } => Some(file),
             Self::Busy { folder }
             | Self::Loose { folder, .. }
+            | Self::Foreign { folder, .. }
             | Self::NoPreallocation { folder, .. }
             | Self::NoRoom { folder, .. } => Some(folder),
             _ => None,
@@ -166,6 +178,7 @@ impl LogError {
             Self::Settings { .. } => "correct the policy file; docs/agent-log.md has the settings",
             Self::Busy { .. } => "stop the other agent, or give this one another state folder",
             Self::Loose { .. } => "take the permission to write from group and others (chmod go-w)",
+            Self::Foreign { .. } => "give the folder to the agent's user (chown)",
             Self::System { .. } => "look at the file, its owner and permissions, and at the disk",
             Self::NoPreallocation { .. } => "put the state folder on ext4, XFS, Btrfs or tmpfs",
             Self::NoRoom { .. } => {

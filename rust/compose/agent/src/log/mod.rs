@@ -23,6 +23,7 @@ mod read;
 mod scan;
 mod segment;
 mod settings;
+mod space;
 mod state;
 mod text;
 mod verify;

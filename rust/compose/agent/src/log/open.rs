@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 
@@ -17,9 +17,10 @@ use super::event::Event;
 use super::lines::{Lines, Piece};
 use super::note::CheckpointSigner;
 use super::scan::{Scan, scan};
-use super::segment::{self, Fresh, NoSpace, set_aside};
+use super::segment::{self, Fresh, NoSpace, set_aside, sync_folder};
 use super::settings::Settings;
-use super::state::{Space, State};
+use super::space::Space;
+use super::state::State;
 use super::text::{Digest, Time};
 use super::writer::{Shared, hold, lock};
 
@@ -53,7 +54,15 @@ pub(super) fn open(
     if let Some(event) = opened.recovered {
         shared.append(event)?;
     }
-    again(&shared, opened.checkpoint)?;
+    if opened.full {
+        let mut state = hold(&shared.state);
+        state.no_room()?;
+        state.flush()?;
+    }
+    match &opened.checkpoint {
+        Some(checkpoint) => shared.keep_again(checkpoint)?,
+        None => find_last(&shared),
+    }
     Ok(shared)
 }
 
@@ -64,18 +73,29 @@ struct Opened {
     recovered: Option<Event>,
     /// The last checkpoint whose entry is in the last segment.
     checkpoint: Option<Checkpoint>,
+    /// The disk has no room for the space that the settings want.
+    full: bool,
 }
 
 /// The log's folder: made for its owner alone, and nobody else may write into it.
 fn enter(folder: &Path) -> Result<(), LogError> {
+    let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(missing).collect();
     let mut builder = DirBuilder::new();
     let made = builder.recursive(true).mode(0o700).create(folder);
+    // A loss of power could take the whole log away, and the next start would begin another.
+    let made = made.and_then(|()| missing.iter().try_for_each(|new| sync_folder(new)));
     made.map_err(LogError::system("the log's folder cannot be made", folder))?;
     let facts = fs::metadata(folder);
     let facts = facts.map_err(LogError::system(
         "the log's folder cannot be looked at",
         folder,
     ))?;
+    let (owner, own) = (facts.uid(), rustix::process::geteuid().as_raw());
+    if owner != own {
+        let folder = folder.to_owned();
+        return Err(LogError::Foreign { folder, owner, own });
+    }
     let mode = facts.permissions().mode() & 0o7777;
     if mode & 0o022 != 0 {
         let folder = folder.to_owned();
@@ -128,6 +148,7 @@ fn begin(folder: &Path, space: Space, desk: &Desk) -> Result<Opened, LogError> {
         state,
         recovered: None,
         checkpoint: None,
+        full: false,
     })
 }
 
@@ -153,10 +174,17 @@ fn reopen(
         false => None,
     };
     let space = space.around(found.bytes);
-    let aside = set_aside(&file, space.whole(), folder);
-    aside.map_err(|reason| of_space(reason, folder, space.whole()))?;
+    let there = segment::room(&file, found.bytes);
+    let (space, full) = match set_aside(&file, there, space.whole(), folder) {
+        Ok(()) => (space, false),
+        Err(NoSpace::Full) => (space.within(there), true),
+        Err(NoSpace::Other(error)) => return Err(error),
+    };
     let mut state = State::new(space, number, file, found.bytes, found.last, found.head);
-    state.unsigned = found.since_checkpoint;
+    if found.checkpoint.is_some() {
+        state.owe();
+    }
+    state.unsigned += found.since_checkpoint;
     let checkpoint = found.checkpoint.map(|(sequence, head, time)| Checkpoint {
         log: found.log.clone(),
         sequence,
@@ -168,6 +196,7 @@ fn reopen(
         state,
         recovered,
         checkpoint,
+        full,
     })
 }
 
@@ -239,17 +268,10 @@ fn cut(file: &mut File, at: u64) -> io::Result<Event> {
     })
 }
 
-/// Writes the last checkpoint out again: whoever was killed may have had no time for it. It has the same bytes each time.
-fn again(shared: &Shared, checkpoint: Option<Checkpoint>) -> Result<(), LogError> {
+/// The last checkpoint of a log whose last segment has none.
+fn find_last(shared: &Shared) {
     let mut desk = hold(&shared.desk);
-    if let Some(checkpoint) = checkpoint {
-        let note = desk.keep(&checkpoint)?;
-        return shared.publish(&mut desk, &checkpoint, &note);
-    }
-    let own = shared.folder.join(NEWEST);
-    let keys = [desk.signer.public_key().clone()];
-    let note = super::desk::read(&own).ok();
-    let note = note.filter(|note| Checkpoint::open(note, &keys).is_ok());
-    desk.last = note.and_then(|note| String::from_utf8(note).ok());
-    Ok(())
+    let note = super::desk::read(&shared.folder.join(NEWEST)).ok();
+    let note = note.and_then(|note| String::from_utf8(note).ok());
+    desk.last = note.and_then(|note| Some((desk.signed(note.as_bytes(), &shared.name)?, note)));
 }

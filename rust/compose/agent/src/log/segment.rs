@@ -1,11 +1,14 @@
 //! Segments: the files of a log.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{
+    FallocateFlags, FsWord, IFlags, fallocate, fstatfs, ioctl_getflags, ioctl_setflags,
+};
+use rustix::io::Errno;
 
 use super::error::LogError;
 
@@ -14,6 +17,12 @@ const SUFFIX: &str = ".log";
 
 /// What a file's name ends with while it is made.
 pub(super) const UNFINISHED: &str = ".new";
+
+/// Bytes beside what entries have: as many may be the file system's own, for where the file lies, though they count as the file's.
+const OWN: u64 = 64 << 10;
+
+/// What `statfs` says of Btrfs.
+const BTRFS: FsWord = 0x9123_683e;
 
 /// The name of a segment's file: 8 digits or more.
 pub(super) fn file_name(number: u64) -> String {
@@ -87,12 +96,14 @@ impl Fresh {
             unfinished,
         };
         if let Some(file) = &fresh.file {
-            set_aside(file, room, folder)?;
+            write_in_place(file, folder)?;
+            set_aside(file, 0, room, folder)?;
         }
         Ok(fresh)
     }
 
-    /// Writes the first line and gives the file its name: from here on it is a part of the log.
+    /// Writes the first line and gives the file its name: from here on it is a part of the log, and no failure is one of space. Who took
+    /// it for that would go on with the segment before.
     pub(super) fn begin(mut self, line: &[u8]) -> Result<File, NoSpace> {
         let Some(file) = self.file.take() else {
             return Err(NoSpace::Other(LogError::Closed));
@@ -100,7 +111,7 @@ impl Fresh {
         let written = file.write_all_at(line, 0).and_then(|()| file.sync_all());
         written.map_err(|source| of(source, &self.unfinished))?;
         fs::rename(&self.unfinished, &self.path).map_err(|source| of(source, &self.path))?;
-        sync_folder(&self.path).map_err(|source| of(source, &self.path))?;
+        sync_folder(&self.path).map_err(|source| failed(source, &self.path))?;
         Ok(file)
     }
 }
@@ -115,29 +126,66 @@ impl Drop for Fresh {
 fn of(source: io::Error, file: &Path) -> NoSpace {
     match LogError::is_no_space(&source) {
         true => NoSpace::Full,
-        false => NoSpace::Other(LogError::system("a segment cannot be made", file)(source)),
+        false => failed(source, file),
     }
 }
 
-/// Takes `room` bytes of the disk for the file, without making it longer: what is read of it stays what was written.
-pub(super) fn set_aside(file: &File, room: u64, folder: &Path) -> Result<(), NoSpace> {
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, room) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            let source = io::Error::from(error);
-            let folder = folder.to_owned();
-            Err(match error {
-                rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS => {
-                    NoSpace::Other(LogError::NoPreallocation { folder, source })
-                }
-                _ => of(source, &folder),
-            })
-        }
+fn failed(source: io::Error, file: &Path) -> NoSpace {
+    NoSpace::Other(LogError::system("a segment cannot be made", file)(source))
+}
+
+/// Takes the disk for the file's bytes `from` to `room`, without making it longer: what is read of it stays what was written. Those before
+/// `from` it has ([`room`]): where there is no room for all, tmpfs would take them away again, and XFS asks for as much once more.
+pub(super) fn set_aside(file: &File, from: u64, room: u64, folder: &Path) -> Result<(), NoSpace> {
+    let end = room.saturating_add(OWN);
+    if from < room {
+        fallocate(file, FallocateFlags::KEEP_SIZE, from, end - from).map_err(
+            |error| match error {
+                Errno::OPNOTSUPP | Errno::NOSYS => no_preallocation(error.into(), folder),
+                _ => of(error.into(), folder),
+            },
+        )?;
     }
+    let facts = file.metadata().map_err(|source| of(source, folder))?;
+    match bytes(&facts) < end {
+        // ZFS looks whether there is as much, and takes nothing.
+        true => Err(no_preallocation(
+            io::Error::other("it says that it did, and the file has not got it"),
+            folder,
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Up to where the file has its space, in bytes; `written` of them are.
+pub(super) fn room(file: &File, written: u64) -> u64 {
+    let all = file.metadata().map_or(0, |facts| bytes(&facts));
+    all.saturating_sub(OWN).max(written)
+}
+
+/// Bytes of the disk that are a file's.
+fn bytes(facts: &Metadata) -> u64 {
+    facts.blocks().saturating_mul(512)
+}
+
+/// Btrfs writes each byte to a new place, beside the space that was set aside, unless it is told otherwise while the file is empty.
+fn write_in_place(file: &File, folder: &Path) -> Result<(), NoSpace> {
+    let told = || {
+        if fstatfs(file)?.f_type == BTRFS {
+            ioctl_setflags(file, ioctl_getflags(file)? | IFlags::NOCOW)?;
+        }
+        Ok(())
+    };
+    told().map_err(|error: Errno| no_preallocation(error.into(), folder))
+}
+
+fn no_preallocation(source: io::Error, folder: &Path) -> NoSpace {
+    let folder = folder.to_owned();
+    NoSpace::Other(LogError::NoPreallocation { folder, source })
 }
 
 /// Makes the name of a file last.
 pub(super) fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -3,49 +3,18 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::entry::{ENTRY_LIMIT, Entry, Sequence};
 use super::error::LogError;
 use super::event::Event;
-use super::settings::Settings;
+use super::space::Space;
 use super::text::{Digest, Time};
 
 /// How long after a segment could not begin it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// The space of a segment, in bytes: entries of every kind fill the first part, the reserve is for when no other segment can begin.
-#[derive(Clone, Copy)]
-pub(super) struct Space {
-    segment: u64,
-    reserve: u64,
-}
-
-impl Space {
-    pub(super) const fn new(settings: &Settings) -> Self {
-        Self {
-            segment: settings.segment_size,
-            reserve: settings.reserve,
-        }
-    }
-
-    /// The same, for a segment that already has so many bytes: where settings became smaller, it may be more than they allow.
-    pub(super) fn around(self, bytes: u64) -> Self {
-        match bytes + ENTRY_LIMIT as u64 > self.whole() {
-            true => Self {
-                segment: bytes,
-                ..self
-            },
-            false => self,
-        }
-    }
-
-    /// All of it.
-    pub(super) const fn whole(self) -> u64 {
-        self.segment + self.reserve
-    }
-}
 
 /// What is wanted of a segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,12 +76,20 @@ pub(super) struct State {
     counted: u64,
     tell_at: Instant,
     tell_after: Duration,
-    /// Entries without a checkpoint, and since when.
+    /// Entries without a checkpoint that is kept, and since when.
     pub(super) unsigned: u64,
     pub(super) unsigned_since: Instant,
+    /// How many of them the last entry `checkpoint` covers, once it is kept.
+    covers: u64,
+    /// Why there is no checkpoint of them, if the last one failed.
+    pub(super) checkpoint_failure: Option<String>,
+    /// The folders of exports that did not take the last checkpoint.
+    pub(super) failing_exports: Vec<PathBuf>,
     /// Why nothing more is written.
     pub(super) failure: Option<String>,
     pub(super) closing: bool,
+    /// The agent has stopped: what is said of checkpoints may follow, and nothing else.
+    stopped: bool,
     pub(super) closed: bool,
 }
 
@@ -145,8 +122,12 @@ impl State {
             tell_after: RETRY,
             unsigned: 0,
             unsigned_since: now,
+            covers: 0,
+            checkpoint_failure: None,
+            failing_exports: Vec::new(),
             failure: None,
             closing: false,
+            stopped: false,
             closed: false,
         }
     }
@@ -157,6 +138,15 @@ impl State {
             Some(fact) => Err(LogError::Failed(fact.clone())),
             None if self.closed => Err(LogError::Closed),
             None => Ok(()),
+        }
+    }
+
+    /// Whether entries that say anything but of checkpoints are taken.
+    pub(super) fn serves(&self) -> Result<(), LogError> {
+        self.alive()?;
+        match self.stopped {
+            true => Err(LogError::Closed),
+            false => Ok(()),
         }
     }
 
@@ -253,16 +243,36 @@ impl State {
     /// Keeps in mind what checkpoints have to cover.
     fn note(&mut self, event: &Event) {
         match event {
-            Event::Checkpoint => self.unsigned = 0,
+            Event::Checkpoint => self.owe(),
             // What is said of checkpoints alone needs none: else there would be one for each.
             Event::ExportFailed { .. } | Event::CheckpointFailed { .. } => {}
             _ => {
+                self.stopped |= *event == Event::Stopped;
                 if self.unsigned == 0 {
                     self.unsigned_since = Instant::now();
                 }
                 self.unsigned += 1;
             }
         }
+    }
+
+    /// The last entry is that of a checkpoint, which is not kept yet.
+    pub(super) fn owe(&mut self) {
+        self.unsigned += 1;
+        self.unsigned_since = Instant::now();
+        self.covers = self.unsigned;
+    }
+
+    /// The checkpoint of the last entry `checkpoint` is kept.
+    pub(super) fn kept(&mut self) {
+        self.unsigned = self.unsigned.saturating_sub(self.covers);
+        self.covers = 0;
+        self.checkpoint_failure = None;
+    }
+
+    /// A checkpoint failed; the answer is whether that is new.
+    pub(super) fn not_kept(&mut self, error: &LogError) -> bool {
+        self.checkpoint_failure.replace(error.to_string()).is_none()
     }
 
     /// Writes what waits, while nobody else does.

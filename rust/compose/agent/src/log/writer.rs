@@ -12,7 +12,8 @@ use super::error::LogError;
 use super::event::{Event, Signed};
 use super::segment::{Fresh, NoSpace};
 use super::settings::Settings;
-use super::state::{Added, Place, Space, State, Want, write};
+use super::space::Space;
+use super::state::{Added, Place, State, Want, write};
 
 /// All that the threads of a log share. Whoever takes both locks takes `desk` first.
 pub(super) struct Shared {
@@ -43,6 +44,8 @@ pub struct Status {
     pub without_checkpoint: u64,
     /// The disk is full: nothing is signed.
     pub full: bool,
+    /// Why the last checkpoint could not be signed or kept, if so.
+    pub checkpoint_failure: Option<String>,
     /// Why nothing more is written, if so.
     pub failure: Option<String>,
     /// The folders of exports that did not take the last checkpoint.
@@ -64,30 +67,46 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an entry and waits until it is on the disk.
+    /// Adds an entry and waits until it is on the disk. It may be the first of a segment: `desk` must be free.
     pub(super) fn append(&self, event: Event) -> Result<Added, LogError> {
         let event = event.bounded();
-        let want = match event.is_of_the_agent() {
-            true => Want::OfTheAgent,
-            false => Want::Other,
-        };
+        let of_the_agent = event.is_of_the_agent();
         loop {
             let mut state = hold(&self.state);
-            state.alive()?;
-            match state.add(&event, want)? {
-                Ok(added) => return self.commit(state, added),
-                Err(Place::Next) => {
-                    drop(state);
-                    self.rotate()?;
-                }
-                Err(_) if want == Want::OfTheAgent => return Err(LogError::Full),
-                Err(_) => {
-                    state.count()?;
-                    let last = state.last;
-                    self.settle(state, last)?;
-                    return Err(LogError::Counted);
-                }
+            state.serves()?;
+            let next = match of_the_agent {
+                true => state.place(Want::Permit, ENTRY_LIMIT as u64) == Place::Next,
+                false => match state.add(&event, Want::Other)? {
+                    Ok(added) => return self.commit(state, added),
+                    Err(place) => place == Place::Next,
+                },
+            };
+            if next {
+                drop(state);
+                self.rotate()?;
+                continue;
             }
+            if of_the_agent {
+                return self.add_here(state, &event);
+            }
+            state.count()?;
+            let last = state.last;
+            self.settle(state, last)?;
+            return Err(LogError::Counted);
+        }
+    }
+
+    /// Adds what is said of checkpoints to this segment, whoever has `desk`, and waits until it is on the disk.
+    pub(super) fn append_here(&self, event: Event) -> Result<Added, LogError> {
+        let state = hold(&self.state);
+        state.alive()?;
+        self.add_here(state, &event.bounded())
+    }
+
+    fn add_here<'a>(&'a self, mut state: Held<'a>, event: &Event) -> Result<Added, LogError> {
+        match state.add(event, Want::OfTheAgent)? {
+            Ok(added) => self.commit(state, added),
+            Err(_) => Err(LogError::Full),
         }
     }
 
@@ -95,7 +114,7 @@ impl Shared {
     pub(super) fn permit(&self) -> Result<(), LogError> {
         loop {
             let mut state = hold(&self.state);
-            state.alive()?;
+            state.serves()?;
             match state.place(Want::Permit, ENTRY_LIMIT as u64) {
                 Place::Here => {
                     state.permits += 1;
@@ -114,7 +133,7 @@ impl Shared {
     /// Adds the entry of what was signed, for which room was kept, and waits until it is on the disk.
     fn record(&self, signed: Signed) -> Result<Added, LogError> {
         let mut state = hold(&self.state);
-        state.alive()?;
+        state.serves()?;
         match state.add(&Event::Signed(signed), Want::Permitted)? {
             Ok(added) => self.commit(state, added),
             Err(_) => Err(LogError::Full),
@@ -164,7 +183,7 @@ impl Shared {
         if state.place(Want::Permit, ENTRY_LIMIT as u64) != Place::Next {
             return Ok(());
         }
-        let mut kept = None;
+        let mut kept = Vec::new();
         let begun = self.begin_segment(&mut desk, &mut state, &mut kept);
         let settled = match begun {
             Ok(()) => state.room(),
@@ -178,10 +197,8 @@ impl Shared {
         self.moved.notify_all();
         settled?;
         drop(state);
-        match kept {
-            Some((checkpoint, note)) => self.publish(&mut desk, &checkpoint, &note),
-            None => Ok(()),
-        }
+        kept.iter()
+            .try_for_each(|(checkpoint, note)| self.publish(&mut desk, checkpoint, note))
     }
 
     /// The space first, then a checkpoint as the last entry of the old segment, so that older ones can be kept elsewhere.
@@ -189,87 +206,57 @@ impl Shared {
         &self,
         desk: &mut Desk,
         state: &mut State,
-        kept: &mut Option<(Checkpoint, String)>,
+        kept: &mut Vec<(Checkpoint, String)>,
     ) -> Result<(), NoSpace> {
         let space = Space::new(&self.settings);
         let fresh = Fresh::prepare(&self.folder, state.number + 1, space.whole())?;
-        if state.unsigned > 0 {
-            *kept = Some(self.last_checkpoint(desk, state)?);
-        }
+        let failed = self.last_checkpoint(desk, state, kept)?;
         state.flush().map_err(NoSpace::Other)?;
         let (line, added) = state.first_line(&self.name).map_err(NoSpace::Other)?;
         let file = fresh.begin(&line)?;
         state.begun(space, file, line.len() as u64, added);
+        if let Some(what) = failed {
+            let event = Event::CheckpointFailed { what }.bounded();
+            let _ = state
+                .add(&event, Want::OfTheAgent)
+                .map_err(NoSpace::Other)?;
+        }
         Ok(())
     }
 
-    /// The checkpoint at a segment's end.
+    /// The checkpoint at a segment's end, and before it one that is still owed. That it is made later is no reason not to begin the next
+    /// segment, but for a full disk: the answer is why, where it was not said yet.
     fn last_checkpoint(
         &self,
         desk: &mut Desk,
         state: &mut State,
-    ) -> Result<(Checkpoint, String), NoSpace> {
-        let added = state
-            .add(&Event::Checkpoint, Want::OfTheAgent)
-            .map_err(NoSpace::Other)?;
-        let added = added.map_err(|_| NoSpace::Full)?;
-        state.flush().map_err(NoSpace::Other)?;
-        let checkpoint = self.checkpoint_of(added);
-        match desk.keep(&checkpoint) {
-            Ok(note) => Ok((checkpoint, note)),
-            Err(LogError::System { source, .. }) if LogError::is_no_space(&source) => {
-                Err(NoSpace::Full)
-            }
-            Err(error) => Err(NoSpace::Other(error)),
-        }
-    }
-
-    fn checkpoint_of(&self, added: Added) -> Checkpoint {
-        Checkpoint {
-            log: self.name.clone(),
-            sequence: added.sequence,
-            head: added.digest,
-            time: added.time,
-        }
-    }
-
-    /// Makes a checkpoint of all that was written; where that is one already, it is that.
-    pub(super) fn checkpoint(&self) -> Result<String, LogError> {
-        let mut desk = hold(&self.desk);
-        {
-            let state = hold(&self.state);
-            state.alive()?;
-            if let (0, Some(last)) = (state.unsigned, &desk.last) {
-                return Ok(last.clone());
+        kept: &mut Vec<(Checkpoint, String)>,
+    ) -> Result<Option<String>, NoSpace> {
+        loop {
+            let checkpoint = match desk.owed.clone() {
+                Some(owed) => owed,
+                None if state.unsigned == 0 => return Ok(None),
+                None => {
+                    let added = state.add(&Event::Checkpoint, Want::OfTheAgent);
+                    let Ok(added) = added.map_err(NoSpace::Other)? else {
+                        // The next segment has room for it.
+                        return Ok(None);
+                    };
+                    state.flush().map_err(NoSpace::Other)?;
+                    self.checkpoint_of(added)
+                }
+            };
+            match desk.keep(&checkpoint) {
+                Ok(note) => {
+                    state.kept();
+                    kept.push((checkpoint, note));
+                }
+                Err(LogError::System { source, .. }) if LogError::is_no_space(&source) => {
+                    return Err(NoSpace::Full);
+                }
+                Err(error) => return Ok(state.not_kept(&error).then(|| error.to_string())),
             }
         }
-        // Of the agent: never the first of a segment, which would wait for the desk.
-        let added = self.append(Event::Checkpoint)?;
-        let checkpoint = self.checkpoint_of(added);
-        let kept = desk.keep(&checkpoint);
-        if kept.is_err() {
-            // The next one is still due.
-            hold(&self.state).unsigned += 1;
-        }
-        let note = kept?;
-        self.publish(&mut desk, &checkpoint, &note)?;
-        Ok(note)
-    }
-
-    /// Exports a checkpoint that is kept, and writes down what fails.
-    pub(super) fn publish(
-        &self,
-        desk: &mut Desk,
-        checkpoint: &Checkpoint,
-        note: &str,
-    ) -> Result<(), LogError> {
-        // Folders may be slow: nobody waits for them with the state in hand.
-        for failed in desk.export(checkpoint, note) {
-            let folder = failed.folder.display().to_string();
-            let what = failed.source.to_string();
-            self.append(Event::ExportFailed { folder, what })?;
-        }
-        Ok(())
     }
 
     /// Writes down that the agent stops, and how many refusals had no entry.
@@ -278,8 +265,8 @@ impl Shared {
         self.append(Event::Stopped).map(drop)
     }
 
+    /// What is known without waiting for whoever makes a checkpoint or exports it.
     pub(super) fn status(&self) -> Status {
-        let failing_exports = hold(&self.desk).failing();
         let state = hold(&self.state);
         Status {
             log: self.name.clone(),
@@ -287,8 +274,9 @@ impl Shared {
             segment: state.number,
             without_checkpoint: state.unsigned,
             full: state.full.is_some(),
+            checkpoint_failure: state.checkpoint_failure.clone(),
             failure: state.failure.clone(),
-            failing_exports,
+            failing_exports: state.failing_exports.clone(),
         }
     }
 }

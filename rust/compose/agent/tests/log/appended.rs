@@ -181,6 +181,92 @@ fn one_agent_writes_a_log_and_nobody_else_may_write_into_its_folder() {
 }
 
 #[test]
+fn the_folder_belongs_to_the_agent() {
+    let place = Place::new();
+    fs::create_dir(place.log()).unwrap();
+    // Whoever cannot give it away takes one that is root's.
+    let folder = match std::os::unix::fs::chown(place.log(), Some(1234), None) {
+        Ok(()) => place.log(),
+        Err(_) => "/".into(),
+    };
+    let opened = Log::open(&folder, place.settings(), Box::new(key())).map(drop);
+    assert!(
+        matches!(opened, Err(LogError::Foreign { .. })),
+        "{opened:?}"
+    );
+    assert!(!folder.join("lock").exists());
+}
+
+#[test]
+fn what_the_agent_says_of_itself_fills_segments_as_all_else_does() {
+    let place = Place::new();
+    let log = place.open_with(Settings {
+        segment_size: 64 << 10,
+        reserve: 64 << 10,
+        ..place.settings()
+    });
+    let started = Event::Started {
+        agent: "0".repeat(2000),
+        policy: Digest::of(b"policy"),
+        keys: Vec::new(),
+        checkpoint_key: public_key().to_string(),
+    };
+    for _ in 0..100 {
+        log.append(started.clone()).unwrap();
+    }
+    assert!(log.status().segment > 3);
+    log.close().unwrap();
+    let all = entries(&place.log());
+    assert_eq!(
+        all.iter().filter(|entry| entry.event == started).count(),
+        100
+    );
+    assert_eq!(place.exported().len(), segments(&place.log()).len());
+}
+
+#[test]
+fn nothing_stands_behind_the_end() {
+    for _ in 0..20 {
+        let place = Place::new();
+        let log = place.open();
+        thread::scope(|scope| {
+            for number in 0..4 {
+                let log = &log;
+                scope.spawn(move || {
+                    let sign = || log.may_sign()?.record(signed(number));
+                    while sign().is_ok() && log.append(refused("a")).is_ok() {}
+                });
+            }
+            while log.status().last < Sequence(40) {}
+            log.close().unwrap();
+        });
+        let all = entries(&place.log());
+        let end = all.iter().position(|entry| entry.event == Event::Stopped);
+        let behind = all[end.unwrap() + 1..].iter().map(|entry| &entry.event);
+        assert_eq!(behind.collect::<Vec<_>>(), [&Event::Checkpoint]);
+    }
+}
+
+#[test]
+fn a_key_that_fails_at_the_end_of_a_segment_stops_nothing() {
+    let place = Place::new();
+    let settings = Settings {
+        segment_size: 64 << 10,
+        reserve: 64 << 10,
+        ..place.settings()
+    };
+    let log = Log::open(&place.log(), settings, Box::new(Confused(public_key()))).unwrap();
+    for number in 0..400 {
+        log.may_sign().unwrap().record(signed(number)).unwrap();
+    }
+    assert!(log.status().segment > 3 && log.status().failure.is_none());
+    assert!(log.status().without_checkpoint > 400);
+    let events = entries(&place.log()).into_iter().map(|entry| entry.event);
+    let failed = events.filter(|event| matches!(event, Event::CheckpointFailed { .. }));
+    assert_eq!(failed.count(), 1);
+}
+
+#[test]
 fn a_folder_of_exports_that_fails_stops_nothing_and_is_named() {
     let place = Place::new();
     let log = place.open();

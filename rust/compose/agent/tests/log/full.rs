@@ -23,7 +23,7 @@ const KIND: &str = "TOUCHSTONE_LOG_FILE_SYSTEM";
 const INSIDE: &str = "TOUCHSTONE_LOG_INSIDE";
 
 /// Runs the test of this name once more where it may mount, on a new file system; there `work` is done.
-fn on_a_small_file_system(test: &str, work: impl Fn(&Path)) {
+pub fn on_a_small_file_system(test: &str, work: impl Fn(&Path)) {
     let kind = std::env::var(KIND).unwrap_or_else(|_| "tmpfs".to_owned());
     if let Some(folder) = std::env::var_os(INSIDE) {
         let folder = Path::new(&folder);
@@ -70,7 +70,7 @@ fn mount_new(kind: &str, folder: &Path) {
 }
 
 /// Takes all room that is left, and gives it back when removed.
-fn fill(disk: &Path) {
+pub fn fill(disk: &Path) {
     let mut file = File::create(disk.join("filler")).unwrap();
     for size in [1 << 20, 4096, 1] {
         let piece = vec![7; size];
@@ -89,7 +89,7 @@ fn fill(disk: &Path) {
     }
 }
 
-fn empty(disk: &Path) {
+pub fn empty(disk: &Path) {
     for file in fs::read_dir(disk).unwrap().map(|file| file.unwrap().path()) {
         if file.is_file() {
             fs::remove_file(file).unwrap();
@@ -97,7 +97,7 @@ fn empty(disk: &Path) {
     }
 }
 
-fn small() -> Settings {
+pub fn small() -> Settings {
     Settings {
         segment_size: 128 << 10,
         reserve: 128 << 10,
@@ -105,12 +105,12 @@ fn small() -> Settings {
     }
 }
 
-fn open(disk: &Path) -> Log {
+pub fn open(disk: &Path) -> Log {
     Log::open(&disk.join("log"), small(), Box::new(key())).unwrap()
 }
 
 /// Signs until the log says that the disk is full; the answer is how many.
-fn sign_until_full(log: &Log) -> usize {
+pub fn sign_until_full(log: &Log) -> usize {
     for number in 0..10_000 {
         match log.may_sign() {
             Ok(permit) => permit.record(signed(number)).map(drop).unwrap(),
@@ -121,7 +121,7 @@ fn sign_until_full(log: &Log) -> usize {
     panic!("the disk did not become full");
 }
 
-fn count(disk: &Path, event: impl Fn(&Event) -> bool) -> usize {
+pub fn count(disk: &Path, event: impl Fn(&Event) -> bool) -> usize {
     let all = entries(&disk.join("log")).into_iter();
     all.filter(|entry| event(&entry.event)).count()
 }
@@ -135,14 +135,14 @@ fn counted(disk: &Path) -> u64 {
     .sum()
 }
 
-fn verified(disk: &Path, keys: bool) -> Report {
+pub fn verified(disk: &Path, keys: bool) -> Report {
     let keys = keys.then(public_key).into_iter().collect();
     let checkpoints = Vec::new();
     verify(&disk.join("log"), &Trusted { keys, checkpoints }).unwrap()
 }
 
 /// Refuses so many things; the answer is how many have an entry.
-fn refuse(log: &Log, many: usize) -> usize {
+pub fn refuse(log: &Log, many: usize) -> usize {
     let told = |number: usize| match log.append(refused(&number.to_string())) {
         Ok(_) => true,
         Err(LogError::Counted) => false,

@@ -8,8 +8,10 @@
 )]
 
 mod appended;
+mod exported;
 mod full;
 mod killed;
 mod page;
+mod scarce;
 mod support;
 mod tampered;
