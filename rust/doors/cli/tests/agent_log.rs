@@ -50,7 +50,7 @@ fn closed() -> TempDir {
     let declined = Event::Declined {
         derivation: Derivation::parse(path).unwrap(),
         code: "policy.none".to_owned(),
-        what: "no rule\n\u{1b}[2Jfor it".to_owned(),
+        what: "no rule\n\u{1b}[2Jfor\u{9b}\u{7f} it".to_owned(),
     };
     log.append(declined).unwrap();
     log.close().unwrap();
@@ -92,7 +92,7 @@ fn shows_entries_a_line_each_and_gives_a_terminal_no_orders() {
         all.lines()
             .nth(1)
             .unwrap()
-            .contains(r"no rule\n\u{1b}[2Jfor it [policy.none]"),
+            .contains(r"no rule\n\u{1b}[2Jfor\u{9b}\u{7f} it [policy.none]"),
         "{all}"
     );
     assert!(all.lines().all(|line| !line.contains(char::is_control)));
@@ -104,11 +104,13 @@ fn shows_entries_a_line_each_and_gives_a_terminal_no_orders() {
         all
     );
     let json = done(at, &["show", "--json", "--event", "declined", "log"]);
+    assert!(!json.trim_end().contains(char::is_control), "{json}");
     let entry: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
         (&entry["sequence"], &entry["event"]),
         (&2.into(), &"declined".into())
     );
+    assert_eq!(entry["what"], "no rule\n\u{1b}[2Jfor\u{9b}\u{7f} it");
 }
 
 #[test]

@@ -76,13 +76,12 @@ pub enum Event {
         /// Who.
         by: Identity,
     },
-    /// A grant ended.
+    /// A grant was taken back.
     Revoked {
         /// The derivation's path.
         derivation: Derivation,
-        /// Who ended it; nobody when it was used up or expired.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        by: Option<Identity>,
+        /// Who ended it.
+        by: Identity,
     },
     /// Something was signed.
     Signed(Signed),

@@ -95,7 +95,7 @@ impl Connection {
             );
             return self.declined(refusal, derivation, identity);
         }
-        let by = Some(identity.clone());
+        let by = identity.clone();
         self.written(Event::Revoked { derivation, by }, Done::Revoke {}, || ())
     }
 

@@ -57,11 +57,23 @@ fn show(words: &ShowLog) -> Result<(), Failure> {
         let wanted = words.events.is_empty() || words.events.contains(&line.link.event);
         match (since && wanted, words.json) {
             (false, _) => {}
-            (true, true) => print::bytes(&[&line.bytes[..], b"\n"].concat())?,
+            (true, true) => print::line(&spelt_out(&line))?,
             (true, false) => print::line(&one_line(&told(&line)))?,
         }
     }
     Ok(())
+}
+
+/// An entry as its JSON, in which no letter steers a terminal: JSON spells out those of ASCII itself, but for DEL.
+fn spelt_out(line: &Line) -> String {
+    let mut text = String::with_capacity(line.bytes.len());
+    for letter in String::from_utf8_lossy(&line.bytes).chars() {
+        match letter.is_control() {
+            true => text.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => text.push(letter),
+        }
+    }
+    text
 }
 
 /// An entry for people, in one line.
@@ -101,15 +113,9 @@ fn event(event: &Event) -> String {
             code,
             what,
         } => format!("{derivation}: {what} [{code}]"),
-        Event::Granted { derivation, by } => format!("{derivation} by {by}"),
-        Event::Revoked {
-            derivation,
-            by: Some(by),
-        } => format!("{derivation} by {by}"),
-        Event::Revoked {
-            derivation,
-            by: None,
-        } => derivation.to_string(),
+        Event::Granted { derivation, by } | Event::Revoked { derivation, by } => {
+            format!("{derivation} by {by}")
+        }
         Event::Signed(signed) => {
             let subjects = signed.subjects.iter();
             let subjects: Vec<String> = subjects
