@@ -140,6 +140,30 @@ pub struct AgentStatus {
     pub connections: u64,
     /// The newest entry of the log.
     pub entry: u64,
+    /// How the log fares.
+    pub log: LogStatus,
+}
+
+/// How the log fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LogStatus {
+    /// Its name: 32 hexadecimal digits.
+    pub name: String,
+    /// The number of the segment that is written.
+    pub segment: u64,
+    /// How many entries no checkpoint covers yet.
+    pub without_checkpoint: u64,
+    /// The disk is full: nothing is signed.
+    pub full: bool,
+    /// Why nothing more is written, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Why the last checkpoint could not be signed or kept, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_failure: Option<String>,
+    /// The folders of exports that did not take the last checkpoint.
+    pub failing_exports: Vec<String>,
 }
 
 /// The socket of a build.

@@ -19,8 +19,8 @@ mod limits;
 mod request;
 
 pub use answer::{
-    AgentStatus, Answer, Done, KeyFacts, KeyKind, OpenSocket, PendingGrant, ProfileSignatures,
-    Refusal,
+    AgentStatus, Answer, Done, KeyFacts, KeyKind, LogStatus, OpenSocket, PendingGrant,
+    ProfileSignatures, Refusal,
 };
 pub use frame::{Frame, FrameError, read, read_payload, write};
 pub use key_name::{KeyName, NotAKeyName};

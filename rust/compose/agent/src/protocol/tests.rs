@@ -195,3 +195,17 @@ fn an_announced_payload_takes_no_memory_before_it_arrives() {
     two.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "def");
 }
+
+#[test]
+fn a_status_is_read_as_it_is_written() {
+    let text = r#"{"agent":"0.1.0","since":1,"keys":[],"sockets":[],"grants":[],"connections":1,"entry":4,
+        "log":{"name":"e1522a64f5a801cf9a91115efe1b4714","segment":1,"withoutCheckpoint":2,"full":true,
+        "checkpointFailure":"no","failingExports":["/exports"]}}"#;
+    let status: AgentStatus = serde_json::from_str(text).unwrap();
+    assert_eq!((status.log.without_checkpoint, status.log.full), (2, true));
+    let again = serde_json::to_value(&status).unwrap();
+    assert_eq!(
+        again,
+        serde_json::from_str::<serde_json::Value>(text).unwrap()
+    );
+}

@@ -6,8 +6,8 @@ use super::clock::now;
 use super::connection::Connection;
 use super::room::Guest;
 use crate::judge::Client;
-use crate::log::{Event, Operation};
-use crate::protocol::{AgentStatus, ControlRequest, Done, Refusal};
+use crate::log::{Event, Operation, Status};
+use crate::protocol::{AgentStatus, ControlRequest, Done, LogStatus, Refusal};
 use crate::{Derivation, Identity};
 
 impl Connection {
@@ -112,6 +112,7 @@ impl Connection {
             return self.refuse(not_root(), Some(Operation::Status), None, identity);
         }
         let agent = &self.agent;
+        let log = agent.log.status();
         let status = AgentStatus {
             agent: env!("CARGO_PKG_VERSION").to_owned(),
             since: agent.since,
@@ -119,10 +120,16 @@ impl Connection {
             sockets: agent.builds().status(),
             grants: agent.grants().pending(now()),
             connections: agent.room.connections().into(),
-            entry: agent.log.status().last.0,
+            entry: log.last.0,
+            log: log_status(log),
         };
-        let payload = serde_json::to_vec(&status).unwrap_or_default();
-        Reply::with(Done::Status {}, payload)
+        match serde_json::to_vec(&status) {
+            Ok(payload) => Reply::with(Done::Status {}, payload),
+            Err(error) => {
+                let what = format!("the status is no JSON: {error}");
+                Refusal::new("agent.system", &what, "report this with the message").into()
+            }
+        }
     }
 
     /// Done and written down; what cannot be written down is undone.
@@ -147,6 +154,19 @@ impl Connection {
             what: refusal.what.clone(),
         };
         self.agent.refused(refusal, event)
+    }
+}
+
+fn log_status(log: Status) -> LogStatus {
+    let exports = log.failing_exports.iter();
+    LogStatus {
+        name: log.log,
+        segment: log.segment,
+        without_checkpoint: log.without_checkpoint,
+        full: log.full,
+        failure: log.failure,
+        checkpoint_failure: log.checkpoint_failure,
+        failing_exports: exports.map(|folder| folder.display().to_string()).collect(),
     }
 }
 

@@ -7,12 +7,12 @@ use std::path::Path;
 use touchstone_agent::client::Control;
 use touchstone_agent::holder::{Program, hold_keys};
 use touchstone_agent::policy::{self, Policy, PolicyError};
-use touchstone_agent::protocol::{AgentStatus, KeyKind};
+use touchstone_agent::protocol::{AgentStatus, KeyKind, LogStatus};
 use touchstone_agent::server::{ServeError, Settings, serve};
 use touchstone_agent::{Derivation, NotADerivation};
 use touchstone_artifacts::agent::AgentError;
 use touchstone_artifacts::{HostFiles, output};
-use touchstone_operations::Failure;
+use touchstone_operations::{Failure, one_line};
 
 use super::{Verdict, agent_log, print};
 use crate::arguments::{Agent, CheckPolicyArguments, DerivationArguments, ServeArguments};
@@ -146,7 +146,9 @@ fn show_status(control: &Path, json: bool) -> Result<(), Failure> {
     let status = control.status().map_err(refused)?;
     match json {
         true => print::json(&status),
-        false => lines(&status).iter().try_for_each(|line| print::line(line)),
+        false => lines(&status)
+            .iter()
+            .try_for_each(|line| print::line(&one_line(line))),
     }
 }
 
@@ -154,14 +156,36 @@ fn lines(status: &AgentStatus) -> Vec<String> {
     let mut lines = vec![
         format!("agent        {}", status.agent),
         format!("entry        {}", status.entry),
-        format!("connections  {}", status.connections),
     ];
+    lines.extend(log_lines(&status.log));
+    lines.push(format!("connections  {}", status.connections));
     let keys = status.keys.iter();
     lines.extend(keys.map(|key| format!("key          {} ({})", key.name, kind(key.kind))));
     let sockets = status.sockets.iter();
     lines.extend(sockets.map(|socket| format!("socket       {}", socket.derivation)));
     let grants = status.grants.iter();
     lines.extend(grants.map(|grant| format!("grant        {} by {}", grant.derivation, grant.by)));
+    lines
+}
+
+/// What is worth a word of the log.
+fn log_lines(log: &LogStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    if log.without_checkpoint > 0 {
+        let many = log.without_checkpoint;
+        lines.push(format!("log          {many} entries without a checkpoint"));
+    }
+    if log.full {
+        lines.push("log          full: nothing is signed until the disk has room".to_owned());
+    }
+    if let Some(what) = &log.failure {
+        lines.push(format!("log          failed: nothing is signed: {what}"));
+    }
+    if let Some(what) = &log.checkpoint_failure {
+        lines.push(format!("log          checkpoints fail: {what}"));
+    }
+    let exports = log.failing_exports.iter();
+    lines.extend(exports.map(|folder| format!("export       {folder} takes no checkpoints")));
     lines
 }
 

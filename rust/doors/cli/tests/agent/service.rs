@@ -36,6 +36,7 @@ fn an_agent_tells_who_it_is_and_says_in_its_log_when_it_began_and_ended() {
     assert_eq!(status["keys"], json!([{ "name": "db", "kind": "image" }]));
     let shown = lab.work.done(["agent", "status", "--control", "control"]);
     assert!(shown.contains("key          db (images)\n"), "{shown}");
+    assert_eq!(status["log"]["failingExports"], json!([]));
     agent.stop();
     for gone in ["control", "direct"] {
         assert!(!lab.path(gone).exists());
@@ -45,6 +46,37 @@ fn an_agent_tells_who_it_is_and_says_in_its_log_when_it_began_and_ended() {
         .map(|entry| entry["event"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(events, ["created", "started", "stopped", "checkpoint"]);
+}
+
+#[test]
+fn the_status_names_what_takes_no_checkpoints() {
+    let mut lab = Lab::new();
+    let exports = lab.path("exports");
+    fs::create_dir(&exports).unwrap();
+    lab.log = json!({ "checkpointSeconds": 1, "exports": [exports] });
+    let agent = lab.serve(&lab.policy(1));
+    fs::remove_dir_all(&exports).unwrap();
+    fs::write(&exports, "").unwrap();
+    // What is being made cannot be taken away.
+    fs::create_dir(lab.path("state/log/checkpoint.new")).unwrap();
+    signed(&mut agent.client(), &lab, 0);
+    let shows = |line: &str| {
+        for _ in 0..500 {
+            let shown = lab.work.done(["agent", "status", "--control", "control"]);
+            if shown.lines().any(|there| there.starts_with(line)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{line}");
+    };
+    shows("log          checkpoints fail: ");
+    fs::remove_dir(lab.path("state/log/checkpoint.new")).unwrap();
+    shows(&format!(
+        "export       {} takes no checkpoints",
+        exports.display()
+    ));
+    agent.stop();
 }
 
 #[test]
