@@ -16,12 +16,12 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use messages::{Ask, PublicHalf, Told};
+use messages::{Ask, HashName, PublicHalf, Told};
 
 use crate::protocol::{Frame, FrameError, SMALL_LIMIT, read, read_payload, write};
 
@@ -60,6 +60,8 @@ pub struct Holder {
 
 /// How long the holder may take to end.
 const END: Duration = Duration::from_secs(5);
+/// How long a key may sign nothing while it is asked to. Whatever it hangs in (a token, a driver) is begun anew with the agent.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Holder {
     /// Starts the process and lets it open the keys; the answer has them in this order. `ended` is called if it ends before it is told to.
@@ -73,7 +75,7 @@ impl Holder {
     ) -> Result<(Self, Vec<HeldKey>), HolderError> {
         let (ours, theirs) = UnixStream::pair().map_err(HolderError::Start)?;
         let mut child = spawn(program, theirs).map_err(HolderError::Start)?;
-        match Connection::new(ours, specs, ended) {
+        match Connection::new(ours, specs, PATIENCE, ended) {
             Ok((connection, keys)) => Ok((Self { child, connection }, keys)),
             Err(error) => {
                 let _ = child.kill();
@@ -89,18 +91,29 @@ impl Holder {
     }
 }
 
-impl Drop for Holder {
-    fn drop(&mut self) {
-        self.connection.close();
+impl Holder {
+    /// Whether the process has ended by itself, in time.
+    fn ends(&mut self) -> bool {
         let until = Instant::now() + END;
         while Instant::now() < until {
             match self.child.try_wait() {
                 Ok(None) => thread::sleep(Duration::from_millis(1)),
-                _ => return,
+                _ => return true,
             }
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        false
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.connection.close();
+        if !self.ends() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        // Only now: it listens until the process is gone.
+        self.connection.join();
     }
 }
 
@@ -114,24 +127,32 @@ impl Connection {
     fn new(
         socket: UnixStream,
         specs: &[KeySpec],
+        patience: Duration,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<(Self, Vec<HeldKey>), HolderError> {
         let halves = open(&socket, specs)?;
         let line = Arc::new(Line {
-            writer: Mutex::new(socket.try_clone().map_err(HolderError::Start)?),
-            waiting: Mutex::new(Waiting::default()),
+            socket,
+            patience,
+            turn: Mutex::default(),
+            waiting: Mutex::default(),
         });
         let keys = signer::held(&line, specs, halves)?;
         let reader = {
             let line = Arc::clone(&line);
-            Some(thread::spawn(move || line.listen(&socket, ended)))
+            Some(thread::spawn(move || line.listen(ended)))
         };
         Ok((Self { line, reader }, keys))
     }
 
-    /// The holder answers what it was asked, and ends.
-    fn close(&mut self) {
-        self.line.close();
+    /// The holder answers what it was asked, and ends. This does not wait for it, nor for who is in the middle of asking.
+    fn close(&self) {
+        self.line.waiting().closed = true;
+        let _ = self.line.socket.shutdown(Shutdown::Write);
+    }
+
+    /// Waits until the holder's end is closed.
+    fn join(&mut self) {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
@@ -183,9 +204,15 @@ fn say(to: &mut dyn Write, id: u64, message: Ask, payload: &[u8]) -> Result<(), 
 
 /// The agent's end of the socket, for many threads.
 struct Line {
-    writer: Mutex<UnixStream>,
+    socket: UnixStream,
+    patience: Duration,
+    /// Whose turn it is to write.
+    turn: Mutex<()>,
     waiting: Mutex<Waiting>,
 }
+
+/// What the holder makes of a message.
+type Answer = Result<Vec<u8>, NotHeld>;
 
 /// Who waits for what.
 #[derive(Default)]
@@ -195,23 +222,48 @@ struct Waiting {
     ended: bool,
     /// The agent wants it so.
     closed: bool,
-    answers: HashMap<u64, SyncSender<Result<Vec<u8>, NotHeld>>>,
+    /// Each with the key that it asked.
+    answers: HashMap<u64, (usize, SyncSender<Answer>)>,
+    /// When each key last answered.
+    heard: HashMap<usize, Instant>,
 }
 
 impl Line {
-    /// What the holder makes of this message.
-    fn ask(&self, message: Ask, payload: &[u8]) -> Result<Vec<u8>, NotHeld> {
+    /// What this key signs.
+    fn sign(&self, key: usize, hash: HashName, message: &[u8]) -> Answer {
         let (answer, answered) = sync_channel(1);
-        let id = self.waiting().queue(answer).ok_or_else(gone)?;
+        let id = self.waiting().queue(key, answer).ok_or_else(gone)?;
         let said = {
-            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            say(&mut *writer, id, message, payload)
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            say(&mut &self.socket, id, Ask::Sign { key, hash }, message)
         };
         if said.is_err() {
             self.waiting().answers.remove(&id);
             return Err(gone());
         }
-        answered.recv().unwrap_or_else(|_| Err(gone()))
+        self.wait(key, &answered)
+    }
+
+    /// Waits for as long as the key answers at all: there may be many in front of this one.
+    fn wait(&self, key: usize, answered: &Receiver<Answer>) -> Answer {
+        loop {
+            match answered.recv_timeout(self.patience) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                Err(RecvTimeoutError::Timeout) if self.is_alive(key) => (),
+                Err(RecvTimeoutError::Timeout) => {
+                    // The listener finds the end, and says that it was not wanted.
+                    let _ = self.socket.shutdown(Shutdown::Both);
+                    return Err(silent());
+                }
+            }
+        }
+    }
+
+    fn is_alive(&self, key: usize) -> bool {
+        let waiting = self.waiting();
+        let heard = waiting.heard.get(&key);
+        heard.is_some_and(|last| last.elapsed() < self.patience)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -219,7 +271,8 @@ impl Line {
     }
 
     /// Hands answers to who waits for them, until there are no more.
-    fn listen(&self, mut from: &UnixStream, ended: impl FnOnce()) {
+    fn listen(&self, ended: impl FnOnce()) {
+        let mut from = &self.socket;
         while let Ok(Some(told)) = read::<Told>(&mut from) {
             let Ok(payload) = read_payload(&mut from, told.size, SMALL_LIMIT) else {
                 break;
@@ -228,10 +281,10 @@ impl Line {
                 Told::Failed(why) => Err(why),
                 Told::Opened {} | Told::Signed {} => Ok(payload),
             };
-            if let Some(waits) = self.waiting().answers.remove(&told.id) {
-                let _ = waits.send(answer);
-            }
+            self.waiting().hand(told.id, answer);
         }
+        // Whoever still asks is not read any more.
+        let _ = self.socket.shutdown(Shutdown::Both);
         let mut waiting = self.waiting();
         waiting.ended = true;
         // Whoever waits learns it by the end of its channel.
@@ -242,23 +295,32 @@ impl Line {
             ended();
         }
     }
-
-    fn close(&self) {
-        self.waiting().closed = true;
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writer.shutdown(Shutdown::Write);
-    }
 }
 
 impl Waiting {
-    fn queue(&mut self, answer: SyncSender<Result<Vec<u8>, NotHeld>>) -> Option<u64> {
+    fn queue(&mut self, key: usize, answer: SyncSender<Answer>) -> Option<u64> {
         if self.ended || self.closed {
             return None;
         }
         self.last += 1;
-        self.answers.insert(self.last, answer);
+        self.answers.insert(self.last, (key, answer));
         Some(self.last)
     }
+
+    fn hand(&mut self, id: u64, answer: Answer) {
+        if let Some((key, waits)) = self.answers.remove(&id) {
+            self.heard.insert(key, Instant::now());
+            let _ = waits.send(answer);
+        }
+    }
+}
+
+fn silent() -> NotHeld {
+    NotHeld::new(
+        "key.unreachable",
+        "the key has signed nothing for minutes".to_owned(),
+        "see what holds the key (a token, a TPM): the agent ends, and begins anew where systemd starts it again",
+    )
 }
 
 fn gone() -> NotHeld {

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use touchstone_artifacts::policy::PolicyKey;
 use touchstone_artifacts::progress::Silent;
@@ -18,6 +20,7 @@ use touchstone_artifacts::{Context, Error, HostFiles, manifest};
 use touchstone_sign::{Hash, Signer};
 use touchstone_store::SecretKey;
 
+use super::END;
 use super::messages::{Ask, KeyForm, KeySpec, NotHeld, PublicHalf, Told};
 use crate::hygiene;
 use crate::log::{CheckpointKey, CheckpointSigner};
@@ -25,9 +28,11 @@ use crate::protocol::{Frame, FrameError, SMALL_LIMIT, read, read_payload, write}
 
 /// Bytes of a key's file.
 const KEY_LIMIT: usize = 1 << 12;
+/// After which it is looked again whether the other end is there, where the system could not say.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What the holder has open.
-enum Open {
+pub(super) enum Open {
     Boot(Box<dyn Signer>),
     Nix(Box<SecretKey>),
     Checkpoint(Box<CheckpointKey>),
@@ -54,11 +59,24 @@ pub fn hold_keys() -> Result<(), FrameError> {
             "touchstone: the memory that holds the keys may be swapped: give the service LimitMEMLOCK=infinity"
         );
     }
+    let other_end = socket.try_clone()?;
+    thread::spawn(move || end_without(&other_end));
     match serve(&socket) {
         // An agent that is killed hears no answers, and nobody is there to be told.
         Err(FrameError::Connection(error)) if is_gone(&error) => Ok(()),
         served => served,
     }
+}
+
+/// When nobody has the other end any more, whatever a key hangs in does not keep this process.
+fn end_without(other_end: &UnixStream) {
+    // That an end has been closed is always told. One that only says no more is not closed: it hears answers.
+    let mut ends = [PollFd::new(other_end, PollFlags::empty())];
+    while !matches!(poll(&mut ends, None), Ok(1..)) {
+        thread::sleep(AGAIN);
+    }
+    thread::sleep(END);
+    let _ = kill_process(getpid(), Signal::KILL);
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -74,7 +92,7 @@ pub(super) fn serve(socket: &UnixStream) -> Result<(), FrameError> {
     };
     let specs = read_payload(&mut from, first.size, SMALL_LIMIT)?;
     let specs: Vec<KeySpec> = serde_json::from_slice(&specs).map_err(FrameError::Malformed)?;
-    let answers = Answers(Mutex::new(socket));
+    let answers = Answers::to(socket);
     let keys = match specs.iter().map(open).collect::<Result<Vec<_>, _>>() {
         Ok(keys) => keys,
         Err(why) => return answers.give(first.id, Told::Failed(why), &[]),
@@ -86,61 +104,66 @@ pub(super) fn serve(socket: &UnixStream) -> Result<(), FrameError> {
     work(socket, &keys, &answers)
 }
 
-/// As many threads as processors sign; this one reads.
-fn work(socket: &UnixStream, keys: &[Open], answers: &Answers<'_>) -> Result<(), FrameError> {
+/// As many threads as processors sign with each key, so that one that hangs, as tokens do, stops no other; this one reads.
+pub(super) fn work(
+    socket: &UnixStream,
+    keys: &[Open],
+    answers: &Answers<'_>,
+) -> Result<(), FrameError> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let (jobs, queue) = sync_channel(threads);
-    let queue = Mutex::new(queue);
+    let (jobs, queues): (Vec<_>, Vec<_>) = keys.iter().map(|_| queue()).unzip();
     thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| sign_all(&queue, keys, answers));
+        for (key, queue) in keys.iter().zip(&queues) {
+            for _ in 0..threads {
+                scope.spawn(|| sign_all(queue, key, answers));
+            }
         }
-        hand_out(socket, &jobs).inspect(|()| drop(jobs))
+        let handed = hand_out(socket, &jobs, answers);
+        drop(jobs);
+        handed
     })
 }
 
 /// A message that is to be signed.
 struct Job {
     id: u64,
-    key: usize,
     hash: Hash,
     message: Vec<u8>,
 }
 
-fn hand_out(mut from: &UnixStream, jobs: &SyncSender<Job>) -> Result<(), FrameError> {
+/// What waits for a key: no more than one message of each of the agent's connections. Reading never waits for a key.
+fn queue() -> (Sender<Job>, Mutex<Receiver<Job>>) {
+    let (jobs, queue) = channel();
+    (jobs, Mutex::new(queue))
+}
+
+fn hand_out(
+    mut from: &UnixStream,
+    jobs: &[Sender<Job>],
+    answers: &Answers<'_>,
+) -> Result<(), FrameError> {
     while let Some(frame) = read::<Ask>(&mut from)? {
         let message = read_payload(&mut from, frame.size, SMALL_LIMIT)?;
         let Ask::Sign { key, hash } = frame.message else {
             break;
         };
-        let job = Job {
-            id: frame.id,
-            key,
-            hash: hash.into(),
-            message,
-        };
-        if jobs.send(job).is_err() {
-            break;
+        let (id, hash) = (frame.id, hash.into());
+        let job = Job { id, hash, message };
+        if jobs.get(key).is_none_or(|jobs| jobs.send(job).is_err()) {
+            let why = NotHeld::new("key.missing", "no such key is held".to_owned(), "");
+            answers.give(id, Told::Failed(why), &[])?;
         }
     }
     Ok(())
 }
 
-fn sign_all(queue: &Mutex<Receiver<Job>>, keys: &[Open], answers: &Answers<'_>) {
+fn sign_all(queue: &Mutex<Receiver<Job>>, key: &Open, answers: &Answers<'_>) {
     let next = || {
         let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.recv().ok()
     };
     while let Some(job) = next() {
-        let told = match keys.get(job.key) {
-            Some(key) => sign(key, &job),
-            None => Err(NotHeld::new(
-                "key.missing",
-                "no such key is held".to_owned(),
-                "",
-            )),
-        };
-        let given = match told {
+        let given = match sign(key, &job) {
             Ok(signature) => answers.give(job.id, Told::Signed {}, &signature),
             Err(why) => answers.give(job.id, Told::Failed(why), &[]),
         };
@@ -209,7 +232,7 @@ fn open_boot(spec: &KeySpec) -> Result<Box<dyn Signer>, Error> {
 }
 
 /// What may be known of the keys, in JSON.
-fn public_halves(keys: &[Open]) -> Result<Vec<u8>, NotHeld> {
+pub(super) fn public_halves(keys: &[Open]) -> Result<Vec<u8>, NotHeld> {
     let halves: Vec<PublicHalf> = keys.iter().map(public_half).collect::<Result<_, _>>()?;
     serde_json::to_vec(&halves).map_err(|error| NotHeld::new("key.failed", error.to_string(), ""))
 }
@@ -233,10 +256,14 @@ fn public_half(key: &Open) -> Result<PublicHalf, NotHeld> {
 }
 
 /// Where answers go: one at a time.
-struct Answers<'a>(Mutex<&'a UnixStream>);
+pub(super) struct Answers<'a>(Mutex<&'a UnixStream>);
 
-impl Answers<'_> {
-    fn give(&self, id: u64, message: Told, payload: &[u8]) -> Result<(), FrameError> {
+impl<'a> Answers<'a> {
+    pub(super) fn to(socket: &'a UnixStream) -> Self {
+        Self(Mutex::new(socket))
+    }
+
+    pub(super) fn give(&self, id: u64, message: Told, payload: &[u8]) -> Result<(), FrameError> {
         let mut to = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let frame = Frame {
             id,

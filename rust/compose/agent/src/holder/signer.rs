@@ -5,7 +5,7 @@ use std::sync::Arc;
 use touchstone_sign::{Hash, PublicKey, SignError, Signer};
 use touchstone_store::{KeyError, Signature};
 
-use super::messages::{Ask, HashName, KeyForm, KeySpec, NotHeld, PublicHalf};
+use super::messages::{HashName, KeyForm, KeySpec, NotHeld, PublicHalf};
 use super::{Holder, HolderError, Line};
 use crate::log::{self, CheckpointSigner, SignFault};
 
@@ -33,11 +33,7 @@ impl Signer for BootKey {
     }
 
     fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let ask = Ask::Sign {
-            key: self.key,
-            hash: hash.into(),
-        };
-        let signature = self.line.ask(ask, message);
+        let signature = self.line.sign(self.key, hash.into(), message);
         signature.map_err(|why| why.of_holder(self.describe()))
     }
 
@@ -64,11 +60,9 @@ impl NixKey {
     /// # Errors
     /// [`NotHeld`].
     pub fn sign(&self, fingerprint: &str) -> Result<Signature, NotHeld> {
-        let ask = Ask::Sign {
-            key: self.key,
-            hash: HashName::Sha512,
-        };
-        let signature = self.line.ask(ask, fingerprint.as_bytes())?;
+        let signature = self
+            .line
+            .sign(self.key, HashName::Sha512, fingerprint.as_bytes())?;
         let signature = std::str::from_utf8(&signature).unwrap_or_default();
         match Signature::parse(signature) {
             Ok(made) if self.public.verifies(fingerprint, &made) => Ok(made),
@@ -127,8 +121,7 @@ impl CheckpointSigner for CheckpointLine {
 
     fn sign(&self, text: &[u8]) -> Result<[u8; 64], SignFault> {
         let CheckpointHalf { line, key, .. } = &self.half;
-        let hash = HashName::Sha512;
-        let signature = line.ask(Ask::Sign { key: *key, hash }, text);
+        let signature = line.sign(*key, HashName::Sha512, text);
         let signature = signature.map_err(|why| SignFault(why.what))?;
         let wrong = |_| SignFault("it is no signature".to_owned());
         signature.try_into().map_err(wrong)
