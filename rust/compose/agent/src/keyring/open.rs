@@ -116,8 +116,9 @@ fn pcr(name: &KeyName, key: &policy::Key, signer: BootKey) -> Result<Key, Keyrin
         return Err(KeyringError::Kind(name.clone()));
     }
     let text = signer.public_key().to_pem().map_err(wrong)?;
+    let (_, der) = der::Document::from_pem(&text).map_err(|error| wrong(error.into()))?;
     Ok(Key {
-        sha256: Digest::of(text.as_bytes()),
+        sha256: Digest::of(der.as_bytes()),
         // `.pcrpkey` holds the file's own bytes.
         public: match file {
             Some(_) => read(name, file)?,
