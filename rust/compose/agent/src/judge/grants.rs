@@ -1,6 +1,7 @@
 //! Grants: which derivations a person has said to be the ones that are meant.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::refuse::refuse;
 use super::{Judge, is_among};
@@ -11,15 +12,14 @@ use crate::protocol::{PendingGrant, Refusal};
 /// Who may do everything.
 const ROOT: u32 = 0;
 
-/// The grants that hold. They are forgotten when the agent ends.
+/// The grants that hold. They are forgotten when the agent ends, and end by a clock that nobody can set.
 #[derive(Debug, Default)]
 pub struct Grants(BTreeMap<Derivation, Vec<Grant>>);
 
 #[derive(Debug, Clone)]
 struct Grant {
     by: Identity,
-    /// Seconds since 1970-01-01 UTC.
-    until: u64,
+    until: Instant,
     /// How many builds may begin.
     builds: u32,
 }
@@ -30,34 +30,33 @@ impl Grants {
         self.0.remove(derivation).is_some()
     }
 
-    /// Those that hold at this time (seconds since 1970-01-01 UTC).
-    pub fn pending(&self, now: u64) -> Vec<PendingGrant> {
+    /// Those that hold now, which is `clock` in seconds since 1970-01-01 UTC.
+    pub fn pending(&self, now: Instant, clock: u64) -> Vec<PendingGrant> {
         let each = |(derivation, grants): (&Derivation, &Vec<Grant>)| {
             let holding = grants.iter().filter(|grant| grant.holds(now));
             let pending = holding.map(|grant| PendingGrant {
                 derivation: derivation.clone(),
                 by: who(&grant.by),
-                until: grant.until,
+                until: clock + grant.until.saturating_duration_since(now).as_secs(),
             });
             pending.collect::<Vec<_>>()
         };
         self.0.iter().flat_map(each).collect()
     }
 
-    fn forget(&mut self, now: u64) {
+    fn forget(&mut self, now: Instant) {
         for grants in self.0.values_mut() {
             grants.retain(|grant| grant.holds(now));
         }
         self.0.retain(|_, grants| !grants.is_empty());
     }
 
-    /// Adds a grant, in the place of an earlier one of the same person. `now` is in seconds since 1970-01-01 UTC. Whether that person may
-    /// do so, [`Judge::may_grant`] says.
+    /// Adds a grant, in the place of an earlier one of the same person. Whether that person may do so, [`Judge::may_grant`] says.
     pub fn grant(
         &mut self,
         derivation: &Derivation,
         by: &Identity,
-        now: u64,
+        now: Instant,
         settings: &GrantSettings,
     ) {
         self.forget(now);
@@ -65,7 +64,7 @@ impl Grants {
         grants.retain(|grant| grant.by != *by);
         grants.push(Grant {
             by: by.clone(),
-            until: now.saturating_add(settings.seconds),
+            until: now + Duration::from_secs(settings.seconds),
             builds: settings.builds,
         });
     }
@@ -75,17 +74,23 @@ impl Grants {
         &self,
         derivation: &Derivation,
         requesters: impl IntoIterator<Item = &'a String> + Clone,
-        now: u64,
+        now: Instant,
     ) -> bool {
         let mut held = self.of(derivation).iter().filter(|grant| grant.holds(now));
         held.any(|grant| is_root(&grant.by) || is_among(&grant.by, requesters.clone()))
     }
 
     /// Counts a build of a derivation that begins.
-    pub(super) fn count(&mut self, derivation: &Derivation) {
-        for grant in self.0.get_mut(derivation).into_iter().flatten() {
+    ///
+    /// # Errors
+    /// [`Refusal`] when no grant of it holds any more.
+    pub fn count(&mut self, derivation: &Derivation, now: Instant) -> Result<(), Refusal> {
+        self.forget(now);
+        let grants = self.0.get_mut(derivation);
+        for grant in grants.ok_or_else(|| not_granted(derivation))? {
             grant.builds = grant.builds.saturating_sub(1);
         }
+        Ok(())
     }
 
     fn of(&self, derivation: &Derivation) -> &[Grant] {
@@ -97,9 +102,19 @@ impl Grants {
 }
 
 impl Grant {
-    fn holds(&self, now: u64) -> bool {
+    fn holds(&self, now: Instant) -> bool {
         now < self.until && self.builds > 0
     }
+}
+
+pub(super) fn not_granted(derivation: &Derivation) -> Refusal {
+    refuse(
+        "policy.grant",
+        format!(
+            "nobody has granted {derivation}, and its name alone proves nothing: whoever may use Nix chooses names"
+        ),
+        "let one of the rule's requesters run `touchstone agent grant` with this very path, and build again",
+    )
 }
 
 fn is_root(user: &Identity) -> bool {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 use touchstone_store::{Digest, Proof, StorePath};
 
+use super::grants::not_granted;
 use super::inputs::Inputs;
 use super::refuse::refuse;
 use super::{Grants, Judge};
@@ -19,8 +21,10 @@ pub struct Admission {
     derivation: Derivation,
     recipe: Recipe,
     /// Their places in the policy, and their names.
-    rules: Vec<usize>,
-    names: Vec<String>,
+    rules: Box<[usize]>,
+    names: Box<[String]>,
+    /// Whether some of them are for it because it was granted.
+    granted: bool,
     /// What the sandbox of the build shows: it cannot change while the build runs.
     inputs: OnceLock<Arc<Inputs>>,
 }
@@ -33,7 +37,12 @@ impl Admission {
 
     /// The names of the rules that are for it.
     pub fn rules(&self) -> Vec<String> {
-        self.names.clone()
+        self.names.to_vec()
+    }
+
+    /// Whether some of them are for it because it was granted: such a build is counted ([`Grants::count`]).
+    pub fn is_granted(&self) -> bool {
+        self.granted
     }
 
     /// Their places in the policy.
@@ -53,16 +62,15 @@ impl Admission {
 }
 
 impl Judge {
-    /// Whether the build of a derivation gets a socket, and what it may ask for there. `now` is in seconds since 1970-01-01 UTC. A grant that
-    /// it uses is counted.
+    /// Whether the build of a derivation gets a socket, and what it may ask for there.
     ///
     /// # Errors
     /// [`Refusal`] when the derivation is not in the store, does not ask for the agent, may see more than its inputs, or no rule is for it.
     pub fn offer(
         &self,
         derivation: &Derivation,
-        grants: &mut Grants,
-        now: u64,
+        grants: &Grants,
+        now: Instant,
     ) -> Result<Admission, Refusal> {
         let recipe = self.recipe(derivation)?;
         let mut missing = false;
@@ -87,24 +95,16 @@ impl Judge {
             rules.push(number);
             names.push(rule.name.clone());
         }
-        if granted {
-            grants.count(derivation);
-        }
         match (rules.is_empty(), missing) {
             (false, _) => Ok(Admission {
                 derivation: derivation.clone(),
                 recipe,
-                rules,
-                names,
+                rules: rules.into(),
+                names: names.into(),
+                granted,
                 inputs: OnceLock::new(),
             }),
-            (true, true) => Err(refuse(
-                "policy.grant",
-                format!(
-                    "nobody has granted {derivation}, and its name alone proves nothing: whoever may use Nix chooses names"
-                ),
-                "let one of the rule's requesters run `touchstone agent grant` with this very path, and build again",
-            )),
+            (true, true) => Err(not_granted(derivation)),
             (true, false) => Err(refuse(
                 "policy.derivation",
                 format!("no rule of the policy is for {derivation}"),

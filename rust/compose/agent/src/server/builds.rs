@@ -50,8 +50,8 @@ impl Drop for Open {
 /// Why a build has no socket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoSocket {
-    /// As many have one as can have one.
-    #[error("{0} builds have a socket, as many as can have one")]
+    /// As many use one as can have one.
+    #[error("{0} builds use a socket, as many as can have one")]
     Many(usize),
     /// It cannot be made.
     #[error(transparent)]
@@ -79,11 +79,16 @@ impl Builds {
         })
     }
 
-    /// A socket for this build. Nix builds a derivation once at a time: an earlier socket is of a build that has ended.
-    pub(super) fn offer(&mut self, build: Build) -> Result<PathBuf, NoSocket> {
+    /// A socket for this build. Nix builds a derivation once at a time: an earlier socket is of a build that has ended. Where there are as many as there can be, the
+    /// oldest goes that is not used (that has no connection): nobody tells the agent when a build ends.
+    pub(super) fn offer(
+        &mut self,
+        build: Build,
+        is_used: impl Fn(&Derivation) -> bool,
+    ) -> Result<PathBuf, NoSocket> {
         self.open.remove(&build.derivation);
         if self.open.len() >= self.most {
-            return Err(NoSocket::Many(self.most));
+            self.close_oldest(is_used)?;
         }
         let folder = self.folder.join(format!("{:032x}", rand::random::<u128>()));
         let path = folder.join(SOCKET);
@@ -106,6 +111,21 @@ impl Builds {
         };
         self.open.insert(derivation, open);
         Ok(path)
+    }
+
+    fn close_oldest(&mut self, is_used: impl Fn(&Derivation) -> bool) -> Result<(), NoSocket> {
+        let unused = self.open.iter().filter(|(build, _)| !is_used(build));
+        let oldest = unused.min_by_key(|(_, open)| open.until);
+        let oldest = oldest.map(|(build, _)| build.clone());
+        let oldest = oldest.ok_or(NoSocket::Many(self.most))?;
+        self.open.remove(&oldest);
+        Ok(())
+    }
+
+    /// Whether this is still the socket of a build.
+    pub(super) fn is_open(&self, derivation: &Derivation, listener: &Arc<UnixListener>) -> bool {
+        let open = self.open.get(derivation);
+        open.is_some_and(|open| Arc::ptr_eq(&open.listener, listener))
     }
 
     /// Closes the socket of a build; whether there was one.
@@ -138,5 +158,63 @@ impl Builds {
             since: seconds(open.since),
         };
         self.open.iter().map(told).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::Identity;
+
+    fn build(name: &str) -> Build {
+        let path = format!("/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-{name}.drv");
+        // Only the judge makes the client of a build; here nobody asks it anything.
+        let client = Client::of_user(&Identity::User {
+            uid: 0,
+            gid: 0,
+            name: None,
+        });
+        Build {
+            client: Arc::new(client),
+            derivation: Derivation::parse(&path).unwrap(),
+        }
+    }
+
+    fn builds(folder: &Path, most: u32) -> Builds {
+        Builds::new(folder, most, Duration::from_secs(60)).unwrap()
+    }
+
+    #[test]
+    fn builds_that_have_ended_keep_no_socket_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut builds = builds(folder.path(), 2);
+        let first = builds.offer(build("one"), |_| false).unwrap();
+        let second = builds.offer(build("two"), |_| false).unwrap();
+        // The oldest is in use.
+        let used = |one: &Derivation| *one == build("one").derivation;
+        let third = builds.offer(build("three"), used).unwrap();
+        UnixStream::connect(first).unwrap();
+        UnixStream::connect(third).unwrap();
+        assert!(UnixStream::connect(&second).is_err() && !second.exists());
+        let refused = builds.offer(build("four"), |_| true).unwrap_err();
+        assert!(refused.to_string().contains("2 builds use"), "{refused}");
+        assert_eq!(builds.status().len(), 2);
+    }
+
+    #[test]
+    fn a_socket_that_was_closed_is_known_by_who_still_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut builds = builds(folder.path(), 2);
+        let derivation = build("one").derivation;
+        builds.offer(build("one"), |_| false).unwrap();
+        let (held, _) = builds.listeners().remove(0);
+        assert!(builds.is_open(&derivation, &held));
+        builds.close(&derivation);
+        assert!(!builds.is_open(&derivation, &held));
+        // Nor is it the one that was made in its place.
+        builds.offer(build("one"), |_| false).unwrap();
+        assert!(!builds.is_open(&derivation, &held));
     }
 }

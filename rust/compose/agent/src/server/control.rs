@@ -1,9 +1,13 @@
 //! What the pre-build hook asks, and people who grant.
 
+use std::path::PathBuf;
+use std::time::Instant;
+
 use super::answers::{Reply, not_written, stopping};
 use super::builds::{Build, NoSocket};
 use super::clock::now;
 use super::connection::Connection;
+use super::hold;
 use super::room::Guest;
 use crate::judge::Client;
 use crate::log::{Event, Operation, Status};
@@ -44,13 +48,15 @@ impl Connection {
         if agent.signing.is_over() {
             return Err(stopping());
         }
-        let admission = agent.judge.offer(derivation, &mut agent.grants(), now())?;
-        let rules = admission.rules();
+        let admission = agent
+            .judge
+            .offer(derivation, &agent.grants(), Instant::now())?;
+        let (rules, granted) = (admission.rules(), admission.is_granted());
         let build = Build {
             client: Client::Build(admission).into(),
             derivation: derivation.clone(),
         };
-        let path = agent.builds().offer(build).map_err(|why| no_socket(&why))?;
+        let path = self.socket(build, granted)?;
         agent.ring();
         match path.into_os_string().into_string() {
             Ok(path) => Ok((path, rules)),
@@ -62,20 +68,43 @@ impl Connection {
         }
     }
 
+    /// The socket of a build, whose grant is counted when it has one.
+    fn socket(&self, build: Build, granted: bool) -> Result<PathBuf, Refusal> {
+        let agent = &self.agent;
+        let derivation = build.derivation.clone();
+        // Held to the end: whoever revokes takes the grant first, so either it is missed here, or they find the socket.
+        let mut builds = agent.builds();
+        let is_used = |build: &Derivation| agent.tray.has(&Guest::Build(build.clone()));
+        let path = builds
+            .offer(build, is_used)
+            .map_err(|why| no_socket(&why))?;
+        if granted && let Err(refusal) = agent.grants().count(&derivation, Instant::now()) {
+            builds.close(&derivation);
+            return Err(refusal);
+        }
+        Ok(path)
+    }
+
     fn grant(&self, identity: &Identity, derivation: Derivation) -> Reply {
         let agent = &self.agent;
         if let Err(refusal) = agent.judge.may_grant(&derivation, identity) {
             return self.declined(refusal, derivation, identity);
         }
         let settings = &agent.policy.document().grants;
-        agent.grants().grant(&derivation, identity, now(), settings);
         let event = Event::Granted {
             derivation: derivation.clone(),
             by: identity.clone(),
         };
-        self.written(event, Done::Grant {}, || {
-            agent.grants().revoke(&derivation);
-        })
+        let _turn = hold(&agent.granting);
+        match agent.log.append(event) {
+            // Only now: nothing is granted that is not in the log.
+            Ok(entry) => {
+                let now = Instant::now();
+                agent.grants().grant(&derivation, identity, now, settings);
+                Reply::done(Done::Grant {}).entry(entry)
+            }
+            Err(error) => not_written(&error).into(),
+        }
     }
 
     fn revoke(&self, identity: &Identity, derivation: Derivation) -> Reply {
@@ -83,11 +112,13 @@ impl Connection {
         if let Err(refusal) = self.may_revoke(identity, &derivation) {
             return self.declined(refusal, derivation, identity);
         }
+        let turn = hold(&agent.granting);
         let granted = agent.grants().revoke(&derivation);
         let open = agent.builds().close(&derivation);
         agent.tray.end(&Guest::Build(derivation.clone()));
         agent.ring();
         if !granted && !open {
+            drop(turn);
             let refusal = Refusal::new(
                 "grant.missing",
                 &format!("{derivation} has no grant, and its build no socket"),
@@ -118,7 +149,7 @@ impl Connection {
             since: agent.since,
             keys: agent.keyring.facts().collect(),
             sockets: agent.builds().status(),
-            grants: agent.grants().pending(now()),
+            grants: agent.grants().pending(Instant::now(), now()),
             connections: agent.room.connections().into(),
             entry: log.last.0,
             log: log_status(log),
@@ -186,7 +217,9 @@ fn not_root() -> Refusal {
 
 fn no_socket(why: &NoSocket) -> Refusal {
     let help = match why {
-        NoSocket::Many(_) => "wait until builds have ended, or raise `limits.builds` of the policy",
+        NoSocket::Many(_) => {
+            "build again when some of them have their signatures, or raise `limits.builds` of the policy"
+        }
         NoSocket::Socket(_) => {
             "see that the folder of builds' sockets is there and the agent's own"
         }

@@ -71,6 +71,8 @@ struct Agent {
     keyring: Keyring,
     log: Log,
     grants: Mutex<Grants>,
+    /// Held by who grants or revokes, so that the log has both in the order in which they happened.
+    granting: Mutex<()>,
     builds: Mutex<Builds>,
     room: Arc<Room>,
     tray: Arc<Tray>,

@@ -141,6 +141,17 @@ impl Door<'_> {
 
     /// Lets one in.
     fn open(&self, agent: &Arc<Agent>) -> io::Result<()> {
+        // Held until the connection is in the tray: whoever revokes closes the socket, and then ends what is in there.
+        let _held = match self {
+            Door::Control(_) | Door::Direct(_) => None,
+            Door::Build(listener, build) => {
+                let builds = agent.builds();
+                if !builds.is_open(&build.derivation, listener) {
+                    return Ok(());
+                }
+                Some(builds)
+            }
+        };
         let (stream, _) = match self.listener().accept() {
             Err(error) if is_gone(&error) => return Ok(()),
             accepted => accepted?,

@@ -89,6 +89,7 @@ pub(super) fn start(settings: &Settings) -> Result<Started, ServeError> {
         keyring,
         log,
         grants: Mutex::default(),
+        granting: Mutex::default(),
         builds: Mutex::new(builds),
         room: Room::new(limits),
         tray: Arc::default(),

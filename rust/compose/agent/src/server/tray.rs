@@ -41,6 +41,12 @@ impl Tray {
         }
     }
 
+    /// Whether this client has one.
+    pub(super) fn has(&self, guest: &Guest) -> bool {
+        let open = self.open();
+        open.streams.values().any(|(whose, _)| whose == guest)
+    }
+
     /// Ends the connections of this client.
     pub(super) fn end(&self, guest: &Guest) {
         let open = self.open();
@@ -59,7 +65,8 @@ impl Tray {
         self.wait(Duration::from_secs(1));
     }
 
-    fn wait(&self, time: Duration) {
+    /// Waits until there are none, but no longer than this.
+    pub(super) fn wait(&self, time: Duration) {
         let until = Instant::now() + time;
         let mut open = self.open();
         while !open.streams.is_empty() {

@@ -1,6 +1,7 @@
 //! Who gets a socket: real derivations of real Nix.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::json;
 use touchstone_agent::Derivation;
@@ -23,44 +24,56 @@ fn a_socket_is_for_the_very_derivation_that_was_granted() {
     let mut grants = Grants::default();
 
     refused(
-        judge.offer(&web, &mut grants, NOW),
+        judge.offer(&web, &grants, *NOW),
         "policy.grant",
         web.path().as_str(),
     );
     judge.may_grant(&web, &deploy()).unwrap();
-    grants.grant(&web, &deploy(), NOW, settings);
-    let admission = judge.offer(&web, &mut grants, NOW).unwrap();
+    grants.grant(&web, &deploy(), *NOW, settings);
+    let admission = judge.offer(&web, &grants, *NOW).unwrap();
+    grants.count(&web, *NOW).unwrap();
     assert_eq!(
         (admission.derivation(), admission.rules()),
         (&web, vec!["web".to_owned()])
     );
     // The same name, at the same time.
     refused(
-        judge.offer(&hostile, &mut grants, NOW),
+        judge.offer(&hostile, &grants, *NOW),
         "policy.grant",
         hostile.path().as_str(),
     );
 
     // Held as long as the policy says, and for as many builds.
     refused(
-        judge.offer(&web, &mut grants, NOW + settings.seconds),
+        judge.offer(&web, &grants, *NOW + Duration::from_secs(settings.seconds)),
         "policy.grant",
         "nobody has granted",
     );
     for _ in 1..settings.builds {
-        judge.offer(&web, &mut grants, NOW).unwrap();
+        assert!(judge.offer(&web, &grants, *NOW).unwrap().is_granted());
+        grants.count(&web, *NOW).unwrap();
     }
-    assert!(grants.pending(NOW).is_empty());
+    // One that was offered and is now too many.
     refused(
-        judge.offer(&web, &mut grants, NOW),
+        grants.count(&web, *NOW),
         "policy.grant",
         "nobody has granted",
     );
-    grants.grant(&web, &deploy(), NOW, settings);
-    assert_eq!(grants.pending(NOW)[0].by, "deploy");
+    assert!(grants.pending(*NOW, 1_800_000_000).is_empty());
+    refused(
+        judge.offer(&web, &grants, *NOW),
+        "policy.grant",
+        "nobody has granted",
+    );
+    grants.grant(&web, &deploy(), *NOW, settings);
+    let pending = grants.pending(*NOW, 1_800_000_000).remove(0);
+    assert_eq!(
+        (pending.by.as_str(), pending.until),
+        ("deploy", 1_800_000_000 + settings.seconds)
+    );
     assert!(grants.revoke(&web) && !grants.revoke(&web));
     refused(
-        judge.offer(&web, &mut grants, NOW),
+        judge.offer(&web, &grants, *NOW),
         "policy.grant",
         "nobody has granted",
     );
@@ -68,15 +81,15 @@ fn a_socket_is_for_the_very_derivation_that_was_granted() {
     // Others may not grant, and what they granted counts for nothing. Root may.
     let stranger = user(1001, "stranger");
     refused(judge.may_grant(&web, &stranger), "policy.grant", "stranger");
-    grants.grant(&web, &stranger, NOW, settings);
+    grants.grant(&web, &stranger, *NOW, settings);
     refused(
-        judge.offer(&web, &mut grants, NOW),
+        judge.offer(&web, &grants, *NOW),
         "policy.grant",
         "nobody has granted",
     );
     judge.may_grant(&web, &user(0, "root")).unwrap();
-    grants.grant(&web, &user(0, "root"), NOW, settings);
-    judge.offer(&web, &mut grants, NOW).unwrap();
+    grants.grant(&web, &user(0, "root"), *NOW, settings);
+    judge.offer(&web, &grants, *NOW).unwrap();
 }
 
 #[test]
@@ -86,8 +99,8 @@ fn no_other_derivation_gets_a_socket() {
     let settings = &judge.policy().document().grants;
     let offered = |derivation: &Derivation| {
         let mut grants = Grants::default();
-        grants.grant(derivation, &deploy(), NOW, settings);
-        judge.offer(derivation, &mut grants, NOW)
+        grants.grant(derivation, &deploy(), *NOW, settings);
+        judge.offer(derivation, &grants, *NOW)
     };
     for (name, code, said) in [
         ("named", "policy.derivation", "no rule"),
@@ -152,14 +165,14 @@ fn a_store_that_cannot_be_read_gives_nothing() {
     let web = world.asking("web");
     let judge = world.judge(&[("/store", json!("/nowhere"))]);
     refused(
-        judge.offer(&web, &mut Grants::default(), NOW),
+        judge.offer(&web, &Grants::default(), *NOW),
         "store.database",
         "/nowhere",
     );
     let judge = world.judge(&[]);
     fs::write(world.path("root/nix/var/nix/db/db.sqlite"), "no database").unwrap();
     refused(
-        judge.offer(&web, &mut Grants::default(), NOW),
+        judge.offer(&web, &Grants::default(), *NOW),
         "store.database",
         "db.sqlite",
     );

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,8 +15,8 @@ use touchstone_harness::nix::output;
 use touchstone_harness::nix_inputs::package;
 use touchstone_harness::{Inputs, Nix, inputs};
 
-/// The time of all tests, in seconds since 1970.
-pub const NOW: u64 = 1_800_000_000;
+/// The time of all tests.
+pub static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 pub struct World {
     pub inputs: Inputs,
@@ -191,10 +193,10 @@ impl World {
         grants.grant(
             derivation,
             &deploy(),
-            NOW,
+            *NOW,
             &judge.policy().document().grants,
         );
-        Client::Build(judge.offer(derivation, &mut grants, NOW).unwrap())
+        Client::Build(judge.offer(derivation, &grants, *NOW).unwrap())
     }
 }
 
