@@ -13,11 +13,12 @@ use sd_notify::NotifyState;
 use super::answers::Reply;
 use super::builds::Build;
 use super::connection::{Connection, Visitor};
-use super::room::Guest;
+use super::room::{Guest, ROOT};
 use super::sockets::{Sockets, peer};
 use super::start::{Started, start, system};
 use super::{Agent, ServeError, Settings};
 use crate::Identity;
+use crate::judge::{Client, Judge};
 use crate::protocol::Refusal;
 
 /// Serves until it is told to end.
@@ -173,7 +174,7 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 fn receive(agent: &Arc<Agent>, stream: UnixStream, visitor: Visitor) -> io::Result<()> {
-    let guest = visitor.guest();
+    let guest = visitor.guest(&agent.judge);
     let seat = match agent.room.enter(&guest) {
         Ok(seat) => seat,
         Err(why) => return turn_away(&stream, why.0),
@@ -200,10 +201,12 @@ fn turn_away(stream: &UnixStream, why: &str) -> io::Result<()> {
 }
 
 impl Visitor {
-    /// Whose share it has.
-    fn guest(&self) -> Guest {
+    /// Whose share it has. Users are many to whom the policy gives nothing: one that can be several has no more of the agent for it.
+    fn guest(&self, judge: &Judge) -> Guest {
         match self {
             Self::Build(build) => Guest::Build(build.derivation.clone()),
+            Self::User(Identity::User { uid, .. }) if *uid == ROOT => Guest::User(ROOT),
+            Self::User(user) if judge.keys(&Client::of_user(user)).is_empty() => Guest::Strangers,
             Self::User(identity) | Self::Control(identity) => match identity {
                 Identity::User { uid, .. } => Guest::User(*uid),
                 Identity::Build { derivation } => Guest::Build(derivation.clone()),
