@@ -37,11 +37,12 @@ pub fn serve(settings: &Settings) -> Result<(), ServeError> {
     let waited = let_in(&agent, &sockets, &bell, &end);
     tell(NotifyState::Stopping);
     drop(sockets);
-    finish(&agent)?;
-    match holder_ended.load(Ordering::SeqCst) {
-        true => Err(ServeError::HolderEnded),
-        false => waited,
+    let finished = finish(&agent);
+    // Where that is gone, the log's last checkpoint fails as well; this is why.
+    if holder_ended.load(Ordering::SeqCst) {
+        return Err(ServeError::HolderEnded);
     }
+    finished.and(waited)
 }
 
 /// Who started the agent may want to know; a systemd that does not is no reason to fail.

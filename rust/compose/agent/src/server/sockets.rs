@@ -65,6 +65,9 @@ impl Sockets {
         if handed.len() > 0 {
             return Self::handed_over(&mut handed, &names);
         }
+        for path in [control, direct] {
+            make_folder(path)?;
+        }
         // Only root's hook offers; others grant where their group may open it.
         let mut sockets = Self {
             control: bind(control, 0o660)?,
@@ -107,6 +110,19 @@ impl Drop for Sockets {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// The folder of a socket that everybody may reach, where there is none.
+fn make_folder(socket: &Path) -> Result<(), SocketError> {
+    let Some(folder) = socket.parent().filter(|folder| !folder.exists()) else {
+        return Ok(());
+    };
+    let made = fs::create_dir(folder)
+        .and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)));
+    made.map_err(|source| SocketError::Bind {
+        path: socket.to_owned(),
+        source,
+    })
 }
 
 /// A socket at this path, with this mode; one that nobody listens at is replaced.

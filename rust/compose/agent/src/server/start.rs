@@ -39,15 +39,9 @@ pub(super) struct Started {
 /// Opens everything.
 pub(super) fn start(settings: &Settings) -> Result<Started, ServeError> {
     hygiene::no_dumps().map_err(system("the process cannot be kept from being dumped"))?;
-    open_files().map_err(system("the number of open files cannot be raised"))?;
     let (policy, digest) = read_policy(&settings.policy)?;
     let sockets = Sockets::open(&settings.control, &settings.direct)?;
     let (end, told) = pair()?;
-    for signal in [SIGTERM, SIGINT] {
-        let told = told.try_clone().map_err(system("a signal cannot be had"))?;
-        signal_hook::low_level::pipe::register(signal, told)
-            .map_err(system("a signal cannot be had"))?;
-    }
     let holder_ended = Arc::new(AtomicBool::new(false));
     let ended = || -> Result<_, ServeError> {
         let told = told.try_clone().map_err(system("a socket cannot be had"))?;
@@ -62,21 +56,29 @@ pub(super) fn start(settings: &Settings) -> Result<Started, ServeError> {
         .map_err(ServeError::CheckpointKey)?;
     let judge = Judge::new(policy.clone())?;
     let keyring = Keyring::open(&policy, &settings.holder, ended()?)?;
+    // Not earlier: until here a signal ends it at once, also where a token hangs, and what holds keys has the limits that the agent was started with.
+    for signal in [SIGTERM, SIGINT] {
+        let told = told.try_clone().map_err(system("a signal cannot be had"))?;
+        signal_hook::low_level::pipe::register(signal, told)
+            .map_err(system("a signal cannot be had"))?;
+    }
+    open_files().map_err(system("the number of open files cannot be raised"))?;
     let folder = |folder: &Path| {
         let folder = folder.to_owned();
         move |source| ServeError::Folder { folder, source }
     };
-    let limits = &document.limits;
-    let lasts = Duration::from_secs(limits.build_seconds);
-    let builds = Builds::new(&settings.builds, limits.builds, lasts);
-    let builds = builds.map_err(folder(&settings.builds))?;
-    let spool = Spool::new(settings.state.join("spool")).map_err(folder(&settings.state))?;
     let public = checkpoints.public_text();
     let log = Log::open(
         &settings.state.join("log"),
         document.log.clone(),
         Box::new(checkpoints),
     )?;
+    // From here on there is no other agent of this state, whose builds' sockets might lie there.
+    let limits = &document.limits;
+    let lasts = Duration::from_secs(limits.build_seconds);
+    let builds = Builds::new(&settings.builds, limits.builds, lasts);
+    let builds = builds.map_err(folder(&settings.builds))?;
+    let spool = Spool::new(settings.state.join("spool")).map_err(folder(&settings.state))?;
     log.append(Event::Started {
         agent: env!("CARGO_PKG_VERSION").to_owned(),
         policy: digest,

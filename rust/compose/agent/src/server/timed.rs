@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 /// A socket for as long as it may take: each call waits no longer than what is left of the time, so that whoever sends or takes a byte now and then gets no
@@ -24,9 +25,14 @@ impl<'a> Timed<'a> {
 
     /// Waits for the first bytes and leaves them where they are.
     pub(super) fn peek(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
-        let (read, _) = rustix::net::recv(self.stream, room, RecvFlags::PEEK)?;
-        Ok(read)
+        loop {
+            self.stream.set_read_timeout(self.left()?)?;
+            match rustix::net::recv(self.stream, &mut *room, RecvFlags::PEEK) {
+                // A signal: it was not for this.
+                Err(Errno::INTR) => (),
+                read => return Ok(read?.0),
+            }
+        }
     }
 
     fn left(&self) -> io::Result<Option<Duration>> {

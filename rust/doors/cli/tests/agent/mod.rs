@@ -170,7 +170,11 @@ pub struct Agent {
 impl Agent {
     /// With the policy in this folder, and its state and sockets. It has nothing more to open, and no connection.
     pub fn start(folder: &Path) -> Agent {
-        let child = Agent::command(folder).spawn().unwrap();
+        Agent::start_by(Agent::command(folder), folder)
+    }
+
+    fn start_by(mut command: Command, folder: &Path) -> Agent {
+        let child = command.spawn().unwrap();
         let folder = folder.to_owned();
         let mut agent = Agent { child, folder };
         let begun = Instant::now();
@@ -203,6 +207,11 @@ impl Agent {
     }
 
     fn command(folder: &Path) -> Command {
+        Agent::command_at(folder, ["control", "direct"])
+    }
+
+    /// With its sockets at other places.
+    fn command_at(folder: &Path, [control, direct]: [&str; 2]) -> Command {
         let at = |name: &str| folder.join(name);
         let mut command = Command::new(TOUCHSTONE);
         command
@@ -211,8 +220,8 @@ impl Agent {
         for (word, name) in [
             ("--state", "state"),
             ("--builds", "builds"),
-            ("--control", "control"),
-            ("--direct", "direct"),
+            ("--control", control),
+            ("--direct", direct),
         ] {
             command.arg(word).arg(at(name));
         }

@@ -1,7 +1,8 @@
 //! The agent's life: its sockets, its end, and what people are told.
 
-use std::fs;
-use std::process::Output;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
@@ -132,11 +133,70 @@ fn a_key_that_cannot_be_opened_is_named_and_nothing_is_served() {
 fn when_what_holds_its_keys_is_gone_the_agent_ends_and_says_why() {
     for number in 0..2 {
         let lab = Lab::new();
-        let agent = lab.serve(&lab.policy(1));
+        lab.secret("policy.json", lab.policy(1).to_string().as_bytes());
+        let mut command = Agent::command(lab.work.folder());
+        command.stderr(File::create(lab.path("said")).unwrap());
+        let agent = Agent::start_by(command, lab.work.folder());
         let holder = Pid::from_raw(agent.children()[number] as i32).unwrap();
         kill_process(holder, Signal::KILL).unwrap();
         assert_eq!(agent.ended().code(), Some(1));
+        let said = String::from_utf8(lab.work.read("said")).unwrap();
+        assert!(said.contains("[agent.holder]"), "{said}");
     }
+}
+
+/// The limit of open files that a process goes by.
+fn open_files(process: &str) -> String {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    line.unwrap().split_whitespace().nth(3).unwrap().to_owned()
+}
+
+#[test]
+fn what_holds_keys_may_open_as_many_files_as_whoever_started_the_agent() {
+    let lab = Lab::new();
+    let agent = lab.serve(&lab.policy(1));
+    for holder in agent.children() {
+        assert_eq!(open_files(&holder.to_string()), open_files("self"));
+    }
+    agent.stop();
+}
+
+#[test]
+fn sockets_have_a_folder_that_everybody_can_reach() {
+    let lab = Lab::new();
+    lab.secret("policy.json", lab.policy(1).to_string().as_bytes());
+    let place = lab.path("run");
+    let agent = Agent::command_at(lab.work.folder(), ["run/control", "run/direct"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+    command.arg(agent.get_program()).args(agent.get_args());
+    let mut child = command.spawn().unwrap();
+    while !place.join("direct").exists() {
+        assert_eq!(child.try_wait().unwrap(), None);
+        thread::sleep(Duration::from_millis(5));
+    }
+    let mode = fs::metadata(&place).unwrap().permissions().mode();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(mode & 0o777, 0o755);
+}
+
+#[test]
+fn a_second_agent_of_one_state_leaves_the_sockets_of_builds_alone() {
+    let lab = Lab::new();
+    let agent = lab.serve(&lab.policy(1));
+    fs::create_dir(lab.path("builds/one")).unwrap();
+    let elsewhere = ["other-control", "other-direct"];
+    let mut second = Agent::command_at(lab.work.folder(), elsewhere);
+    let output = second.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("[agent.log]"), "{said}");
+    assert!(lab.path("builds/one").exists());
+    agent.stop();
 }
 
 /// SIGTERM goes to every process of a service.
