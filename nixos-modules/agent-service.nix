@@ -5,6 +5,8 @@
 let
   inherit (lib) any attrValues hasPrefix isString;
   keys = map (key: key.key) (attrValues cfg.keys);
+  # What the agent has where nothing is said.
+  drainSeconds = if cfg.limits.drainSeconds == null then 30 else cfg.limits.drainSeconds;
   usesTpm = any (key: isString key && hasPrefix "tpm2:" key) keys;
 in
 {
@@ -12,7 +14,8 @@ in
   ExecStart = "${cfg.package}/bin/touchstone agent serve --policy ${checked} --state /var/lib/${state}";
   # The first process is told to end, and tells those that hold the keys.
   KillMode = "mixed";
-  TimeoutStopSec = 90;
+  # Once for what has come in, once for answers that nobody takes; and for keys that hang, and the log.
+  TimeoutStopSec = 2 * drainSeconds + 30;
   Restart = "on-failure";
   StateDirectory = state;
   StateDirectoryMode = "0700";

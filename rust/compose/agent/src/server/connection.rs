@@ -31,7 +31,7 @@ pub(super) struct Connection {
     pub(super) agent: Arc<Agent>,
     pub(super) stream: UnixStream,
     pub(super) seat: Seat,
-    pub(super) _entry: Entry,
+    pub(super) entry: Entry,
 }
 
 /// What is read next.
@@ -128,7 +128,9 @@ impl Connection {
         key: Option<KeyName>,
         identity: &Identity,
     ) -> Reply {
-        self.agent.penalties.pay(self.seat.guest());
+        self.agent
+            .penalties
+            .pay(self.seat.guest(), &self.agent.signing);
         let event = Event::Refused {
             client: identity.clone(),
             operation,
@@ -141,6 +143,7 @@ impl Connection {
 
     fn send(&self, reply: Reply, id: u64) -> Result<(), FrameError> {
         let limits = &self.agent.policy.document().limits;
-        reply.send(&self.stream, id, limits.answer_seconds)
+        self.entry
+            .answer(|| reply.send(&self.stream, id, limits.answer_seconds))
     }
 }

@@ -177,7 +177,8 @@ impl Connection {
     fn declined(&self, refusal: Refusal, derivation: Derivation, identity: &Identity) -> Reply {
         // Root asks for whoever builds: if its hook waited, so would the builds of others, whose places it has.
         if !rules(identity) {
-            self.agent.penalties.pay(self.seat.guest());
+            let agent = &self.agent;
+            agent.penalties.pay(self.seat.guest(), &agent.signing);
         }
         let event = Event::Declined {
             derivation,

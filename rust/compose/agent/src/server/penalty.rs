@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::room::Guest;
+use super::signing::Signing;
 
 /// Refusals that cost nothing.
 const FREE: u32 = 32;
@@ -24,12 +24,12 @@ struct Record {
 }
 
 impl Penalties {
-    /// One more refusal: waits, where there were many.
-    pub(super) fn pay(&self, guest: &Guest) {
-        self.pay_at(guest, PRICE);
+    /// One more refusal: waits, where there were many; no longer, where the agent is told to end.
+    pub(super) fn pay(&self, guest: &Guest, signing: &Signing) {
+        self.pay_at(guest, signing, PRICE);
     }
 
-    fn pay_at(&self, guest: &Guest, price: Duration) {
+    fn pay_at(&self, guest: &Guest, signing: &Signing, price: Duration) {
         let record = self.record(guest);
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
         if record.last.elapsed() > FORGOTTEN {
@@ -37,7 +37,7 @@ impl Penalties {
         }
         record.refusals = record.refusals.saturating_add(1);
         if record.refusals > FREE {
-            thread::sleep(price);
+            signing.pause(price);
         }
         record.last = Instant::now();
     }
@@ -63,15 +63,18 @@ fn is_over(record: &Mutex<Record>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
     fn whoever_is_refused_again_and_again_waits_and_nobody_else_does() {
         let penalties = Penalties::default();
+        let signing = Signing::default();
         let price = Duration::from_millis(50);
         let pay = |guest| {
             let begun = Instant::now();
-            penalties.pay_at(&Guest::User(guest), price);
+            penalties.pay_at(&Guest::User(guest), &signing, price);
             begun.elapsed()
         };
         let free: Duration = (0..FREE).map(|_| pay(1)).sum();
@@ -86,5 +89,8 @@ mod tests {
             }
         });
         assert!(begun.elapsed() >= price * 3);
+        // When the agent ends, nobody waits.
+        signing.announce_end();
+        assert!(pay(1) < price);
     }
 }

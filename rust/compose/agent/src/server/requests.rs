@@ -2,7 +2,6 @@
 
 use super::answers::{Reply, not_read, stopping};
 use super::connection::Connection;
-use super::signing::Work;
 use super::spool::NotReceived;
 use crate::Identity;
 use crate::judge::Client;
@@ -65,11 +64,11 @@ impl Connection {
         self.fits(frame).map_err(Failed::Last)?;
         match &frame.message {
             Request::Hello { version } => {
-                let _work = self.begin()?;
+                self.begin()?;
                 Ok(self.hello(client, *version)?)
             }
             Request::Key { key } => {
-                let _work = self.begin()?;
+                self.begin()?;
                 Ok(self.key(client, key)?)
             }
             asked => self.sign(client, identity, asked, frame.size),
@@ -77,9 +76,11 @@ impl Connection {
     }
 
     /// Begins with what has come in whole.
-    pub(super) fn begin(&self) -> Result<Work<'_>, Failed> {
-        let work = self.agent.signing.begin();
-        work.ok_or_else(|| Failed::Last(stopping()))
+    pub(super) fn begin(&self) -> Result<(), Failed> {
+        match self.agent.signing.may_begin() {
+            true => Ok(()),
+            false => Err(Failed::Last(stopping())),
+        }
     }
 
     /// Sees that a payload is not too large.

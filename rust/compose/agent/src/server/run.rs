@@ -50,12 +50,15 @@ fn tell(state: NotifyState<'_>) {
     let _ = sd_notify::notify(&[state]);
 }
 
-/// Nobody gets in any more. What has come in whole is signed, the keys go, answers are taken, and the log is closed.
+/// Nobody gets in any more. What has come in whole is signed, the keys go, also those that hang, answers are taken, and the log is closed.
 fn finish(agent: &Agent) -> Result<(), ServeError> {
     let drain = Duration::from_secs(agent.policy.document().limits.drain_seconds);
     agent.builds().clear();
+    agent.signing.announce_end();
+    // Each connection ends by itself when all that it has received is answered.
     agent.tray.end_reading();
-    agent.signing.end(drain);
+    agent.tray.settle(drain);
+    agent.signing.end();
     agent.keyring.close();
     agent.tray.drain(drain);
     Ok(agent.log.close()?)
@@ -185,7 +188,7 @@ fn receive(agent: &Arc<Agent>, stream: UnixStream, visitor: Visitor) -> io::Resu
         agent: Arc::clone(agent),
         stream,
         seat,
-        _entry: entry,
+        entry,
     };
     thread::Builder::new()
         .name("connection".to_owned())

@@ -43,19 +43,19 @@ impl Connection {
         // Until it is judged and signed it takes room.
         let mut waiting = self.seat.waiting();
         let judge = || Approved::by(&agent.judge, client, asked, &payload);
-        let (_work, approved) = thread::scope(|scope| {
+        let approved = thread::scope(|scope| {
             let beside = match is_large {
                 true => thread::Builder::new().spawn_scoped(scope, judge).ok(),
                 false => None,
             };
             let received = self.receive(&payload, &mut waiting);
             received.map_err(|why| Failed::Last(self.not_received(why)))?;
-            let work = self.begin()?;
+            self.begin()?;
             let approved = match beside {
                 Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 None => judge(),
             };
-            Ok::<_, Failed>((work, approved?))
+            Ok::<_, Failed>(approved?)
         })?;
         Ok(self.signed(identity, asked, &approved)?)
     }

@@ -1,50 +1,56 @@
 //! Whether anything is still signed: what has come in whole is, also when the agent is told to end; what comes later is not.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Who is at work.
+/// Whether there is an end to it.
 #[derive(Default)]
 pub(super) struct Signing {
     state: Mutex<State>,
-    done: Condvar,
+    announced: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    ended: bool,
-    at_work: usize,
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    /// All that comes is signed.
+    #[default]
+    Open,
+    /// The agent is told to end: what has come in whole is signed.
+    Ending,
+    /// Nothing is.
+    Ended,
 }
 
 impl Signing {
-    /// Begins with a request that has come in whole; nothing where it is too late.
-    pub(super) fn begin(&self) -> Option<Work<'_>> {
-        let mut state = self.state();
-        if state.ended {
-            return None;
-        }
-        state.at_work += 1;
-        Some(Work(self))
+    /// Whether a request that has come in whole can be begun with.
+    pub(super) fn may_begin(&self) -> bool {
+        *self.state() < State::Ended
     }
 
-    /// Whether it is too late.
+    /// Whether the agent is told to end.
     pub(super) fn is_over(&self) -> bool {
-        self.state().ended
+        *self.state() > State::Open
     }
 
-    /// Lets nobody begin any more, and waits for those who have, but no longer than this.
-    pub(super) fn end(&self, time: Duration) {
-        let until = Instant::now() + time;
-        let mut state = self.state();
-        state.ended = true;
-        while state.at_work > 0 {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let woken = self.done.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
+    /// The agent is told to end: nothing more is received.
+    pub(super) fn announce_end(&self) {
+        self.set(State::Ending);
+    }
+
+    /// Lets nobody begin any more.
+    pub(super) fn end(&self) {
+        self.set(State::Ended);
+    }
+
+    /// Waits for so long, unless the agent is told to end.
+    pub(super) fn pause(&self, time: Duration) {
+        let open = |state: &mut State| *state == State::Open;
+        drop(self.announced.wait_timeout_while(self.state(), time, open));
+    }
+
+    fn set(&self, state: State) {
+        *self.state() = state;
+        self.announced.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -52,43 +58,33 @@ impl Signing {
     }
 }
 
-/// A request that is worked on.
-pub(super) struct Work<'a>(&'a Signing);
-
-impl Drop for Work<'_> {
-    fn drop(&mut self) {
-        self.0.state().at_work -= 1;
-        self.0.done.notify_all();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::thread;
+    use std::time::Instant;
 
     use super::*;
 
     #[test]
-    fn what_was_begun_is_waited_for_and_nothing_more_begins() {
+    fn what_has_come_in_is_begun_with_until_all_is_over() {
         let signing = Signing::default();
-        let work = signing.begin().unwrap();
-        thread::scope(|scope| {
-            let ended = scope.spawn(|| signing.end(Duration::from_secs(60)));
-            while signing.begin().is_some() {
-                thread::yield_now();
-            }
-            assert!(!ended.is_finished());
-            drop(work);
-        });
-        assert!(signing.begin().is_none());
-        signing.end(Duration::from_secs(60));
+        assert!(signing.may_begin() && !signing.is_over());
+        signing.announce_end();
+        assert!(signing.may_begin() && signing.is_over());
+        signing.end();
+        assert!(!signing.may_begin() && signing.is_over());
     }
 
     #[test]
-    fn nobody_is_waited_for_without_end() {
+    fn the_end_waits_for_no_pause() {
         let signing = Signing::default();
-        let _work = signing.begin().unwrap();
-        signing.end(Duration::from_millis(10));
-        assert!(signing.begin().is_none());
+        let begun = Instant::now();
+        signing.pause(Duration::from_millis(20));
+        assert!(begun.elapsed() >= Duration::from_millis(20));
+        thread::scope(|scope| {
+            scope.spawn(|| signing.pause(Duration::from_secs(3600)));
+            signing.announce_end();
+        });
+        signing.pause(Duration::from_secs(3600));
     }
 }

@@ -1,6 +1,7 @@
 //! The signing agent as a service: many clients at once, clients that mean harm, a process that is killed, and what its memory shows.
 
 mod concurrent;
+mod ending;
 mod holders;
 mod killed;
 mod memory;
