@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use touchstone_nix_database::Known;
-use touchstone_store::StorePath;
+use touchstone_store::{Entry, StorePath};
 
 use super::refuse::refuse;
 use super::store::comes_from;
@@ -39,10 +39,22 @@ impl Inputs {
         origin: &Origin,
     ) -> Result<(), Refusal> {
         comes_from(known, origin)?;
-        let entry = &known.info.entry;
-        if self.hashed().contains(&entry.path) {
-            return Ok(());
+        match self.is_hashed(&known.info.entry.path) {
+            true => Ok(()),
+            false => self.hash(store, &known.info.entry),
         }
+    }
+
+    /// Whether a path was hashed anew already.
+    pub(super) fn is_hashed(&self, path: &StorePath) -> bool {
+        self.hashed().contains(path)
+    }
+
+    /// Hashes a path anew.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not what the entry says.
+    pub(super) fn hash(&self, store: &Store, entry: &Entry) -> Result<(), Refusal> {
         store.rehash(entry)?;
         self.hashed().insert(entry.path.clone());
         Ok(())

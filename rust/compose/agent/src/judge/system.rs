@@ -5,6 +5,7 @@ use touchstone_pe::uki::Kernel;
 use touchstone_store::{StoreFile, StorePath};
 
 use super::compare;
+use super::hashing::Hashing;
 use super::inputs::Inputs;
 use super::refuse::refuse;
 use super::window::Window;
@@ -130,16 +131,16 @@ fn of_v1(core: V1) -> (StorePath, StoreFile, Described) {
     (core.toplevel, core.init, described)
 }
 
-/// A file that a system names, when it comes from where the policy says: what it leads to.
+/// A file that a system names, when it comes from where the policy says: what it leads to. Its path is hashed anew meanwhile.
 ///
 /// # Errors
 /// [`Refusal`].
 pub(super) fn named(
-    store: &Store,
-    inputs: &Inputs,
+    hashing: &Hashing<'_, '_>,
     file: &StoreFile,
     wanted: &OfToplevel,
 ) -> Result<StoreFile, Refusal> {
+    let (store, inputs) = (hashing.store(), hashing.inputs());
     let leads_to = store.resolve(file, |path| inputs.get(path).is_some())?;
     let path = leads_to.store_path();
     if !wanted.names.iter().any(|name| name.matches(path.name())) {
@@ -153,7 +154,7 @@ pub(super) fn named(
         ));
     }
     match inputs.get(path) {
-        Some(known) => inputs.verify(store, known, &wanted.origin())?,
+        Some(known) => hashing.begin(known, &wanted.origin())?,
         None => return Err(wrong(path, "it is none of the inputs")),
     }
     Ok(leads_to)

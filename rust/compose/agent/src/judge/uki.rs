@@ -1,20 +1,21 @@
 //! Unified kernel images: that each profile boots a system of the inputs with what belongs to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 
 use touchstone_measure::profile_sections;
-use touchstone_pe::Section;
 use touchstone_pe::uki::stub_version;
 use touchstone_store::StorePath;
 
 use super::command_line::{self, Line};
 use super::facts::{Facts, malformed};
+use super::hashing::Hashing;
 use super::inputs::Inputs;
 use super::known::KnownUki;
+use super::profiles::Profiles;
 use super::refuse::refuse;
 use super::system::{self, System};
-use super::window::Window;
-use super::{Client, Judge, initrd, pcr_sections, sbat, sections, structure};
+use super::{Client, Judge, pcr_sections, sbat, sections, structure};
 use crate::protocol::Refusal;
 
 /// Sections that are judged here.
@@ -52,10 +53,12 @@ pub(super) fn judge(
     sections::profiles(facts, &profiles)?;
     knows_profiles(facts)?;
     let systems = Systems::find(judge, client, known, facts)?;
-    let mut judged = BTreeSet::new();
-    for profile in &profiles {
-        self::profile(judge, known, facts, &systems, profile, &mut judged)?;
-    }
+    thread::scope(|scope| {
+        let hashing = Hashing::new(scope, &judge.store, &systems.inputs);
+        let mut all = Profiles::new(known, facts, &systems, hashing);
+        profiles.iter().try_for_each(|profile| all.judge(profile))?;
+        all.finish()
+    })?;
     sbat::check(facts, stub, &known.wanted.sbat)?;
     pcr_sections::keys(judge, facts, &known.wanted.pcr_keys)?;
     if purpose == Purpose::Image {
@@ -87,7 +90,7 @@ fn knows_profiles(facts: &Facts<'_>) -> Result<(), Refusal> {
 }
 
 /// What an image boots.
-struct Systems {
+pub(super) struct Systems {
     systems: BTreeMap<StorePath, System>,
     inputs: std::sync::Arc<Inputs>,
     /// All command lines, in their order.
@@ -95,6 +98,16 @@ struct Systems {
 }
 
 impl Systems {
+    /// What the command lines name by this path.
+    pub(super) fn get(&self, toplevel: &StorePath) -> Option<&System> {
+        self.systems.get(toplevel)
+    }
+
+    /// All command lines.
+    pub(super) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
     /// Finds what the command lines name.
     fn find(
         judge: &Judge,
@@ -117,127 +130,4 @@ impl Systems {
             inputs,
         })
     }
-}
-
-/// Sees that a profile boots what its command line names, with the kernel and initrd that belong to it.
-fn profile(
-    judge: &Judge,
-    known: &KnownUki,
-    facts: &Facts<'_>,
-    systems: &Systems,
-    profile: &[usize],
-    judged: &mut BTreeSet<(usize, usize, StorePath)>,
-) -> Result<(), Refusal> {
-    let section = |name: &str| -> Option<(usize, &Section)> {
-        let mut own = profile
-            .iter()
-            .filter_map(|index| Some((*index, facts.section(*index)?)));
-        own.find(|(_, section)| section.name.as_str() == name)
-    };
-    let missing = |name: &str| {
-        refuse(
-            "image.section",
-            format!(
-                "a profile of the image has no section {name}: the machine would take what it is given elsewhere"
-            ),
-            "assemble a whole UKI",
-        )
-    };
-    let (index, _) = section(".cmdline").ok_or_else(|| missing(".cmdline"))?;
-    let line = command_line::read(facts.text(index).unwrap_or_default())?;
-    let toplevel = system::toplevel(line.init)?;
-    let system = systems
-        .systems
-        .get(&toplevel)
-        .ok_or_else(|| missing(".cmdline"))?;
-    command_line_of(&line, system, known)?;
-    let (kernels, linux) = section(".linux").ok_or_else(|| missing(".linux"))?;
-    let (initrds, content) = section(".initrd").ok_or_else(|| missing(".initrd"))?;
-    // Most profiles have those of the first.
-    if !judged.insert((kernels, initrds, toplevel)) {
-        return Ok(());
-    }
-    kernel(judge, known, facts, linux, system, &systems.inputs)?;
-    if facts
-        .content(content)
-        .is_some_and(|digest| known.initrds.contains(&digest))
-    {
-        return Ok(());
-    }
-    self::initrd(judge, known, facts.window(content), system, systems)
-}
-
-fn command_line_of(line: &Line<'_>, system: &System, known: &KnownUki) -> Result<(), Refusal> {
-    let allowed = &known.wanted.cmdline.allowed;
-    match &system.described {
-        Some(described) => {
-            let init = format!("{}/init", system.toplevel);
-            line.is_of(&init, &described.parameters, allowed)
-        }
-        None => line.is_allowed(allowed),
-    }
-}
-
-fn kernel(
-    judge: &Judge,
-    known: &KnownUki,
-    facts: &Facts<'_>,
-    section: &Section,
-    system: &System,
-    inputs: &Inputs,
-) -> Result<(), Refusal> {
-    let digest = facts.content(section);
-    if digest.is_some_and(|digest| known.kernels.contains(&digest)) {
-        return Ok(());
-    }
-    let wrong = |what: String| {
-        let help = "use the kernel that boot.json of the system names, or name this one in `kernel` of the policy, if you know where it comes from";
-        refuse("image.kernel", what, help)
-    };
-    let Some(wanted) = &known.wanted.kernel.of_toplevel else {
-        return Err(wrong("the kernel is none that the policy names".to_owned()));
-    };
-    let described = system
-        .described
-        .as_ref()
-        .ok_or_else(|| undescribed(system))?;
-    let file = system::named(&judge.store, inputs, &described.kernel, wanted)?;
-    match system::is_kernel(&judge.store, &file, facts.window(section))? {
-        true => Ok(()),
-        false => Err(wrong(format!(
-            "the kernel is not {}, which {} boots with",
-            described.kernel, system.toplevel
-        ))),
-    }
-}
-
-fn initrd(
-    judge: &Judge,
-    known: &KnownUki,
-    content: Window<'_>,
-    system: &System,
-    systems: &Systems,
-) -> Result<(), Refusal> {
-    let Some(wanted) = &known.wanted.initrd.of_toplevel else {
-        return Err(initrd::wrong("it is none that the policy names"));
-    };
-    let described = system
-        .described
-        .as_ref()
-        .ok_or_else(|| undescribed(system))?;
-    let files = described.initrds.iter();
-    let files = files.map(|file| system::named(&judge.store, &systems.inputs, file, wanted));
-    let files = files.collect::<Result<Vec<_>, _>>()?;
-    initrd::check(content, &judge.store, &files, &systems.lines)
-}
-
-fn undescribed(system: &System) -> Refusal {
-    refuse(
-        "image.system",
-        format!(
-            "{} has no boot.json, which would say with which kernel and initrd it boots",
-            system.toplevel
-        ),
-        "build it with `boot.bootspec`, or name kernel and initrd in the policy by files or digests",
-    )
 }
