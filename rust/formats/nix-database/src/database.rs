@@ -31,11 +31,16 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`] when it cannot be read, or is no database of Nix.
     pub fn open(file: &Path) -> Result<Self, DatabaseError> {
-        let database = Self {
-            file: file.to_owned(),
-        };
+        let database = Self::at(file);
         database.at_one_moment(|pages| Tables::find(pages).map(drop))?;
         Ok(database)
+    }
+
+    /// The database that is in this file when it is asked.
+    pub fn at(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+        }
     }
 
     /// What is said of a path and of all that it reaches, in the order of their paths; nothing when the path is not in the database. All

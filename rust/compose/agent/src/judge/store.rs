@@ -21,7 +21,7 @@ const LINKS: usize = 40;
 pub(in crate::judge) struct Store {
     /// The folder that holds `nix/store`.
     root: PathBuf,
-    database: PathBuf,
+    database: Database,
 }
 
 impl Store {
@@ -29,7 +29,7 @@ impl Store {
     pub(in crate::judge) fn at(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            database: root.join(DATABASE.trim_start_matches('/')),
+            database: Database::at(&root.join(DATABASE.trim_start_matches('/'))),
         }
     }
 
@@ -43,9 +43,7 @@ impl Store {
         &self,
         paths: &BTreeSet<StorePath>,
     ) -> Result<BTreeMap<StorePath, Known>, Refusal> {
-        let database = Database::open(&self.database);
-        let entries = database.and_then(|database| database.entries(paths));
-        entries.map_err(unknown)
+        self.database.entries(paths).map_err(unknown)
     }
 
     /// What the database says of these paths and of all that they refer to.
@@ -53,9 +51,7 @@ impl Store {
         &self,
         roots: &BTreeSet<StorePath>,
     ) -> Result<BTreeMap<StorePath, Known>, Refusal> {
-        let database = Database::open(&self.database);
-        let reached = database.and_then(|database| database.reached(roots));
-        reached.map_err(unknown)
+        self.database.reached(roots).map_err(unknown)
     }
 
     /// The whole content of a file that is a store path, which is no link and not longer than `limit`.

@@ -1,7 +1,7 @@
 //! The pages of a database at one moment.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -15,13 +15,15 @@ use crate::Damage;
 
 /// `O_NONBLOCK | O_NOCTTY` of Linux: opening a FIFO must not wait.
 const FLAGS: i32 = 0o4000 | 0o400;
+/// What the log's name has behind the database's.
+const LOG: &str = "-wal";
 /// How many bytes of pages are kept at most.
 const KEPT_MAX: usize = 1 << 23;
 
 /// A database as it was at one moment: the file, and what its write-ahead log adds.
 ///
-/// No lock is taken. [`Pages::unchanged`] says afterwards whether what was read belongs to one moment: a page that is not in the log
-/// changes in the file only when a later transaction is in the log, and a log that begins anew has other salts.
+/// No lock is taken. [`Pages::unchanged`] says afterwards whether what was read belongs to one moment: what is in the log stays there until
+/// the log begins anew, with other salts, and a page of the file changes only when a later transaction in the log has changed that page.
 #[derive(Debug)]
 pub(crate) struct Pages {
     path: PathBuf,
@@ -30,6 +32,8 @@ pub(crate) struct Pages {
     count: u32,
     log: Option<(File, Wal)>,
     state: State,
+    /// Pages that were read from the file itself.
+    from_file: RefCell<BTreeSet<u32>>,
     /// Pages that were asked for, and may be again.
     kept: RefCell<BTreeMap<u32, Rc<[u8]>>>,
 }
@@ -64,19 +68,22 @@ impl Pages {
             count,
             log,
             state,
+            from_file: RefCell::default(),
             kept: RefCell::default(),
         })
     }
 
     /// Whether everything that was read since belongs to the moment at which the database was opened.
     pub(crate) fn unchanged(&self) -> Result<bool, Fault> {
-        let now = Self::open(&self.path)?;
-        let same = match (&self.log, &now.log) {
-            (Some((_, before)), Some((_, after))) => before == after,
-            (None, None) => self.state == now.state && self.header == now.header,
-            _ => false,
+        let Some((log, before)) = &self.log else {
+            let now = Self::open(&self.path)?;
+            return Ok(now.log.is_none() && self.state == now.state && self.header == now.header);
         };
-        Ok(same && self.state.inode == now.state.inode)
+        let is_same = State::of(&open(&self.path)?)?.inode == self.state.inode
+            && open_beside(&self.path, LOG)?.is_some_and(|now| are_one(&now, log));
+        let after = before.continued(log, self.header.page_size)?;
+        let read = self.from_file.borrow();
+        Ok(is_same && after.is_some_and(|after| !read.iter().any(|page| after.has(*page))))
     }
 
     /// How many pages there are.
@@ -114,6 +121,7 @@ impl Pages {
             .as_ref()
             .and_then(|(file, wal)| Some((file, wal.place(number)?)));
         let (file, place) = in_log.unwrap_or_else(|| {
+            self.from_file.borrow_mut().insert(number);
             let before = u64::from(number - 1);
             (&self.file, before * u64::from(self.header.page_size))
         });
@@ -135,6 +143,12 @@ impl State {
             modified: (found.mtime(), found.mtime_nsec()),
         })
     }
+}
+
+/// Whether two open files are the same.
+fn are_one(one: &File, other: &File) -> bool {
+    let inode = |file: &File| State::of(file).ok().map(|state| state.inode);
+    inode(one).is_some() && inode(one) == inode(other)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -187,7 +201,7 @@ fn log(path: &Path, header: &Header) -> Result<Option<(File, Wal)>, Fault> {
     if !header.logged {
         return Ok(None);
     }
-    let Some(file) = open_beside(path, "-wal")? else {
+    let Some(file) = open_beside(path, LOG)? else {
         return Ok(None);
     };
     let wal = Wal::read(&file, header.page_size)?;

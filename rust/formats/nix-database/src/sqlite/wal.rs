@@ -18,8 +18,8 @@ const VERSION: u32 = 3_007_000;
 /// What a log holds at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wal {
-    /// Two numbers that are others each time that the log begins anew.
-    salts: [u8; 8],
+    /// The checksums at the last commit.
+    frames: Frames,
     /// Frames up to the last commit.
     committed: u64,
     /// Pages of the database after the last commit.
@@ -31,43 +31,72 @@ pub(super) struct Wal {
 impl Wal {
     /// Reads a log up to its last commit. A log that holds none is no log.
     pub(super) fn read(file: &File, page_size: u32) -> Result<Option<Self>, Fault> {
-        let mut input = io::BufReader::with_capacity(1 << 18, file);
-        input.seek(SeekFrom::Start(0))?;
         let mut header = [0; HEADER];
-        if !fill(&mut input, &mut header)? {
+        if !fill(&mut &*file, &mut header)? {
             return Ok(None);
         }
-        let Some(mut frames) = Frames::new(&header, page_size)? else {
+        let Some(frames) = Frames::new(&header, page_size)? else {
             return Ok(None);
         };
         let mut wal = Self {
-            salts: frames.salts,
+            frames,
             committed: 0,
             pages: 0,
             places: BTreeMap::new(),
         };
-        let mut waiting = BTreeMap::new();
+        wal.go_on(file, page_size)?;
+        Ok((wal.committed > 0).then_some(wal))
+    }
+
+    /// The same log as it is now, with what was committed since; nothing when it has begun anew.
+    pub(super) fn continued(&self, file: &File, page_size: u32) -> Result<Option<Self>, Fault> {
+        let mut header = [0; HEADER];
+        let mut input = file;
+        input.seek(SeekFrom::Start(0))?;
+        let there = fill(&mut input, &mut header)?;
+        let now = Frames::new(&header, page_size)?;
+        if !there || now.is_none_or(|now| now.salts != self.frames.salts) {
+            return Ok(None);
+        }
+        let mut wal = self.clone();
+        wal.go_on(file, page_size)?;
+        Ok(Some(wal))
+    }
+
+    /// Reads frames behind the last commit that is known.
+    fn go_on(&mut self, file: &File, page_size: u32) -> Result<(), Fault> {
         let mut frame = vec![0; FRAME_HEADER + page_size as usize];
-        for index in 0.. {
+        let length = frame.len() as u64;
+        let start = HEADER as u64 + self.committed * length;
+        let mut input = io::BufReader::with_capacity(1 << 18, file);
+        input.seek(SeekFrom::Start(start))?;
+        let (mut frames, mut waiting) = (self.frames.clone(), BTreeMap::new());
+        for index in self.committed.. {
             if !fill(&mut input, &mut frame)? {
                 break;
             }
             let Some((page, pages)) = frames.next(&frame) else {
                 break;
             };
-            let place = HEADER as u64 + index * frame.len() as u64 + FRAME_HEADER as u64;
+            let place = HEADER as u64 + index * length + FRAME_HEADER as u64;
             waiting.insert(page, place);
             if pages > 0 {
-                wal.places.append(&mut waiting);
-                (wal.committed, wal.pages) = (index + 1, pages);
+                self.places.append(&mut waiting);
+                (self.committed, self.pages) = (index + 1, pages);
+                self.frames = frames.clone();
             }
         }
-        Ok((wal.committed > 0).then_some(wal))
+        Ok(())
     }
 
     /// The last page that is in the log.
     pub(super) fn last(&self) -> u32 {
         self.places.keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// Whether a page is in the log.
+    pub(super) fn has(&self, page: u32) -> bool {
+        self.places.contains_key(&page)
     }
 
     /// Where a page's newest content lies in the log.
@@ -77,7 +106,9 @@ impl Wal {
 }
 
 /// Checks one frame after the other: each one's checksum goes on from the last one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Frames {
+    /// Two numbers that are others each time that the log begins anew.
     salts: [u8; 8],
     little: bool,
     sums: [u32; 2],

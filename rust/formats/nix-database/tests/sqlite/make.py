@@ -85,4 +85,12 @@ if orders["then"] == "writing":
         database.execute("commit")
         if number % 7 == 0:
             database.execute("pragma wal_checkpoint(truncate)")
+if orders["then"] == "adding":
+    # Behind all others.
+    database.execute("pragma synchronous = off")
+    print("ready", flush=True)
+    names = "path, hash, registrationTime"
+    for number in range(60_000):
+        time.sleep(0.001)
+        database.execute(f"insert into ValidPaths ({names}) values (?, ?, ?)", [f"/nix/store/{'z' * 32}-{number}", "", 1])
 database.close()

@@ -117,3 +117,23 @@ fn what_is_read_while_sqlite_writes_is_of_one_moment() {
         );
     }
 }
+
+/// Builds register paths all the time: what they do not touch can be read all the same.
+#[test]
+fn whoever_adds_paths_all_the_time_stops_nobody_who_looks_for_others() {
+    let made = Made::new(400).order("journal", "wal");
+    let made = made.order("then", "adding");
+    let wanted: Vec<NarInfo> = made.rows[..200].to_vec();
+    let paths = wanted.iter().map(|info| info.entry.path.clone()).collect();
+    let mut writer = made.start();
+    let mut said = BufReader::new(writer.stdout.take().unwrap());
+    said.read_line(&mut String::new()).unwrap();
+    let database = Database::at(&made.file());
+    for _ in 0..20 {
+        let known = database.entries(&paths).unwrap();
+        let infos: Vec<NarInfo> = known.into_values().map(|known| known.info).collect();
+        assert_eq!(infos, wanted);
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+}
