@@ -125,6 +125,15 @@ impl Recipe {
         })
     }
 
+    /// What is left when nobody asks for attributes any more: they can be as long as the file.
+    #[must_use]
+    pub fn without_attributes(self) -> Self {
+        Self {
+            environment: BTreeMap::new(),
+            ..self
+        }
+    }
+
     /// An attribute as it stands in the file.
     pub fn attribute(&self, name: &str) -> Option<&[u8]> {
         self.environment.get(name).map(Vec::as_slice)

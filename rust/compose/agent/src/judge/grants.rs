@@ -13,7 +13,7 @@ use crate::protocol::{PendingGrant, Refusal};
 const ROOT: u32 = 0;
 
 /// The grants that hold. They are forgotten when the agent ends, and end by a clock that nobody can set.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Grants(BTreeMap<Derivation, Vec<Grant>>);
 
 #[derive(Debug, Clone)]

@@ -95,10 +95,11 @@ impl Judge {
         recipe: &Recipe,
     ) -> Result<BTreeSet<StorePath>, Refusal> {
         let mut inputs = recipe.input_sources.clone();
-        let made = self.read_recipes(&recipe.input_derivations.keys().cloned().collect())?;
+        let paths = recipe.input_derivations.keys().cloned().collect();
+        let made = self.read_recipes(&paths, |made| made.outputs)?;
         for (input, outputs) in &recipe.input_derivations {
             for output in outputs {
-                let made = made.get(input).and_then(|made| made.outputs.get(output));
+                let made = made.get(input).and_then(|made| made.get(output));
                 let Some(path) = made.and_then(Output::path) else {
                     return Err(refuse(
                         "derivation.input",

@@ -1,7 +1,7 @@
 //! Who a build is: the derivation for which a socket is made.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
@@ -26,7 +26,7 @@ pub struct Admission {
     /// Whether some of them are for it because it was granted.
     granted: bool,
     /// What the sandbox of the build shows: it cannot change while the build runs.
-    inputs: OnceLock<Arc<Inputs>>,
+    inputs: Mutex<Option<Arc<Inputs>>>,
 }
 
 impl Admission {
@@ -52,12 +52,14 @@ impl Admission {
 
     /// The inputs of the build and all that they refer to.
     pub(super) fn inputs(&self, judge: &Judge) -> Result<Arc<Inputs>, Refusal> {
-        if let Some(inputs) = self.inputs.get() {
+        // Whoever comes meanwhile waits, and does not look for himself.
+        let mut known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inputs) = &*known {
             return Ok(Arc::clone(inputs));
         }
         let direct = judge.direct_inputs(&self.derivation, &self.recipe)?;
         let inputs = Arc::new(judge.store.inputs(direct)?);
-        Ok(Arc::clone(self.inputs.get_or_init(|| inputs)))
+        Ok(Arc::clone(known.insert(inputs)))
     }
 }
 
@@ -98,11 +100,11 @@ impl Judge {
         match (rules.is_empty(), missing) {
             (false, _) => Ok(Admission {
                 derivation: derivation.clone(),
-                recipe,
+                recipe: recipe.without_attributes(),
                 rules: rules.into(),
                 names: names.into(),
                 granted,
-                inputs: OnceLock::new(),
+                inputs: Mutex::default(),
             }),
             (true, true) => Err(not_granted(derivation)),
             (true, false) => Err(refuse(
@@ -154,16 +156,18 @@ impl Judge {
 
     /// Reads a derivation whose name was made of its content.
     fn read_recipe(&self, derivation: &Derivation) -> Result<Recipe, Refusal> {
-        let mut recipes = self.read_recipes(&[derivation.path().clone()].into())?;
+        let mut recipes =
+            self.read_recipes(&[derivation.path().clone()].into(), |recipe| recipe)?;
         let recipe = recipes.remove(derivation.path());
         recipe.ok_or_else(|| no_derivation(derivation.path()))
     }
 
-    /// Reads derivations whose names were made of their contents.
-    pub(super) fn read_recipes(
+    /// Reads derivations whose names were made of their contents, and keeps this of each.
+    pub(super) fn read_recipes<T>(
         &self,
         paths: &BTreeSet<StorePath>,
-    ) -> Result<BTreeMap<StorePath, Recipe>, Refusal> {
+        keep: impl Fn(Recipe) -> T,
+    ) -> Result<BTreeMap<StorePath, T>, Refusal> {
         let known = self.store.entries(paths)?;
         let read = |path: &StorePath| {
             let known = known.get(path).ok_or_else(|| no_derivation(path))?;
@@ -186,7 +190,7 @@ impl Judge {
                     "sign in an ordinary derivation, whose inputs and outputs are known before it is built",
                 )
             })?;
-            Ok((path.clone(), recipe))
+            Ok((path.clone(), keep(recipe)))
         };
         paths.iter().map(read).collect()
     }

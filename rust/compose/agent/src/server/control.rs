@@ -48,9 +48,9 @@ impl Connection {
         if agent.signing.is_over() {
             return Err(stopping());
         }
-        let admission = agent
-            .judge
-            .offer(derivation, &agent.grants(), Instant::now())?;
+        // As they are now, so that nobody waits while the derivation is read: the grant is looked for again when it is counted.
+        let grants = agent.grants().clone();
+        let admission = agent.judge.offer(derivation, &grants, Instant::now())?;
         let (rules, granted) = (admission.rules(), admission.is_granted());
         let build = Build {
             client: Client::Build(admission).into(),
