@@ -31,7 +31,6 @@ mod structure;
 mod stub;
 mod system;
 mod uki;
-mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -31,23 +31,46 @@ impl Payload for File {
     }
 }
 
-/// A payload as parsers read one: from a place on.
+/// A payload, or a part of it, as parsers read one: from a place on.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     payload: &'a dyn Payload,
+    start: u64,
+    /// Of a part.
+    len: Option<u64>,
     at: u64,
 }
 
 impl<'a> Reader<'a> {
     /// At the beginning.
     pub(crate) fn new(payload: &'a dyn Payload) -> Self {
-        Self { payload, at: 0 }
+        Self {
+            payload,
+            start: 0,
+            len: None,
+            at: 0,
+        }
+    }
+
+    /// The `len` bytes at `start`, as if there were no others.
+    pub(crate) fn part(payload: &'a dyn Payload, start: u64, len: u64) -> Self {
+        Self {
+            payload,
+            start,
+            len: Some(len),
+            at: 0,
+        }
     }
 }
 
 impl Read for Reader<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let got = self.payload.read_at(room, self.at)?;
+        let left = self.len.unwrap_or(u64::MAX).saturating_sub(self.at);
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(room.len());
+        let room = room.get_mut(..most).unwrap_or_default();
+        let got = self
+            .payload
+            .read_at(room, self.start.saturating_add(self.at))?;
         self.at = self.at.saturating_add(got as u64);
         Ok(got)
     }
@@ -55,10 +78,11 @@ impl Read for Reader<'_> {
 
 impl Seek for Reader<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let place = match to {
-            SeekFrom::Start(place) => Some(place),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => self.payload.size()?.checked_add_signed(by),
+        let place = match (to, self.len) {
+            (SeekFrom::Start(place), _) => Some(place),
+            (SeekFrom::Current(by), _) => self.at.checked_add_signed(by),
+            (SeekFrom::End(by), Some(len)) => len.checked_add_signed(by),
+            (SeekFrom::End(by), None) => self.payload.size()?.checked_add_signed(by),
         };
         self.at = place.ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
         Ok(self.at)
@@ -213,6 +237,11 @@ mod tests {
         reader.read_exact(&mut behind).unwrap();
         assert_eq!(behind, whole[whole.len() - 10..]);
         assert_eq!(reader.read(&mut behind).unwrap(), 0);
+        let (mut part, mut read) = (Reader::part(&arriving, 5, 20), Vec::new());
+        part.read_to_end(&mut read).unwrap();
+        assert_eq!(read, whole[5..25]);
+        assert_eq!(part.seek(SeekFrom::End(-1)).unwrap(), 19);
+        assert_eq!(part.read(&mut behind).unwrap(), 1);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use touchstone_pe::{Image, ReadError, Section, authenticode, observe_some_sectio
 use touchstone_sign::authenticode::ImageDigest;
 
 use super::refuse::refuse;
-use super::window::Window;
 use crate::payload::{Payload, Reader};
 use crate::protocol::Refusal;
 
@@ -115,8 +114,9 @@ impl<'a> Facts<'a> {
     }
 
     /// The bytes that a section has in the file, without its padding.
-    pub(super) fn window(&self, section: &Section) -> Window<'a> {
-        Window::of(self.source, section)
+    pub(super) fn content_of(&self, section: &Section) -> Reader<'a> {
+        let len = section.virtual_size.min(section.raw_size);
+        Reader::part(self.source, section.raw_offset.into(), len.into())
     }
 
     /// The section table.

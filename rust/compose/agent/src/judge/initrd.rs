@@ -9,7 +9,7 @@ use touchstone_store::manifest::DOCUMENT_LIMIT;
 use super::Store;
 use super::compare;
 use super::refuse::refuse;
-use super::window::Window;
+use crate::payload::Reader;
 use crate::protocol::Refusal;
 
 /// Initrds begin at multiples of this.
@@ -23,7 +23,7 @@ const EXTRA_LIMIT: u64 = DOCUMENT_LIMIT as u64 + (1 << 20);
 /// # Errors
 /// [`Refusal`].
 pub(super) fn check(
-    mut content: Window<'_>,
+    mut content: Reader<'_>,
     store: &Store,
     initrds: &[StoreFile],
     lines: &[String],

@@ -68,7 +68,7 @@ impl<'scope, 'env> Profiles<'scope, 'env> {
             self.is_kernel(linux, kernel.as_ref(), system)?;
         }
         if let Some(files) = files {
-            let content = self.facts.window(initrd);
+            let content = self.facts.content_of(initrd);
             initrd::check(content, self.hashing.store(), &files, self.systems.lines())?;
         }
         if !kernel_first {
@@ -116,7 +116,7 @@ impl<'scope, 'env> Profiles<'scope, 'env> {
         let Some(file) = file else {
             return Ok(());
         };
-        match system::is_kernel(self.hashing.store(), file, self.facts.window(linux))? {
+        match system::is_kernel(self.hashing.store(), file, self.facts.content_of(linux))? {
             true => Ok(()),
             false => Err(wrong_kernel(&format!(
                 "the kernel is not {file}, which {} boots with",

@@ -8,7 +8,7 @@ use touchstone_pe::sbat::Metadata;
 
 use super::facts::{Facts, malformed};
 use super::refuse::refuse;
-use super::window::Window;
+use crate::payload::Reader;
 use crate::protocol::Refusal;
 
 const SBAT: &str = ".sbat";
@@ -96,19 +96,19 @@ fn kernels(facts: &Facts<'_>) -> Result<Vec<String>, Refusal> {
     let kernels = sections.filter(|section| section.name.as_str() == ".linux");
     let mut all = Vec::new();
     for kernel in kernels {
-        all.extend(of_kernel(facts.window(kernel))?);
+        all.extend(of_kernel(facts.content_of(kernel))?);
     }
     Ok(all)
 }
 
-fn of_kernel(mut window: Window<'_>) -> Result<Vec<String>, Refusal> {
-    let image = Image::read(&mut window).map_err(malformed)?;
+fn of_kernel(mut content: Reader<'_>) -> Result<Vec<String>, Refusal> {
+    let image = Image::read(&mut content).map_err(malformed)?;
     let Some(section) = image.section(SBAT) else {
         return Ok(Vec::new());
     };
     lines(
         &image
-            .section_bytes(&mut window, section, LIMIT)
+            .section_bytes(&mut content, section, LIMIT)
             .map_err(malformed)?,
     )
 }

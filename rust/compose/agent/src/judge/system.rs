@@ -8,8 +8,8 @@ use super::compare;
 use super::hashing::Hashing;
 use super::inputs::Inputs;
 use super::refuse::refuse;
-use super::window::Window;
 use super::{Store, command_line};
+use crate::payload::Reader;
 use crate::policy::{OfToplevel, Origin};
 use crate::protocol::Refusal;
 
@@ -167,7 +167,7 @@ pub(super) fn named(
 pub(super) fn is_kernel(
     store: &Store,
     file: &StoreFile,
-    mut section: Window<'_>,
+    mut section: Reader<'_>,
 ) -> Result<bool, Refusal> {
     let damaged = |fact: String| {
         refuse(
