@@ -1,7 +1,7 @@
 //! The same build twice, in turns: with a test key that the sandbox shows, and through the agent.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -11,6 +11,8 @@ use touchstone_harness::nix_inputs::show_keys;
 use touchstone_harness::progress::Stage;
 
 use super::Desk;
+use super::holders::HOLDERS;
+use super::speed::Client;
 use crate::bench::median;
 
 /// At most so much longer takes a build that signs through the agent, in milliseconds.
@@ -85,18 +87,17 @@ pub fn run(desk: &Desk, rounds: usize) -> Result<Vec<String>> {
     println!("A sandboxed build of a signed UKI, median of {rounds}:");
     for size in &SIZES {
         let stage = Stage::of_steps(format!("{} MiB", size.mib), rounds as u64);
-        let (mut by_key, mut by_agent) = (Vec::new(), Vec::new());
+        let (mut by_key, mut by_agent, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         // The first round brings the inputs into the store, and does not count.
         for round in 0..=rounds {
-            let own = desk.built(
-                size,
-                &format!("own-{round}"),
-                "/touchstone-test-keys/db.key",
-            )?;
-            let agents = desk.built(size, &format!("agents-{round}"), "agent:rsa2048")?;
+            let by_own = format!("own-{round}");
+            let (own, image) = desk.built(size, &by_own, "/touchstone-test-keys/db.key")?;
+            let (agents, _) = desk.built(size, &format!("agents-{round}"), "agent:rsa2048")?;
+            let request = desk.asked(&image)?;
             if round > 0 {
                 by_key.push(own);
                 by_agent.push(agents);
+                asked.push(request);
                 stage.step();
             }
         }
@@ -105,8 +106,9 @@ pub fn run(desk: &Desk, rounds: usize) -> Result<Vec<String>> {
         let more = by_agent.iter().zip(&by_key).map(|(one, other)| one - other);
         let more = median(more.collect())?;
         let (by_key, by_agent) = (median(by_key)?, median(by_agent)?);
+        let asked = median(asked)?;
         println!(
-            "  {} MiB   key in the sandbox {by_key:>7.1} ms   through the agent {by_agent:>7.1} ms   {more:.1} ms more (at most {OVERHEAD})",
+            "  {} MiB   key in the sandbox {by_key:>7.1} ms   through the agent {by_agent:>7.1} ms   {more:.1} ms more (at most {OVERHEAD}); the request alone {asked:.1} ms",
             size.mib
         );
         if more > OVERHEAD {
@@ -117,8 +119,16 @@ pub fn run(desk: &Desk, rounds: usize) -> Result<Vec<String>> {
 }
 
 impl Desk {
-    /// How long a build takes, in milliseconds.
-    fn built(&self, size: &Size, round: &str, key: &str) -> Result<f64> {
+    /// How long the agent takes for an image that was built, in milliseconds: without hook, grant, and build.
+    fn asked(&self, image: &Path) -> Result<f64> {
+        let mut client = Client::open(self, &HOLDERS[0], image)?;
+        let begun = Instant::now();
+        client.sign()?;
+        Ok(begun.elapsed().as_secs_f64() * 1000.0)
+    }
+
+    /// How long a build takes, in milliseconds, and where the image is.
+    fn built(&self, size: &Size, round: &str, key: &str) -> Result<(f64, PathBuf)> {
         let daemon = self.machine.daemon();
         let mut command = daemon.command("nix-instantiate")?;
         command.arg("bench.nix");
@@ -145,7 +155,8 @@ impl Desk {
             command.args(show_keys(&self.path("keys/test")));
         }
         let begun = Instant::now();
-        output(command)?;
-        Ok(begun.elapsed().as_secs_f64() * 1000.0)
+        let path = output(command)?;
+        let took = begun.elapsed().as_secs_f64() * 1000.0;
+        Ok((took, daemon.on_host(path.trim())))
     }
 }

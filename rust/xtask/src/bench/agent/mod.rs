@@ -90,8 +90,9 @@ fn policy(folder: &Path) -> Value {
     });
     let keys: serde_json::Map<String, Value> =
         names.map(str::to_owned).into_iter().zip(keys).collect();
-    let of_addons = names.map(|name| json!({ "authenticode": { "key": name, "image": "addon" } }));
     let of_builds = json!({ "authenticode": { "key": HOLDERS[0].name, "image": "uki" } });
+    let of_addons = names.map(|name| json!({ "authenticode": { "key": name, "image": "addon" } }));
+    let of_root: Vec<Value> = of_addons.into_iter().chain([of_builds.clone()]).collect();
     json!({
         "version": 1,
         "keys": keys,
@@ -107,7 +108,7 @@ fn policy(folder: &Path) -> Value {
             } },
         },
         "rules": [
-            { "name": "speed", "users": ["root"], "operations": of_addons },
+            { "name": "speed", "users": ["root"], "operations": of_root },
             { "name": "builds", "derivations": { "names": ["bench-*"], "requesters": ["root"] }, "operations": [of_builds] },
         ],
     })

@@ -2,6 +2,7 @@
 //! other with the key that it holds itself.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -65,11 +66,12 @@ fn addon(desk: &Desk) -> Result<u64> {
 }
 
 fn through_agent(desk: &Desk, holder: &Holder) -> Result<f64> {
+    let image = desk.path("addon.efi");
     // The first signature opens what has to be opened.
-    Client::open(desk, holder)?.sign()?;
+    Client::open(desk, holder, &image)?.sign()?;
     let begun = Instant::now();
     let work = || -> Result<u32> {
-        let mut client = Client::open(desk, holder)?;
+        let mut client = Client::open(desk, holder, &image)?;
         let mut signed = 0;
         while begun.elapsed() < TIME {
             client.sign()?;
@@ -91,23 +93,23 @@ fn through_agent(desk: &Desk, holder: &Holder) -> Result<f64> {
     Ok(f64::from(signed) / begun.elapsed().as_secs_f64())
 }
 
-/// Who has the addon signed again and again, over one connection.
-struct Client {
+/// Who has an image signed again and again, over one connection.
+pub struct Client {
     agent: Connection,
     key: KeyName,
     image: File,
 }
 
 impl Client {
-    fn open(desk: &Desk, holder: &Holder) -> Result<Client> {
+    pub fn open(desk: &Desk, holder: &Holder, image: &Path) -> Result<Client> {
         Ok(Client {
             agent: Connection::open(&desk.path("run/direct"))?,
             key: KeyName::parse(holder.name)?,
-            image: File::open(desk.path("addon.efi"))?,
+            image: File::open(image)?,
         })
     }
 
-    fn sign(&mut self) -> Result<()> {
+    pub fn sign(&mut self) -> Result<()> {
         self.agent
             .authenticode(&self.key, SignatureDigest::Sha256, &mut self.image)?;
         Ok(())
