@@ -107,6 +107,7 @@ type Block = (u64, Arc<Vec<u8>>);
 struct State {
     /// How many bytes are there.
     arrived: u64,
+    /// The blocks that came last.
     recent: VecDeque<Block>,
     /// Nothing more comes.
     ended: bool,
