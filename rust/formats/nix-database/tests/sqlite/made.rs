@@ -135,10 +135,10 @@ impl Made {
         self
     }
 
-    /// What the database says of the closure of the first path.
+    /// What the database says of the closure of the first path: nothing, where damage has made another path of it.
     pub fn closure(&self) -> Result<Vec<NarInfo>, DatabaseError> {
         let database = Database::open(&self.file())?;
-        Ok(database.closure(&path(0))?.unwrap())
+        Ok(database.closure(&path(0))?.unwrap_or_default())
     }
 
     /// The same, looked up by indexes.
