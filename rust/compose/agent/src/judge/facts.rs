@@ -89,11 +89,12 @@ impl<'a> Facts<'a> {
     fn of(image: Image, source: &'a dyn Payload, wanted: &Wanted) -> Result<Self, Refusal> {
         let mut reader = Reader::new(source);
         let mut banks = wanted.banks.clone();
-        if image.section(".pcrsig").is_some() {
+        let is_signed = image.section(".pcrsig").is_some();
+        if is_signed {
             banks.extend(&wanted.banks_of_signatures);
         }
         // PCR 11 has them all.
-        let all = !banks.is_empty();
+        let all = is_signed || !banks.is_empty();
         let asked = |section: &Section| all || !wanted.but.contains(section.name.as_str());
         let banks: BTreeSet<Bank> = banks.into_iter().chain([Bank::Sha256]).collect();
         let mut digests = SectionDigests::new(&banks.into_iter().collect::<Vec<_>>());

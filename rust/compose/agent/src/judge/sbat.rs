@@ -11,7 +11,8 @@ use super::refuse::refuse;
 use crate::payload::Reader;
 use crate::protocol::Refusal;
 
-const SBAT: &str = ".sbat";
+/// The section.
+pub(super) const SBAT: &str = ".sbat";
 /// The component of the header line.
 const HEADER: &str = "sbat";
 /// Longest text of a kernel in bytes.

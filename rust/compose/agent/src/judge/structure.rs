@@ -7,13 +7,12 @@ use touchstone_pe::Section;
 use super::compare;
 use super::facts::{Facts, malformed};
 use super::refuse::refuse;
+use super::sbat::SBAT;
 use super::stub;
 use crate::protocol::Refusal;
 
 /// `IMAGE_SCN_MEM_WRITE` and `IMAGE_SCN_MEM_EXECUTE`.
 const WRITE_OR_EXECUTE: u32 = 0x8000_0000 | 0x2000_0000;
-/// The section that assembling writes over.
-const SBAT: &str = ".sbat";
 /// A row of the section table, and the name in it.
 const ROW: usize = 40;
 const NAME: usize = 8;

@@ -10,6 +10,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, Wanted};
+use super::sbat::SBAT;
 use crate::protocol::Refusal;
 
 /// What the digest begins with.
@@ -19,7 +20,6 @@ const ADDED: [&str; 14] = [
     ".osrel", ".cmdline", ".dtb", ".dtbauto", ".hwids", ".uname", ".splash", ".pcrpkey", ".linux",
     ".initrd", ".efifw", ".ucode", ".profile", ".pcrsig",
 ];
-const SBAT: &str = ".sbat";
 /// A row of the section table, and in it `SizeOfRawData` and `PointerToRawData`.
 const ROW: usize = 40;
 const PLACE: std::ops::Range<usize> = 16..24;

@@ -12,11 +12,5 @@ pub const MANIFEST_LIMIT: u64 = touchstone_store::manifest::DOCUMENT_LIMIT as u6
 /// Bytes of every other payload: certificates, signatures, the status.
 pub const SMALL_LIMIT: u64 = 4 << 20;
 
-/// Banks of one request: there are no more kinds.
-pub const BANK_LIMIT: usize = 4;
-
-/// Phase paths of one request.
-pub const PHASE_LIMIT: usize = 64;
-
 /// Bytes of each text of a refusal.
 pub const TEXT_LIMIT: usize = 8 << 10;

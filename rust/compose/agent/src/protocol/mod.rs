@@ -24,9 +24,7 @@ pub use answer::{
 };
 pub use frame::{Frame, FrameError, read, read_payload, write};
 pub use key_name::{KeyName, NotAKeyName};
-pub use limits::{
-    BANK_LIMIT, HEADER_LIMIT, IMAGE_LIMIT, MANIFEST_LIMIT, PHASE_LIMIT, SMALL_LIMIT, TEXT_LIMIT,
-};
+pub use limits::{HEADER_LIMIT, IMAGE_LIMIT, MANIFEST_LIMIT, SMALL_LIMIT, TEXT_LIMIT};
 pub use request::{ControlRequest, Request};
 
 /// The version of the protocol that is described here.

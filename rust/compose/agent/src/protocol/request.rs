@@ -41,9 +41,9 @@ pub enum Request {
     PcrPolicy {
         /// Which key signs.
         key: KeyName,
-        /// The banks, 1 to [`BANK_LIMIT`](super::BANK_LIMIT), none twice.
+        /// The banks, one at least.
         banks: Vec<Bank>,
-        /// The phase paths, 1 to [`PHASE_LIMIT`](super::PHASE_LIMIT), none twice.
+        /// The phase paths, one at least.
         phases: Vec<PhasePath>,
         /// The policy reference.
         #[serde(default, skip_serializing_if = "Option::is_none")]
