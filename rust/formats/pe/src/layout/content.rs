@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 /// The bytes of a section to be written: held in memory, read while writing, or several of these
 /// joined. Its length is known before.
@@ -14,6 +15,8 @@ pub(super) struct Part<'a> {
     /// Zeros that follow.
     pub padding: u64,
     pub source: Box<dyn Read + 'a>,
+    /// The file that holds exactly these bytes, where the caller named one.
+    pub file: Option<PathBuf>,
 }
 
 impl<'a> Content<'a> {
@@ -31,8 +34,18 @@ impl<'a> Content<'a> {
                 len,
                 padding: 0,
                 source,
+                file: None,
             }],
         }
+    }
+
+    /// The same, of which the caller says that a file holds it, all of it and nothing else: [`Layout::files`](super::Layout::files) gives it back
+    /// with its place.
+    pub fn of_file(mut self, file: PathBuf) -> Self {
+        if let [only] = self.parts.as_mut_slice() {
+            only.file = Some(file);
+        }
+        self
     }
 
     /// Contents one after another, each but an only one padded with zeros to a multiple of

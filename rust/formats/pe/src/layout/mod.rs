@@ -27,6 +27,7 @@ mod sink;
 mod write;
 
 use std::fmt;
+use std::path::PathBuf;
 
 pub use content::Content;
 pub use error::PlanError;
@@ -100,6 +101,17 @@ pub struct Layout<'a> {
     checksum: bool,
 }
 
+/// A place in an image where a whole file is copied to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedFile {
+    /// Offset of its first byte in the image.
+    pub at: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The file, as [`Content::of_file`] named it.
+    pub file: PathBuf,
+}
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -145,6 +157,24 @@ impl<'a> Layout<'a> {
     #[allow(clippy::len_without_is_empty)] // an image is never empty
     pub fn len(&self) -> u64 {
         self.len
+    }
+
+    /// The files that are copied into the image as they are, by their places.
+    pub fn files(&self) -> Vec<CopiedFile> {
+        let mut files = Vec::new();
+        for (row, content) in &self.contents {
+            let section = self.sections.get(*row);
+            let mut at = section.map_or(0, |section| u64::from(section.raw_offset));
+            for part in &content.parts {
+                if let Some(file) = part.file.clone().filter(|_| part.len > 0) {
+                    let size = part.len;
+                    files.push(CopiedFile { at, size, file });
+                }
+                at = at.saturating_add(part.len).saturating_add(part.padding);
+            }
+        }
+        files.sort_by_key(|file| file.at);
+        files
     }
 
     /// The section table that the image will have.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use super::shared::{Shared, Source};
 use super::unwrap::{Unwrapped, Wrapping, wrapping};
@@ -17,6 +18,15 @@ use crate::{Image, Machine, ReadError};
 /// it is a PE image that decompresses itself.
 pub struct Kernel<'a> {
     source: Box<dyn Source + 'a>,
+    file: Option<PathBuf>,
+}
+
+/// A kernel's PE image.
+struct Opened<'a> {
+    source: Box<dyn Source + 'a>,
+    image: Image,
+    /// It had to be decompressed.
+    was_wrapped: bool,
 }
 
 /// What planning needs to know about a kernel.
@@ -32,16 +42,28 @@ impl<'a> Kernel<'a> {
     pub fn new(source: impl Read + Seek + 'a) -> Self {
         Self {
             source: Box::new(source),
+            file: None,
         }
+    }
+
+    /// The same, of which the caller says that a file holds it and nothing else ([`Content::of_file`]).
+    pub fn of_file(self, file: PathBuf) -> Self {
+        let file = Some(file);
+        Self { file, ..self }
     }
 
     /// Checks the kernel against the stub's architecture. Returns the content of `.linux`.
     pub(super) fn inspect(
-        self,
+        mut self,
         stub: Machine,
         detect_uname: bool,
     ) -> Result<(Content<'a>, Facts), KernelError> {
-        let (mut source, image) = self.opened()?;
+        let file = self.file.take();
+        let Opened {
+            mut source,
+            image,
+            was_wrapped,
+        } = self.opened()?;
         if image.machine() != stub {
             return Err(KernelError::Architecture {
                 kernel: image.machine(),
@@ -59,7 +81,12 @@ impl<'a> Kernel<'a> {
             lacks_nx_compat: lacks_nx_compat(&image),
         };
         source.seek(SeekFrom::Start(0)).map_err(ReadError::Io)?;
-        Ok((Content::reader(image.len(), Box::new(source)), facts))
+        let content = Content::reader(image.len(), Box::new(source));
+        let content = match file.filter(|_| !was_wrapped) {
+            Some(file) => content.of_file(file),
+            None => content,
+        };
+        Ok((content, facts))
     }
 
     /// The bytes that `.linux` would have: those of the PE image, decompressed if it has to be.
@@ -67,15 +94,31 @@ impl<'a> Kernel<'a> {
     /// # Errors
     /// [`KernelError`] when there is no PE image in it.
     pub fn decompressed(self) -> Result<Box<dyn Read + 'a>, KernelError> {
-        let (mut source, image) = self.opened()?;
+        let Opened {
+            mut source, image, ..
+        } = self.opened()?;
         source.seek(SeekFrom::Start(0)).map_err(ReadError::Io)?;
         Ok(Box::new(source.take(image.len())))
     }
 
+    /// Whether `.linux` would have the bytes of the source, all of them as they are.
+    ///
+    /// # Errors
+    /// [`KernelError`] when there is no PE image in it.
+    pub fn is_plain(self) -> Result<bool, KernelError> {
+        Ok(!self.opened()?.was_wrapped)
+    }
+
     /// The kernel as a PE image, decompressed if it has to be.
-    fn opened(mut self) -> Result<(Box<dyn Source + 'a>, Image), KernelError> {
+    fn opened(mut self) -> Result<Opened<'a>, KernelError> {
         let error = match Image::read(&mut *self.source) {
-            Ok(image) => return Ok((self.source, image)),
+            Ok(image) => {
+                return Ok(Opened {
+                    source: self.source,
+                    image,
+                    was_wrapped: false,
+                });
+            }
             Err(error @ ReadError::NotPe(_)) => error,
             Err(error) => return Err(KernelError::Read(error)),
         };
@@ -96,7 +139,11 @@ impl<'a> Kernel<'a> {
             compression,
             source,
         })?;
-        Ok((Box::new(unwrapped), image))
+        Ok(Opened {
+            source: Box::new(unwrapped),
+            image,
+            was_wrapped: true,
+        })
     }
 }
 

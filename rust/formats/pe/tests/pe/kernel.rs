@@ -1,11 +1,12 @@
 //! Where the kernel's version is found.
 
 use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
 
-use touchstone_pe::uki::{Kernel, KernelError, UkiError, UkiParts, Uname};
+use touchstone_pe::uki::{self, Kernel, KernelError, UkiError, UkiParts, Uname};
 
 use crate::builder::Builder;
-use crate::uki::{refusal, section};
+use crate::uki::{content, refusal, section};
 
 fn uname(kernel: Vec<u8>) -> Option<String> {
     let parts = UkiParts {
@@ -196,6 +197,50 @@ fn what_is_compressed_is_checked_to_its_end() {
 }
 
 /// Zstandard with a checksum; gzip has one always.
+/// The files that are copied into the UKI of this kernel and these initrds, each with the bytes that it gets there.
+fn copied(kernel: &[u8], initrds: &[&[u8]]) -> Vec<(PathBuf, Vec<u8>)> {
+    let stub = Builder::stub().build();
+    let named = |(number, bytes): (usize, &&[u8])| {
+        content(bytes).of_file(Path::new("/initrds").join(number.to_string()))
+    };
+    let parts = UkiParts {
+        linux: Some(Kernel::new(Cursor::new(kernel)).of_file("/kernel".into())),
+        initrds: initrds.iter().enumerate().map(named).collect(),
+        ..UkiParts::default()
+    };
+    let mut source = Cursor::new(&stub);
+    let image = uki::read_stub(&mut source).unwrap();
+    let layout = uki::plan(&image, &mut source, parts).unwrap();
+    let (files, mut out) = (layout.files(), Cursor::new(Vec::new()));
+    layout
+        .write(&mut source, &mut out, &mut [], &mut |_| ())
+        .unwrap();
+    let out = out.into_inner();
+    let bytes = |at: u64, size: u64| out[at as usize..(at + size) as usize].to_vec();
+    let each = files.into_iter();
+    each.map(|copied| (copied.file, bytes(copied.at, copied.size)))
+        .collect()
+}
+
+#[test]
+fn a_layout_says_which_files_are_copied_as_they_are() {
+    let kernel = Builder::kernel().build();
+    let of_initrds = [
+        ("/initrds/0".into(), b"abcde".to_vec()),
+        ("/initrds/2".into(), b"f".to_vec()),
+    ];
+    let initrds: [&[u8]; 3] = [b"abcde", b"", b"f"];
+    let of_kernel = ("/kernel".into(), kernel.clone());
+    let plain = copied(&kernel, &initrds);
+    assert_eq!(plain, [&[of_kernel][..], &of_initrds].concat());
+    // What is decompressed on the way is in no file.
+    for packed in [gzip(&kernel), zstd(&kernel)] {
+        assert_eq!(copied(&packed, &initrds), of_initrds);
+        assert!(!Kernel::new(Cursor::new(packed)).is_plain().unwrap());
+    }
+    assert!(Kernel::new(Cursor::new(kernel)).is_plain().unwrap());
+}
+
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
