@@ -21,6 +21,7 @@ mod loader;
 mod manifest;
 mod measured;
 mod offer;
+mod parts;
 mod pcr_sections;
 mod profiles;
 mod refuse;

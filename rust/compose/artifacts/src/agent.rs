@@ -5,8 +5,8 @@
 
 mod asked;
 mod error;
+mod shown;
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use touchstone_measure::policy::PcrSignatures;
@@ -14,6 +14,8 @@ use touchstone_measure::{Bank, PhasePath};
 
 pub(crate) use asked::AskedAgent;
 pub use error::AgentError;
+pub(crate) use shown::{Progress, Shown};
+pub use shown::{ShownImage, StorePart};
 
 use crate::signing_key::SignatureDigest;
 
@@ -26,7 +28,7 @@ pub trait Agent: Sync {
     /// [`AgentError`].
     fn public_half(&self, key: &AgentKey) -> Result<Vec<u8>, AgentError>;
 
-    /// The Authenticode signature of an image, all of which it is shown: what stands in the image's certificate table.
+    /// The Authenticode signature of an image, of which it sees each byte, by itself in its store or because it is shown it: what stands in the image's certificate table.
     ///
     /// # Errors
     /// [`AgentError`].
@@ -34,7 +36,7 @@ pub trait Agent: Sync {
         &self,
         key: &AgentKey,
         digest: SignatureDigest,
-        image: &mut File,
+        image: &ShownImage<'_>,
     ) -> Result<Vec<u8>, AgentError>;
 
     /// Signatures of a UKI's PCR 11 values, for each of its profiles. What its `.pcrsig` hold does not matter.
@@ -45,7 +47,7 @@ pub trait Agent: Sync {
         &self,
         key: &AgentKey,
         ask: &PcrValuesAsked<'_>,
-        uki: &mut File,
+        uki: &ShownImage<'_>,
     ) -> Result<Vec<PcrSignatures>, AgentError>;
 
     /// The manifest with signatures by the key.

@@ -178,7 +178,10 @@ impl Parts {
             linux: self
                 .linux
                 .as_deref()
-                .map(|path| Input::open(files, "kernel", path).map(Kernel::new))
+                .map(|path| {
+                    let kernel = Input::open(files, "kernel", path).map(Kernel::new)?;
+                    Ok(kernel.of_file(path.to_owned()))
+                })
                 .transpose()?,
             initrds: self.opened_initrds(files)?,
             cmdline: self.read_cmdline(files)?,

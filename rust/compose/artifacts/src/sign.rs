@@ -11,10 +11,11 @@ use touchstone_pe::{Image, authenticode};
 use touchstone_sign::authenticode::ImageDigest;
 use touchstone_sign::{Certificate, Hash};
 
+use crate::agent::ShownImage;
 use crate::boot_signatures::OpenFolder;
 use crate::detached::{DetachedSignature, OpenSignature, subject, written_digest};
 use crate::input::{Input, read_failed};
-use crate::signing_key::{AgentSigner, ImageKey, OpenKey, SigningKey};
+use crate::signing_key::{AgentSigner, Answered, ImageKey, OpenKey, SigningKey};
 use crate::unsign::strip;
 use crate::{Context, Error, Files, output};
 
@@ -89,6 +90,8 @@ pub(crate) enum By<'a> {
     Key(&'a OpenKey),
     /// An agent, which is shown each image.
     Agent(&'a AgentSigner<'a>),
+    /// An agent has: it was shown this image while it was written.
+    Answered(&'a Answered<'a>),
     /// Somebody did, elsewhere.
     Detached(&'a OpenSignature),
     /// Somebody did, elsewhere: in this folder is the signature of each image.
@@ -110,6 +113,7 @@ impl By<'_> {
         match self {
             Self::Key(key) => Some(key.signer.certificate()),
             Self::Agent(agent) => agent.certificate(),
+            Self::Answered(answered) => answered.signer.certificate(),
             Self::Detached(signature) => signature.certificate(),
             Self::Folder(folder) => folder.certificate(),
         }
@@ -128,9 +132,12 @@ impl By<'_> {
                 })
             }
             Self::Agent(agent) => {
-                let digest = image.by(agent.hash())?;
-                agent.signature(image.out, &digest)
+                let whole = ShownImage::whole(image.out);
+                let whole =
+                    whole.map_err(|source| read_failed(source.into(), "image", image.target))?;
+                By::Answered(&agent.ask(&whole)?).signature(files, image)
             }
+            Self::Answered(answered) => answered.signature(&image.by(answered.signer.hash())?),
             Self::Detached(signature) => signature.attach(&image.by(signature.hash())?),
             Self::Folder(folder) => {
                 let signature = folder.find(files, image.sha256, image.path)?;

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::source::{read_secret, read_small};
 use crate::{Context, Error, Files};
 
-pub(crate) use image::{AgentSigner, ImageKey};
+pub(crate) use image::{AgentSigner, Answered, ImageKey};
 
 /// Which private keys may be opened where an operation runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

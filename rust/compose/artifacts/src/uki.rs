@@ -1,7 +1,9 @@
 //! `uki.assemble`: a unified kernel image from a stub and its parts, signed if asked.
 
+mod planned;
+
 use std::fs::File;
-use std::io::Seek;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -9,10 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use touchstone_measure::{MeasuredUki, UkiMeasurer};
 use touchstone_pe::SectionObserver;
 use touchstone_pe::layout::Written;
-use touchstone_pe::uki::{plan, read_stub};
 
+use planned::PlannedUki;
+
+use crate::agent::ShownImage;
 pub use crate::efifw::{FirmwareImage, NamedFirmware};
-use crate::input::{Input, write_failed};
 pub use crate::parts::{ExtraSection, Parts, ProfileTexts, Ukify};
 use crate::pcr11::{AskPcr11, UkiPcrs};
 use crate::policy::{PcrSign, PcrSigner};
@@ -178,16 +181,30 @@ pub(crate) fn assemble(
         context
             .progress
             .phase("assembling the UKI for the signing agent");
-        write(parts, Some(&blank), shown, out, &mut [], context)?;
+        let image = PlannedUki::new(parts, Some(&blank), shown, context)?;
+        let in_store = image.in_store().to_vec();
+        image.write(shown, out, &mut [], context)?;
         context
             .progress
             .phase("asking the signing agent for signatures of PCR 11");
-        signer.ask_agents(out, context)?;
+        let whole = ShownImage::whole(out).map_err(|source| unwritable(shown, source))?;
+        signer.ask_agents(&whole.with_parts(&in_store), context)?;
         emptied(out, shown)?;
     }
     context.progress.phase("assembling the UKI");
-    let (written, total) = write(parts, signers.pcrs, shown, out, observers, context)?;
-    let Some(by) = signers.image else {
+    let image = PlannedUki::new(parts, signers.pcrs, shown, context)?;
+    let total = image.len();
+    let mut answered = None;
+    let written = match signers.image {
+        Some(By::Agent(agent)) => {
+            let (written, answer) = image.write_shown(agent, shown, out, observers, context)?;
+            answered = Some(answer);
+            written
+        }
+        _ => image.write(shown, out, observers, context)?,
+    };
+    let by = answered.as_ref().map(By::Answered).or(signers.image);
+    let Some(by) = by else {
         let answer = AssembledUki {
             authenticode_sha256: crate::hex(&written.authenticode_sha256),
             size: total,
@@ -223,52 +240,12 @@ pub(crate) fn assemble(
 /// Makes a file empty that was written.
 fn emptied(out: &mut File, shown: &Path) -> Result<(), Error> {
     let emptied = out.set_len(0).and_then(|()| out.rewind());
-    emptied.map_err(|source| Error::Write {
-        file: shown.to_owned(),
-        source,
-    })
+    emptied.map_err(|source| unwritable(shown, source))
 }
 
-/// Writes the image of `parts`, not signed, and says how long it is.
-fn write(
-    parts: &Parts,
-    pcrs: Option<&PcrSigner>,
-    shown: &Path,
-    out: &mut File,
-    observers: &mut [&mut dyn SectionObserver],
-    context: &Context<'_>,
-) -> Result<(Written, u64), Error> {
-    let refused = |source| Error::Uki {
-        file: parts.at_fault(&source),
+fn unwritable(shown: &Path, source: io::Error) -> Error {
+    Error::Write {
+        file: shown.to_owned(),
         source,
-    };
-    let mut stub_file = Input::open(context.files, "stub", &parts.stub)?;
-    let stub = read_stub(&mut stub_file).map_err(refused)?;
-    let layout = plan(
-        &stub,
-        &mut stub_file,
-        parts.opened_for(context.files, pcrs, shown)?,
-    )
-    .map_err(refused)?;
-    let total = layout.len();
-    let mut passing = pcrs.map(PcrSigner::observer);
-    let mut observers: Vec<&mut dyn SectionObserver> = observers
-        .iter_mut()
-        .map(|observer| &mut **observer as &mut dyn SectionObserver)
-        .chain(
-            passing
-                .as_mut()
-                .map(|passing| passing as &mut dyn SectionObserver),
-        )
-        .collect();
-    let written = layout
-        .write(&mut stub_file, out, &mut observers, &mut |done| {
-            context.progress.bytes(done, total)
-        })
-        .map_err(|error| {
-            let failed = write_failed(error, ("stub", &parts.stub), shown);
-            let why = pcrs.and_then(|signer| signer.failure(&parts.stub, shown));
-            why.unwrap_or(failed)
-        })?;
-    Ok((written, total))
+    }
 }

@@ -1,16 +1,15 @@
 //! What builds, installers and people ask.
 
-use std::fs::File;
 use std::path::Path;
 
-use touchstone_artifacts::agent::{AgentError, PcrValuesAsked};
+use touchstone_artifacts::agent::{AgentError, PcrValuesAsked, ShownImage, StorePart};
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_measure::policy::PcrSignatures;
 
-use super::wire::{Payload, Wire};
+use super::wire::{Answered, Payload, Wire};
 use crate::protocol::{
-    Done, IMAGE_LIMIT, KeyFacts, KeyKind, KeyName, MANIFEST_LIMIT, ProfileSignatures, Request,
-    SMALL_LIMIT, VERSION,
+    Done, IMAGE_LIMIT, KeyFacts, KeyKind, KeyName, MANIFEST_LIMIT, PARTS_LIMIT, ProfileSignatures,
+    Request, SMALL_LIMIT, VERSION,
 };
 
 /// A connection to an agent that signs. What it answers has not been verified.
@@ -25,6 +24,12 @@ impl Connection {
         let mut connection = Self(Wire::open(socket)?);
         connection.hello()?;
         Ok(connection)
+    }
+
+    /// Over a connection whose peer speaks our version.
+    #[cfg(test)]
+    pub(super) fn over(wire: Wire) -> Self {
+        Self(wire)
     }
 
     /// The agent's version, and the keys that it has for us.
@@ -64,12 +69,13 @@ impl Connection {
         &mut self,
         key: &KeyName,
         hash: SignatureDigest,
-        image: &mut File,
+        image: &ShownImage<'_>,
     ) -> Result<Vec<u8>, AgentError> {
-        check_size(image, IMAGE_LIMIT)?;
-        let key = key.clone();
-        let ask = Request::Authenticode { key, hash };
-        let answer = self.0.ask(&ask, Payload::File(image), SMALL_LIMIT)?;
+        let answer = self.show(image, |from_store| Request::Authenticode {
+            key: key.clone(),
+            hash,
+            from_store,
+        })?;
         match answer.done {
             Done::Authenticode {} => Ok(answer.payload),
             other => Err(unasked(&other)),
@@ -84,20 +90,38 @@ impl Connection {
         &mut self,
         key: &KeyName,
         values: &PcrValuesAsked<'_>,
-        uki: &mut File,
+        uki: &ShownImage<'_>,
     ) -> Result<Vec<PcrSignatures>, AgentError> {
-        check_size(uki, IMAGE_LIMIT)?;
-        let ask = Request::PcrPolicy {
+        let answer = self.show(uki, |from_store| Request::PcrPolicy {
             key: key.clone(),
             banks: values.banks.to_vec(),
             phases: values.phases.to_vec(),
             policy_ref: values.reference.map(str::to_owned),
-        };
-        let answer = self.0.ask(&ask, Payload::File(uki), SMALL_LIMIT)?;
+            from_store,
+        })?;
         match answer.done {
             Done::PcrPolicy {} => profiles(&answer.payload),
             other => Err(unasked(&other)),
         }
+    }
+
+    /// Shows an image: without what the agent may find in its store, and where it does not, whole.
+    fn show(
+        &mut self,
+        image: &ShownImage<'_>,
+        ask: impl Fn(Vec<StorePart>) -> Request,
+    ) -> Result<Answered, AgentError> {
+        fits(image.size(), IMAGE_LIMIT)?;
+        let parts = image.parts();
+        if (1..=PARTS_LIMIT).contains(&parts.len()) {
+            let payload = Payload::Image(image, parts);
+            let answer = self.0.ask(&ask(parts.to_vec()), payload, SMALL_LIMIT)?;
+            if !matches!(answer.done, Done::SendWhole {}) {
+                return Ok(answer);
+            }
+        }
+        let payload = Payload::Image(image, &[]);
+        self.0.ask(&ask(Vec::new()), payload, SMALL_LIMIT)
     }
 
     /// The manifest, signed.
@@ -122,13 +146,6 @@ fn profiles(payload: &[u8]) -> Result<Vec<PcrSignatures>, AgentError> {
         AgentError::WrongAnswer(format!("it is no list of signatures: {error}"))
     })?;
     Ok(read.into_iter().map(|profile| profile.signatures).collect())
-}
-
-fn check_size(file: &File, limit: u64) -> Result<(), AgentError> {
-    fits(
-        file.metadata().map_err(AgentError::Unreadable)?.len(),
-        limit,
-    )
 }
 
 fn fits(size: u64, limit: u64) -> Result<(), AgentError> {

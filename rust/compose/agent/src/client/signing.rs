@@ -1,9 +1,8 @@
 //! The agent of an operation.
 
-use std::fs::File;
 use std::path::PathBuf;
 
-use touchstone_artifacts::agent::{Agent, AgentError, AgentKey, PcrValuesAsked};
+use touchstone_artifacts::agent::{Agent, AgentError, AgentKey, PcrValuesAsked, ShownImage};
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_measure::policy::PcrSignatures;
 
@@ -74,7 +73,7 @@ impl Agent for SigningAgent {
         &self,
         key: &AgentKey,
         digest: SignatureDigest,
-        image: &mut File,
+        image: &ShownImage<'_>,
     ) -> Result<Vec<u8>, AgentError> {
         self.ask(key, |agent, name| agent.authenticode(name, digest, image))
     }
@@ -83,7 +82,7 @@ impl Agent for SigningAgent {
         &self,
         key: &AgentKey,
         ask: &PcrValuesAsked<'_>,
-        uki: &mut File,
+        uki: &ShownImage<'_>,
     ) -> Result<Vec<PcrSignatures>, AgentError> {
         self.ask(key, |agent, name| agent.pcr_policy(name, ask, uki))
     }

@@ -7,7 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use touchstone_artifacts::Agent;
-use touchstone_artifacts::agent::{AgentError, AgentKey};
+use touchstone_artifacts::agent::{AgentError, AgentKey, ShownImage, StorePart};
+use touchstone_artifacts::signing_key::SignatureDigest;
+use touchstone_store::StoreFile;
 
 use super::wire::{Payload, Wire};
 use super::*;
@@ -118,9 +120,60 @@ fn a_file_is_shown_from_its_beginning_as_long_as_it_is() {
         let message = done(Done::Manifest {});
         stream.write_all(&answer(1, message, &payload)).unwrap();
     });
-    let answered = wire.ask(&manifest(), Payload::File(&mut file), 16);
+    let answered = wire.ask(
+        &manifest(),
+        Payload::Image(&ShownImage::whole(&file).unwrap(), &[]),
+        16,
+    );
     thread.join().unwrap();
     assert_eq!(answered.ok().unwrap().payload, [7; 3]);
+}
+
+/// The next request and its payload.
+fn next(stream: &mut UnixStream) -> (Frame<Request>, Vec<u8>) {
+    let frame = protocol::read::<Request>(stream).unwrap().unwrap();
+    let payload = protocol::read_payload(stream, frame.size, SMALL_LIMIT).unwrap();
+    (frame, payload)
+}
+
+#[test]
+fn what_the_agent_does_not_find_in_its_store_is_sent() {
+    let part = StorePart {
+        at: 2,
+        size: 6,
+        file: StoreFile::parse("/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-a").unwrap(),
+    };
+    let parts = vec![part];
+    let expected = parts.clone();
+    let (wire, thread) = peer(move |mut stream| {
+        let (named, sent) = next(&mut stream);
+        assert_eq!(
+            (named.message.from_store(), &sent[..]),
+            (&expected[..], &b"0189"[..])
+        );
+        let again = answer(1, done(Done::SendWhole {}), b"");
+        stream.write_all(&again).unwrap();
+        let (whole, sent) = next(&mut stream);
+        assert_eq!(
+            (whole.message.from_store(), &sent[..]),
+            (&[][..], &b"0123456789"[..])
+        );
+        let signed = answer(2, done(Done::Authenticode {}), b"signed");
+        stream.write_all(&signed).unwrap();
+        // Who was sent the whole image has nothing more to ask for.
+        let (_, _) = next(&mut stream);
+        let again = answer(3, done(Done::SendWhole {}), b"");
+        stream.write_all(&again).unwrap();
+    });
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"0123456789").unwrap();
+    let image = ShownImage::whole(&file).unwrap();
+    let mut agent = Connection::over(wire);
+    let key = KeyName::parse("db").unwrap();
+    let mut ask = |image: &ShownImage<'_>| agent.authenticode(&key, SignatureDigest::Sha256, image);
+    assert_eq!(ask(&image.with_parts(&parts)).unwrap(), b"signed");
+    assert_eq!(ask(&image).unwrap_err().code(), "agent.wrong-answer");
+    thread.join().unwrap();
 }
 
 #[test]
@@ -151,12 +204,18 @@ fn an_agent_that_does_not_listen_is_not_waited_for_for_ever() {
 
 #[test]
 fn a_connection_that_breaks_while_a_file_is_shown_is_no_fault_of_the_file() {
-    let mut file = tempfile::tempfile().unwrap();
+    let file = tempfile::tempfile().unwrap();
     file.set_len(8 << 20).unwrap();
     let (mut wire, thread) = peer(|mut stream| {
         protocol::read::<Request>(&mut stream).unwrap().unwrap();
     });
-    let error = wire.ask(&manifest(), Payload::File(&mut file), 16).err();
+    let error = wire
+        .ask(
+            &manifest(),
+            Payload::Image(&ShownImage::whole(&file).unwrap(), &[]),
+            16,
+        )
+        .err();
     thread.join().unwrap();
     assert_eq!(error.unwrap().code(), "agent.unreachable");
 }

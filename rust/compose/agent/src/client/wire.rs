@@ -1,13 +1,13 @@
 //! One request and its answer.
 
-use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Seek, Write};
+use std::io::{self, BufReader, ErrorKind, Write};
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use touchstone_artifacts::agent::AgentError;
+use touchstone_artifacts::agent::{AgentError, ShownImage, StorePart};
 
 use super::socket;
 use crate::protocol::{self, Answer, Done, Frame, FrameError};
@@ -21,11 +21,12 @@ pub(super) struct Wire {
 }
 
 /// What goes behind a request's header.
+#[derive(Clone, Copy)]
 pub(super) enum Payload<'a> {
     Nothing,
     Bytes(&'a [u8]),
-    /// A file, from its beginning.
-    File(&'a mut File),
+    /// An image, without these parts of it.
+    Image(&'a ShownImage<'a>, &'a [StorePart]),
 }
 
 /// An answer that says that it is done.
@@ -101,10 +102,13 @@ impl Wire {
     }
 
     fn send(&mut self, message: &impl Serialize, payload: Payload<'_>) -> Result<(), Failed> {
-        let size = match &payload {
+        let size = match payload {
             Payload::Nothing => 0,
             Payload::Bytes(bytes) => bytes.len() as u64,
-            Payload::File(file) => file.metadata().map_err(Failed::Input)?.len(),
+            Payload::Image(image, parts) => {
+                let ranges = image.beside(parts).into_iter();
+                ranges.map(|range| range.end - range.start).sum()
+            }
         };
         let stream = self.stream.get_mut();
         let id = self.id;
@@ -112,7 +116,10 @@ impl Wire {
         match payload {
             Payload::Nothing => Ok(()),
             Payload::Bytes(bytes) => Ok(stream.write_all(bytes)?),
-            Payload::File(file) => send_file(file, size, stream),
+            Payload::Image(image, parts) => {
+                let mut ranges = image.beside(parts).into_iter();
+                ranges.try_for_each(|range| send_range(image, range, stream))
+            }
         }
     }
 
@@ -156,30 +163,30 @@ impl Wire {
     }
 }
 
-/// Sends the file's `size` bytes: no more, where it grows, and a file that shrinks cannot be sent. The kernel copies them.
-fn send_file(file: &mut File, size: u64, stream: &mut UnixStream) -> Result<(), Failed> {
-    file.rewind().map_err(Failed::Input)?;
-    match io::copy(&mut file.take(size), stream) {
-        Ok(sent) if sent == size => Ok(()),
-        Ok(_) => Err(Failed::Input(ErrorKind::UnexpectedEof.into())),
-        Err(error) if is_of_connection(&error) => Err(error.into()),
-        Err(error) => Err(Failed::Input(error)),
-    }
-}
+/// How much of an image is sent at once.
+const BLOCK: usize = 256 << 10;
 
-/// Whether it was the connection that failed, and not the file.
-fn is_of_connection(error: &io::Error) -> bool {
-    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
-    let kinds = [
-        BrokenPipe,
-        ConnectionAborted,
-        ConnectionReset,
-        NotConnected,
-        TimedOut,
-        // A time limit that has passed.
-        ErrorKind::WouldBlock,
-    ];
-    kinds.contains(&error.kind())
+/// Sends a range of an image, which may still be written. One that is shorter than it should be cannot be sent.
+fn send_range(
+    image: &ShownImage<'_>,
+    range: Range<u64>,
+    stream: &mut UnixStream,
+) -> Result<(), Failed> {
+    let Range { start: mut at, end } = range;
+    let mut block = vec![0; usize::try_from(end - at).unwrap_or(BLOCK).min(BLOCK)];
+    while at < end {
+        let left = usize::try_from(end - at).unwrap_or(BLOCK).min(block.len());
+        let room = block.get_mut(..left).unwrap_or_default();
+        let got = match image.read_at(room, at) {
+            Ok(0) => return Err(Failed::Input(ErrorKind::UnexpectedEof.into())),
+            Ok(got) => got,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failed::Input(error)),
+        };
+        stream.write_all(room.get(..got).unwrap_or_default())?;
+        at += got as u64;
+    }
+    Ok(())
 }
 
 /// What an agent says that no longer listens has been said already.

@@ -77,7 +77,7 @@ impl<'a> Facts<'a> {
                 true => thread::Builder::new().spawn_scoped(scope, digest).ok(),
                 false => None,
             };
-            let judged = judge()?;
+            let judged = judge().inspect_err(|_| source.give_up())?;
             let digest = match beside {
                 Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 None => digest(),

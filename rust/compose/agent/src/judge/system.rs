@@ -1,7 +1,7 @@
 //! The system that a command line names: where it comes from, and what its `boot.json` says.
 
 use touchstone_bootspec::{Document, V1, V2};
-use touchstone_pe::uki::Kernel;
+use touchstone_pe::uki::{Kernel, KernelError};
 use touchstone_store::{StoreFile, StorePath};
 
 use super::compare;
@@ -176,11 +176,17 @@ pub(super) fn is_kernel(
             "see whether boot.json of the system names the right file",
         )
     };
-    let opened = store.open(file)?;
-    let content = Kernel::new(opened).decompressed();
-    let mut content = content.map_err(|error| damaged(error.to_string()))?;
-    let same = compare::begins_with(&mut section, &mut *content);
-    let ends = same.and_then(|len| Ok(len.is_some() && compare::is_at_its_end(&mut section)?));
+    let unusable = |error: KernelError| damaged(error.to_string());
+    let kernel = Kernel::new(store.open(file)?);
+    let same = match section.pass(file) {
+        // What is compressed does not start as it is.
+        Some(_) => Ok(kernel.is_plain().map_err(unusable)?),
+        None => {
+            let mut content = kernel.decompressed().map_err(unusable)?;
+            compare::begins_with(&mut section, &mut *content).map(|len| len.is_some())
+        }
+    };
+    let ends = same.and_then(|same| Ok(same && compare::is_at_its_end(&mut section)?));
     ends.map_err(|error| damaged(error.to_string()))
 }
 

@@ -51,6 +51,8 @@ pub enum Done {
     PcrPolicy {},
     /// The payload is the signed manifest.
     Manifest {},
+    /// Nothing is: a file of `fromStore` is none that the agent reads for this client. The client sends the whole image.
+    SendWhole {},
     /// The socket that was made.
     Offer {
         /// Its path.

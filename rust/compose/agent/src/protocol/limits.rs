@@ -14,3 +14,6 @@ pub const SMALL_LIMIT: u64 = 4 << 20;
 
 /// Bytes of each text of a refusal.
 pub const TEXT_LIMIT: usize = 8 << 10;
+
+/// Files of the store in an image.
+pub const PARTS_LIMIT: usize = 64;

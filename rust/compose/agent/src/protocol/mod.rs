@@ -10,7 +10,21 @@
 //! A client may send requests before earlier ones are answered. The answers come in the order of the requests, each with the `id`
 //! of its own. Unknown fields are refused; a header that is not understood is answered with `id` 0, and that ends the connection.
 //!
-//! No request carries a digest: what is to be signed goes over in full, and the agent computes the digest.
+//! No request carries a digest: what is to be signed goes over in full, or the agent has it already, and the agent computes the digest.
+//!
+//! # Files of the store
+//!
+//! A UKI is for the most part a copy of kernel and initrd, which lie in the store. A request of an image may name them instead of sending them:
+//!
+//! ```json
+//! "fromStore": [ { "at": 151552, "size": 13312000, "file": "/nix/store/<hash>-linux/bzImage" } ]
+//! ```
+//!
+//! The payload is the image without the bytes from `at` to `at + size`, for each of these parts. They ascend, do not overlap, and are at most
+//! [`PARTS_LIMIT`]; payload and parts together are no longer than an image may be. A part is a whole regular file of the store that is no link and
+//! to which none leads, of an input of the build that asks (to a person, of any valid path). The agent reads these bytes itself and computes its
+//! digests of them: an image that is asked for in this way is judged and signed as if it had been sent. Where the agent has no such file, or one of
+//! another size, it answers `sendWhole`, and signs nothing; the client asks once more and sends all.
 
 mod answer;
 mod frame;
@@ -24,7 +38,7 @@ pub use answer::{
 };
 pub use frame::{Frame, FrameError, read, read_payload, write};
 pub use key_name::{KeyName, NotAKeyName};
-pub use limits::{HEADER_LIMIT, IMAGE_LIMIT, MANIFEST_LIMIT, SMALL_LIMIT, TEXT_LIMIT};
+pub use limits::{HEADER_LIMIT, IMAGE_LIMIT, MANIFEST_LIMIT, PARTS_LIMIT, SMALL_LIMIT, TEXT_LIMIT};
 pub use request::{ControlRequest, Request};
 
 /// The version of the protocol that is described here.

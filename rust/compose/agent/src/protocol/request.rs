@@ -1,6 +1,7 @@
 //! What is asked.
 
 use serde::{Deserialize, Serialize};
+use touchstone_artifacts::agent::StorePart;
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_measure::{Bank, PhasePath};
 
@@ -34,6 +35,9 @@ pub enum Request {
         key: KeyName,
         /// The digest of image and signature.
         hash: SignatureDigest,
+        /// What of the image the payload does not have: [whole files of the store](crate::protocol#files-of-the-store).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        from_store: Vec<StorePart>,
     },
     /// Signatures of the PCR 11 values of each profile of a UKI. The payload is the UKI, whose `.pcrsig` may hold anything, for it is not
     /// measured. The answer's payload, at most [`SMALL_LIMIT`](super::SMALL_LIMIT): the list of [`ProfileSignatures`](super::ProfileSignatures) in JSON, one for each
@@ -48,12 +52,27 @@ pub enum Request {
         /// The policy reference.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy_ref: Option<String>,
+        /// As of [`Authenticode`](Self::Authenticode).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        from_store: Vec<StorePart>,
     },
     /// Nix signatures of every path of a manifest. The payload is the manifest, at most [`MANIFEST_LIMIT`](super::MANIFEST_LIMIT); so is the answer's, signed.
     Manifest {
         /// Which key signs.
         key: KeyName,
     },
+}
+
+impl Request {
+    /// What of an image the payload does not have.
+    pub fn from_store(&self) -> &[StorePart] {
+        match self {
+            Self::Authenticode { from_store, .. } | Self::PcrPolicy { from_store, .. } => {
+                from_store
+            }
+            Self::Hello { .. } | Self::Key { .. } | Self::Manifest { .. } => &[],
+        }
+    }
 }
 
 /// What is asked over the control socket. No payload.

@@ -1,13 +1,25 @@
 use std::io::{Cursor, Read};
 
 use proptest::prelude::*;
+use touchstone_artifacts::agent::StorePart;
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_measure::{Bank, PhasePath};
+use touchstone_store::StoreFile;
 
 use super::*;
 use crate::identity::Derivation;
 
 const DRV: &str = "/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-web.drv";
+
+fn parts() -> impl Strategy<Value = Vec<StorePart>> {
+    let file = "[a-z]{1,8}(/[a-z]{1,8}){0,2}".prop_map(|name| {
+        let text = format!("/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-{name}");
+        StoreFile::parse(&text).unwrap()
+    });
+    let part = (any::<u64>(), any::<u64>(), file);
+    let part = part.prop_map(|(at, size, file)| StorePart { at, size, file });
+    proptest::collection::vec(part, 0..4)
+}
 
 fn requests() -> impl Strategy<Value = Request> {
     let key = || "[a-zA-Z0-9][-_.a-zA-Z0-9]{0,63}".prop_map(|name| KeyName::parse(&name).unwrap());
@@ -17,15 +29,27 @@ fn requests() -> impl Strategy<Value = Request> {
     prop_oneof![
         any::<u32>().prop_map(|version| Request::Hello { version }),
         key().prop_map(|key| Request::Key { key }),
-        (key(), hash).prop_map(|(key, hash)| Request::Authenticode { key, hash }),
-        (key(), banks, phases, proptest::option::of(".{0,40}")).prop_map(
-            |(key, banks, phases, policy_ref)| Request::PcrPolicy {
-                key,
-                banks,
-                phases,
-                policy_ref
-            }
-        ),
+        (key(), hash, parts()).prop_map(|(key, hash, from_store)| Request::Authenticode {
+            key,
+            hash,
+            from_store
+        }),
+        (
+            key(),
+            banks,
+            phases,
+            proptest::option::of(".{0,40}"),
+            parts()
+        )
+            .prop_map(
+                |(key, banks, phases, policy_ref, from_store)| Request::PcrPolicy {
+                    key,
+                    banks,
+                    phases,
+                    policy_ref,
+                    from_store
+                }
+            ),
         key().prop_map(|key| Request::Manifest { key }),
     ]
 }

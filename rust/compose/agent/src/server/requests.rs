@@ -7,7 +7,7 @@ use crate::Identity;
 use crate::judge::Client;
 use crate::log::Operation;
 use crate::protocol::{
-    Done, Frame, FrameError, KeyName, MANIFEST_LIMIT, Refusal, Request, VERSION,
+    Done, Frame, FrameError, KeyName, MANIFEST_LIMIT, PARTS_LIMIT, Refusal, Request, VERSION,
 };
 
 /// An answer, and whether the connection is of use behind it.
@@ -91,7 +91,20 @@ impl Connection {
             Request::Authenticode { .. } | Request::PcrPolicy { .. } => limits.payload_bytes,
             Request::Manifest { .. } => limits.payload_bytes.min(MANIFEST_LIMIT),
         };
-        let size = frame.size;
+        let parts = frame.message.from_store();
+        if parts.len() > PARTS_LIMIT {
+            return Err(Refusal::new(
+                "protocol.too-large",
+                &format!(
+                    "an image of {} files of the store is announced; it has at most {PARTS_LIMIT}",
+                    parts.len()
+                ),
+                "send the whole image",
+            ));
+        }
+        let size = parts
+            .iter()
+            .fold(frame.size, |size, part| size.saturating_add(part.size));
         match size > limit {
             true => Err(not_read(&FrameError::PayloadSize { size, limit })),
             false => Ok(()),

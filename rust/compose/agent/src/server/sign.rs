@@ -6,14 +6,13 @@ use std::thread;
 use super::answers::{Reply, not_written, unasked};
 use super::connection::Connection;
 use super::requests::{Failed, named};
-use super::room::Waiting;
 use super::spool::{self, BLOCK, NotReceived};
 use super::timed::Timed;
 use crate::Identity;
 use crate::judge::{ApprovedImage, ApprovedManifest, ApprovedPolicies, Client, Judge};
 use crate::keyring::{Keyring, NotSigned};
 use crate::log::{Digest, Signed, Subject};
-use crate::payload::{Arriving, Payload};
+use crate::payload::{Composed, Payload};
 use crate::protocol::{Done, Refusal, Request};
 
 /// What the judge lets pass.
@@ -33,13 +32,23 @@ impl Connection {
         size: u64,
     ) -> Result<Reply, Failed> {
         let agent = &self.agent;
-        let is_large = size > BLOCK as u64;
+        let last = |why| Failed::Last(self.not_received(why));
+        let from_store = asked.from_store();
+        let is_large = size > BLOCK as u64 || !from_store.is_empty();
         if is_large {
-            // Nobody fills the disk with what nobody would sign.
+            // Nobody fills the disk with what nobody would sign, nor has us look for it.
             agent.judge.may_ask(client, asked).map_err(Failed::Last)?;
         }
-        let payload = agent.spool.payload(size).map_err(NotReceived::Disk);
-        let payload = payload.map_err(|why| Failed::Last(self.not_received(why)))?;
+        let parts = agent.judge.open_parts(client, from_store);
+        let Some(parts) = parts.map_err(Failed::Last)? else {
+            spool::pass_over(size, &mut self.timed()).map_err(last)?;
+            return Ok(Reply::done(Done::SendWhole {}));
+        };
+        let sent = agent.spool.payload(size);
+        let sent = sent.map_err(|error| last(NotReceived::Disk(error)))?;
+        let payload =
+            Composed::new(&sent, parts).map_err(|error| last(NotReceived::Disk(error)))?;
+        let payload = payload.ok_or_else(|| Failed::Last(not_composed()))?;
         // Until it is judged and signed it takes room.
         let mut waiting = self.seat.waiting();
         let judge = || Approved::by(&agent.judge, client, asked, &payload);
@@ -48,8 +57,7 @@ impl Connection {
                 true => thread::Builder::new().spawn_scoped(scope, judge).ok(),
                 false => None,
             };
-            let received = self.receive(&payload, &mut waiting);
-            received.map_err(|why| Failed::Last(self.not_received(why)))?;
+            spool::receive(&sent, &mut self.timed(), &mut waiting).map_err(last)?;
             self.begin()?;
             let approved = match beside {
                 Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
@@ -60,10 +68,10 @@ impl Connection {
         Ok(self.signed(identity, asked, &approved)?)
     }
 
-    fn receive(&self, payload: &Arriving, waiting: &mut Waiting<'_>) -> Result<(), NotReceived> {
-        let seconds = self.agent.policy.document().limits.payload_seconds;
-        let mut from = Timed::new(&self.stream, seconds);
-        spool::receive(payload, &mut from, waiting)
+    /// What a payload is read from.
+    fn timed(&self) -> Timed<'_> {
+        let limits = &self.agent.policy.document().limits;
+        Timed::new(&self.stream, limits.payload_seconds)
     }
 
     /// Signs what was approved.
@@ -102,7 +110,7 @@ impl Approved {
         payload: &dyn Payload,
     ) -> Result<Self, Refusal> {
         Ok(match asked {
-            Request::Authenticode { key, hash } => {
+            Request::Authenticode { key, hash, .. } => {
                 Self::Image(judge.image(client, key, *hash, payload)?)
             }
             Request::PcrPolicy {
@@ -110,6 +118,7 @@ impl Approved {
                 banks,
                 phases,
                 policy_ref,
+                ..
             } => {
                 let reference = policy_ref.as_deref();
                 Self::Policies(judge.pcrs(client, key, banks, phases, reference, payload)?)
@@ -150,6 +159,14 @@ impl Approved {
             Self::Manifest(manifest) => (manifest.rule().to_owned(), manifest.subjects()),
         }
     }
+}
+
+fn not_composed() -> Refusal {
+    Refusal::new(
+        "protocol.malformed",
+        "the parts of `fromStore` do not ascend, overlap, or lie behind the end of the image",
+        "send the parts by their places, or the whole image",
+    )
 }
 
 fn not_signed(why: NotSigned) -> Refusal {

@@ -1,7 +1,7 @@
 //! Images and manifests, while they wait to be judged: in files without a name, of the agent's own folder.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::room::{NoRoom, Waiting};
@@ -57,6 +57,23 @@ pub(super) fn receive(
     received
 }
 
+/// Reads a payload that nobody wants.
+///
+/// # Errors
+/// [`NotReceived::Connection`].
+pub(super) fn pass_over(size: u64, from: &mut dyn Read) -> Result<(), NotReceived> {
+    match io::copy(&mut from.take(size), &mut io::sink()) {
+        Ok(got) if got == size => Ok(()),
+        Ok(_) => Err(NotReceived::Connection(FrameError::Cut)),
+        Err(error) => Err(broken(error)),
+    }
+}
+
+fn broken(error: io::Error) -> NotReceived {
+    // `FrameError` knows an end that comes too early.
+    NotReceived::Connection(error.into())
+}
+
 fn blocks(
     payload: &Arriving,
     from: &mut dyn Read,
@@ -66,12 +83,7 @@ fn blocks(
     while let left @ 1.. = payload.left() {
         let size = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
         block.resize(size, 0);
-        from.read_exact(&mut block).map_err(|error| {
-            NotReceived::Connection(match error.kind() {
-                ErrorKind::UnexpectedEof => FrameError::Cut,
-                _ => error.into(),
-            })
-        })?;
+        from.read_exact(&mut block).map_err(broken)?;
         waiting.add(size as u64).map_err(NotReceived::NoRoom)?;
         block = payload.take(block).map_err(NotReceived::Disk)?;
     }

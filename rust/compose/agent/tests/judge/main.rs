@@ -13,6 +13,7 @@ mod derivations;
 mod images;
 mod manifests;
 mod origins;
+mod parts;
 mod pcrs;
 mod structure;
 mod uki;

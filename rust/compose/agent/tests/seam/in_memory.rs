@@ -1,8 +1,8 @@
 //! An agent in the memory of the test, which can be made to lie: no real one does.
 
-use std::fs::File;
+use std::io::Cursor;
 
-use touchstone_artifacts::agent::{Agent, AgentError, AgentKey, PcrValuesAsked};
+use touchstone_artifacts::agent::{Agent, AgentError, AgentKey, PcrValuesAsked, ShownImage};
 use touchstone_artifacts::policy::{PolicyKey, SignPolicy};
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_measure::policy::PcrSignatures;
@@ -32,6 +32,20 @@ pub enum Lie {
 
 pub struct InMemory(pub Lie);
 
+/// All of an image, as it comes.
+fn shown(image: &ShownImage<'_>) -> Result<Vec<u8>, AgentError> {
+    let mut bytes = vec![0; usize::try_from(image.size()).unwrap()];
+    let mut at = 0;
+    while at < bytes.len() {
+        let room = (at + 70_000).min(bytes.len());
+        let got = image.read_at(&mut bytes[at..room], at as u64);
+        let got = got.map_err(AgentError::Unreadable)?;
+        assert!(got > 0);
+        at += got;
+    }
+    Ok(bytes)
+}
+
 impl InMemory {
     fn pem(&self) -> (&'static [u8], &'static str) {
         let [db, other] = &*KEYS;
@@ -57,10 +71,11 @@ impl Agent for InMemory {
         &self,
         _key: &AgentKey,
         _digest: SignatureDigest,
-        file: &mut File,
+        image: &ShownImage<'_>,
     ) -> Result<Vec<u8>, AgentError> {
-        let image = Image::read(file).unwrap();
-        let mut digest = authenticode::sha256(&image, file).unwrap();
+        let mut file = Cursor::new(shown(image)?);
+        let image = Image::read(&mut file).unwrap();
+        let mut digest = authenticode::sha256(&image, &mut file).unwrap();
         if self.0 == Lie::OtherImage {
             digest[0] ^= 1;
         }
@@ -84,12 +99,11 @@ impl Agent for InMemory {
         &self,
         _key: &AgentKey,
         ask: &PcrValuesAsked<'_>,
-        uki: &mut File,
+        uki: &ShownImage<'_>,
     ) -> Result<Vec<PcrSignatures>, AgentError> {
         let folder = tempfile::tempdir().unwrap();
         let (copy, key) = (folder.path().join("uki"), folder.path().join("key"));
-        std::io::Seek::rewind(uki).unwrap();
-        std::io::copy(uki, &mut File::create(&copy).unwrap()).unwrap();
+        std::fs::write(&copy, shown(uki)?).unwrap();
         std::fs::write(&key, self.pem().0).unwrap();
         let other = (self.0 == Lie::OtherReference).then(|| "other".to_owned());
         let sign = SignPolicy {

@@ -1,7 +1,5 @@
 //! An agent that is asked with one of its keys, and whose answers are verified.
 
-use std::fs::File;
-
 use touchstone_measure::policy::SignedDigest;
 use touchstone_sign::authenticode::ImageDigest;
 use touchstone_sign::authenticode::detached;
@@ -9,7 +7,7 @@ use touchstone_sign::{Certificate, PublicKey};
 use touchstone_store::manifest::whole_text;
 use touchstone_store::{Manifest, Trust};
 
-use super::{Agent, AgentError, AgentKey, PcrValuesAsked};
+use super::{Agent, AgentError, AgentKey, PcrValuesAsked, ShownImage};
 use crate::signing_key::SignatureDigest;
 use crate::{Context, Error};
 
@@ -38,22 +36,31 @@ impl<'a> AskedAgent<'a> {
         }))
     }
 
-    /// The signature of `image`, whose Authenticode digest is `digest`: the one that the key of these certificates would have made here.
+    /// What it answers for `image`, not [confirmed](Self::confirm).
     ///
     /// # Errors
     /// [`Error::Agent`].
     pub(crate) fn image(
         &self,
         hash: SignatureDigest,
-        image: &mut File,
-        digest: &ImageDigest,
-        certificates: &[Certificate],
+        image: &ShownImage<'_>,
     ) -> Result<Vec<u8>, Error> {
         let signature = self.agent.authenticode(&self.key, hash, image);
-        let signature = signature.map_err(|source| self.failed(source))?;
-        detached::confirm(&signature, digest, certificates)
-            .map_err(|error| self.wrong(error.to_string()))?;
-        Ok(signature)
+        signature.map_err(|source| self.failed(source))
+    }
+
+    /// Sees that the answer is the signature of the image with this Authenticode digest that the key of these certificates would have made here.
+    ///
+    /// # Errors
+    /// [`Error::Agent`].
+    pub(crate) fn confirm(
+        &self,
+        signature: &[u8],
+        digest: &ImageDigest,
+        certificates: &[Certificate],
+    ) -> Result<(), Error> {
+        detached::confirm(signature, digest, certificates)
+            .map_err(|error| self.wrong(error.to_string()))
     }
 
     /// The public half of a key for values of PCR 11.
@@ -73,7 +80,7 @@ impl<'a> AskedAgent<'a> {
         &self,
         asked: &PcrValuesAsked<'_>,
         public: &PublicKey,
-        uki: &mut File,
+        uki: &ShownImage<'_>,
     ) -> Result<Vec<SignedDigest>, Error> {
         let profiles = self.agent.pcr_policy(&self.key, asked, uki);
         let profiles = profiles.map_err(|source| self.failed(source))?;

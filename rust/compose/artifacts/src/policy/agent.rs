@@ -4,7 +4,6 @@
 //! Then the image is written once more, and each signature is found by what it signs.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::BASE64;
@@ -14,7 +13,7 @@ use touchstone_sign::{Fault, Hash, PublicKey, SignError, Signer};
 use super::key::read_public;
 use super::pcrsig::PcrSigningKey;
 use super::sign::AskSignatures;
-use crate::agent::{AskedAgent, PcrValuesAsked};
+use crate::agent::{AskedAgent, PcrValuesAsked, ShownImage};
 use crate::{Context, Error};
 
 /// An agent in the place of a key.
@@ -75,7 +74,7 @@ impl AgentSignatures {
         &self,
         ask: &AskSignatures<'_>,
         public: &PublicKey,
-        uki: &mut File,
+        uki: &ShownImage<'_>,
         context: &Context<'_>,
     ) -> Result<(), Error> {
         let Some(agent) = AskedAgent::of(&self.key, context)? else {

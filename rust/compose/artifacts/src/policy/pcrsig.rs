@@ -4,7 +4,6 @@
 //! it is planned by its length, and its text is made when the writer comes to it, of the digests of what has passed.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -25,6 +24,7 @@ use super::elsewhere::{FolderSigner, public_section};
 use super::passed::Passed;
 use super::sign::{AskSignatures, NotSigned};
 use super::{PolicyKey, refused};
+use crate::agent::ShownImage;
 use crate::predict::NoPrediction;
 use crate::{Context, Error, Files};
 
@@ -242,7 +242,11 @@ impl PcrSigner {
     ///
     /// # Errors
     /// [`Error::Agent`].
-    pub(crate) fn ask_agents(&self, uki: &mut File, context: &Context<'_>) -> Result<(), Error> {
+    pub(crate) fn ask_agents(
+        &self,
+        uki: &ShownImage<'_>,
+        context: &Context<'_>,
+    ) -> Result<(), Error> {
         for group in self.shared.groups.iter() {
             if let Some(agent) = &group.agent {
                 agent.ask(&group.ask(), group.signer.public_key(), uki, context)?;

@@ -1,13 +1,11 @@
 //! Who signs an image: a key that is open, or an agent that is shown the image.
 
-use std::fs::File;
-
 use touchstone_sign::authenticode::ImageDigest;
 use touchstone_sign::authenticode::detached::check_key;
 use touchstone_sign::{Certificate, Hash};
 
 use super::{Holder, OpenKey, SignatureDigest, SigningKey, check_validity, read_certificates};
-use crate::agent::AskedAgent;
+use crate::agent::{AskedAgent, ShownImage};
 use crate::{Context, Error};
 
 /// Who signs an image.
@@ -76,16 +74,34 @@ impl AgentSigner<'_> {
         self.certificates.first()
     }
 
-    /// The signature of `image`, whose Authenticode digest is `digest`.
+    /// What the agent answers for an image.
     ///
     /// # Errors
     /// [`Error::Agent`].
-    pub(crate) fn signature(
-        &self,
-        image: &mut File,
-        digest: &ImageDigest,
-    ) -> Result<Vec<u8>, Error> {
-        self.agent
-            .image(self.digest, image, digest, &self.certificates)
+    pub(crate) fn ask(&self, image: &ShownImage<'_>) -> Result<Answered<'_>, Error> {
+        Ok(Answered {
+            signer: self,
+            signature: self.agent.image(self.digest, image)?,
+        })
+    }
+}
+
+/// What an agent answered for an image, perhaps before that was written.
+pub(crate) struct Answered<'a> {
+    pub(crate) signer: &'a AgentSigner<'a>,
+    signature: Vec<u8>,
+}
+
+impl Answered<'_> {
+    /// The signature, if it is that of the image with this Authenticode digest.
+    ///
+    /// # Errors
+    /// [`Error::Agent`].
+    pub(crate) fn signature(&self, digest: &ImageDigest) -> Result<Vec<u8>, Error> {
+        let signer = self.signer;
+        let confirmed = signer
+            .agent
+            .confirm(&self.signature, digest, &signer.certificates);
+        confirmed.map(|()| self.signature.clone())
     }
 }

@@ -57,7 +57,11 @@ fn requests_that_are_sent_before_answers_are_taken_are_answered_in_order() {
         let image = lab.image(number);
         let key = KeyName::parse("db").unwrap();
         let hash = SignatureDigest::Sha256;
-        let message = Request::Authenticode { key, hash };
+        let message = Request::Authenticode {
+            key,
+            hash,
+            from_store: Vec::new(),
+        };
         let (id, size) = (u64::from(number) + 100, image.len() as u64);
         protocol::write(&mut stream, &Frame { id, size, message }).unwrap();
         stream.write_all(&image).unwrap();

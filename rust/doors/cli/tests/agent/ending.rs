@@ -16,7 +16,11 @@ use super::{Agent, Lab, SOON, db};
 fn request(lab: &Lab, number: u32) -> Vec<u8> {
     let image = lab.image(number);
     let hash = SignatureDigest::Sha256;
-    let message = Request::Authenticode { key: db(), hash };
+    let message = Request::Authenticode {
+        key: db(),
+        hash,
+        from_store: Vec::new(),
+    };
     let (id, size) = (u64::from(number), image.len() as u64);
     let mut bytes = Vec::new();
     protocol::write(&mut bytes, &Frame { id, size, message }).unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 use touchstone_agent::client::Connection;
 use touchstone_artifacts::signing_key::SignatureDigest;
 
-use super::{Agent, Lab, SOON, db};
+use super::{Agent, Lab, SOON, db, whole};
 
 fn send(process: u32, signal: Signal) {
     kill_process(Pid::from_raw(process as i32).unwrap(), signal).unwrap();
@@ -23,8 +23,8 @@ fn with_waiting(agent: &mut Agent, lab: &Lab, act: impl FnOnce(&mut Agent)) {
         for _ in 0..clients {
             let mut client = Connection::open(&socket).unwrap();
             scope.spawn(move || {
-                let mut image = lab.image_file(0);
-                let _ = client.authenticode(&db(), SignatureDigest::Sha256, &mut image);
+                let image = lab.image_file(0);
+                let _ = client.authenticode(&db(), SignatureDigest::Sha256, &whole(&image));
             });
         }
         // All have asked, and their questions lie in the holder's socket.

@@ -14,7 +14,7 @@ use touchstone_agent::client::Connection;
 use touchstone_agent::log::{CheckpointKey, CheckpointSigner, Trusted, verify};
 use touchstone_artifacts::signing_key::SignatureDigest;
 
-use super::{Agent, Lab, db, entries};
+use super::{Agent, Lab, db, entries, whole};
 
 const KILLS: usize = 1000;
 /// After so many kills a new log is begun: each verification reads all of it.
@@ -69,9 +69,9 @@ fn killed(lab: &Lab, mut agent: Agent) -> Vec<String> {
                 let Ok(mut client) = Connection::open(&socket) else {
                     return;
                 };
-                let mut image = lab.image_file(number);
+                let image = lab.image_file(number);
                 while let Ok(signature) =
-                    client.authenticode(&db(), SignatureDigest::Sha256, &mut image)
+                    client.authenticode(&db(), SignatureDigest::Sha256, &whole(&image))
                 {
                     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(signature));
                     received.lock().unwrap().push(digest);

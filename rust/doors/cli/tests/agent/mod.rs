@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use touchstone_agent::client::{Connection, Control};
 use touchstone_agent::log::CheckpointKey;
 use touchstone_agent::protocol::KeyName;
+use touchstone_artifacts::agent::ShownImage;
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_pe::Image;
 use touchstone_sign::authenticode::{self, ImageDigest};
@@ -297,11 +298,16 @@ pub fn db() -> KeyName {
     KeyName::parse("db").unwrap()
 }
 
+/// An image, all of which is shown.
+pub fn whole(image: &File) -> ShownImage<'_> {
+    ShownImage::whole(image).unwrap()
+}
+
 /// The signature of an image, by this client.
 pub fn signed(client: &mut Connection, lab: &Lab, number: u32) -> Vec<u8> {
-    let mut image = lab.image_file(number);
+    let image = lab.image_file(number);
     client
-        .authenticode(&db(), SignatureDigest::Sha256, &mut image)
+        .authenticode(&db(), SignatureDigest::Sha256, &whole(&image))
         .unwrap()
 }
 

@@ -12,7 +12,7 @@ use touchstone_artifacts::agent::AgentError;
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_harness::nix::output;
 
-use super::{Agent, Lab, db, entries, signed};
+use super::{Agent, Lab, db, entries, signed, whole};
 use crate::support::TOUCHSTONE;
 
 /// What is said by an agent that does not serve.
@@ -84,10 +84,10 @@ fn the_status_names_what_takes_no_checkpoints() {
 fn an_image_that_no_rule_names_is_refused_and_the_log_says_so() {
     let lab = Lab::new();
     let agent = lab.serve(&lab.policy(1));
-    let mut image = lab.image_file(1);
+    let image = lab.image_file(1);
     let error = agent
         .client()
-        .authenticode(&db(), SignatureDigest::Sha256, &mut image)
+        .authenticode(&db(), SignatureDigest::Sha256, &whole(&image))
         .unwrap_err();
     let AgentError::Refused { code, entry, .. } = error else {
         panic!("{error}");

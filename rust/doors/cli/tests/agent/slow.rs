@@ -57,7 +57,11 @@ fn assert_closed(stream: &mut UnixStream) {
 
 fn header(size: u64) -> Vec<u8> {
     let hash = SignatureDigest::Sha256;
-    let message = Request::Authenticode { key: db(), hash };
+    let message = Request::Authenticode {
+        key: db(),
+        hash,
+        from_store: Vec::new(),
+    };
     let mut bytes = Vec::new();
     protocol::write(
         &mut bytes,

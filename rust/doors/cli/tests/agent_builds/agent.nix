@@ -40,6 +40,11 @@ let
     mode = "ask";
     socket = "/run/touchstone-agent/socket";
   };
+  # A file of the store in an image.
+  part = file: size: at: { inherit at size file; };
+  four = "${builtins.toFile "four" "1234"}";
+  # No input of whoever names it.
+  foreign = builtins.unsafeDiscardStringContext "${builtins.head other.initrds}";
   ask = name: message: more: { inherit name; header = { id = 1; inherit message; }; } // more;
   authenticode = { operation = "authenticode"; key = "db"; hash = "sha256"; };
 in
@@ -110,6 +115,15 @@ rec {
         (ask "digestAsField" (authenticode // { digest = builtins.hashFile "sha256" (evidence + "/digest"); }) { payload = unsigned; })
         (ask "digestAsImage" authenticode { payload = digest; })
         (ask "digestAsManifest" { operation = "manifest"; key = "nix"; } { payload = digest; })
+        # Files of the store that are none of the inputs, not there, and no files; and parts of an image that do not fit.
+        (ask "foreignPart" (authenticode // { fromStore = [ (part foreign 1 0) ]; }) { payload = unsigned; })
+        (ask "absentPart" (authenticode // { fromStore = [ (part "/nix/store/00000000000000000000000000000000-gone" 1 0) ]; }) { payload = unsigned; })
+        (ask "partOfAnotherSize" (authenticode // { fromStore = [ (part four 5 0) ]; }) { payload = unsigned; })
+        (ask "partBehindTheEnd" (authenticode // { fromStore = [ (part four 4 1000000000) ]; }) { payload = unsigned; })
+        (ask "overlappingParts" (authenticode // { fromStore = [ (part four 4 0) (part four 4 3) ]; }) { payload = unsigned; })
+        (ask "hugePart" (authenticode // { fromStore = [ (part four 9223372036854775807 0) ]; }) { payload = unsigned; })
+        (ask "manyParts" (authenticode // { fromStore = builtins.genList (number: part four 4 (4 * number)) 65; }) { payload = unsigned; })
+        (ask "partInFront" (authenticode // { fromStore = [ (part four 4 0) ]; }) { payload = unsigned; })
         # Another key, and what is not for builds.
         (ask "unknownKey" (authenticode // { key = "other"; }) { payload = unsigned; })
         (ask "wrongKey" (authenticode // { key = "nix"; }) { payload = unsigned; })

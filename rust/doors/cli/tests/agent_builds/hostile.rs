@@ -15,7 +15,7 @@ use crate::sign::sbverify;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What each attempt is refused for; the one that is done shows that nothing else was wrong with the others.
-const REFUSED: [(&str, &str); 23] = [
+const REFUSED: [(&str, &str); 28] = [
     // A second `init=`, or one that leads elsewhere.
     ("firstInit", "image.commandLine"),
     ("secondInit", "image.commandLine"),
@@ -35,6 +35,12 @@ const REFUSED: [(&str, &str); 23] = [
     ("secondCommandLine", "image.section"),
     ("longerInMemory", "image.structure"),
     ("withATail", "image.structure"),
+    // Files of the store where no part of an image is.
+    ("partBehindTheEnd", "protocol.malformed"),
+    ("overlappingParts", "protocol.malformed"),
+    ("hugePart", "protocol.too-large"),
+    ("manyParts", "protocol.too-large"),
+    ("partInFront", "image.malformed"),
     // Store paths whose content is another, by the document and by the disk.
     ("tamperedManifest", "manifest.differs"),
     ("tamperedOnDisk", "store.changed"),
@@ -47,6 +53,9 @@ const REFUSED: [(&str, &str); 23] = [
     ("grantItself", "protocol.malformed"),
     ("hello", "protocol.version"),
 ];
+
+/// Files that are not read for it: it is told to send the whole image, whether they are there or not.
+const NOT_READ: [&str; 3] = ["foreignPart", "absentPart", "partOfAnotherSize"];
 
 #[test]
 fn a_hostile_build_beside_honest_ones_gets_nothing_or_a_refusal_in_the_log() {
@@ -218,6 +227,15 @@ fn every_attempt_is_refused(out: &Path, log: &[Value], derivation: &str) {
         assert_eq!(entry["client"]["derivation"], derivation, "{name}: {entry}");
     }
     assert_eq!(others, [""; 0], "refused for other reasons");
+    for name in NOT_READ {
+        let answer = fs::read(out.join(format!("{name}.json"))).unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(
+            answer["message"]["done"]["operation"], "sendWhole",
+            "{name}: {answer}"
+        );
+        assert!(answer["size"].is_null(), "{name}: {answer}");
+    }
     let answered = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
     let names: Vec<String> = fs::read_dir(out)
         .unwrap()
@@ -226,7 +244,11 @@ fn every_attempt_is_refused(out: &Path, log: &[Value], derivation: &str) {
     let asked = names
         .iter()
         .filter(|name| name.ends_with(".json") || name.ends_with(".nothing"));
-    assert_eq!(asked.count(), REFUSED.len() + 1, "{names:?}");
+    assert_eq!(
+        asked.count(),
+        REFUSED.len() + NOT_READ.len() + 1,
+        "{names:?}"
+    );
     let proper: Value =
         serde_json::from_slice(&fs::read(out.join("proper.json")).unwrap()).unwrap();
     assert_eq!(proper["message"]["status"], "done", "{proper}");

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use touchstone_agent::client::Connection;
 use touchstone_agent::protocol::KeyName;
+use touchstone_artifacts::agent::ShownImage;
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
@@ -110,8 +111,11 @@ impl Client {
     }
 
     pub fn sign(&mut self) -> Result<()> {
-        self.agent
-            .authenticode(&self.key, SignatureDigest::Sha256, &mut self.image)?;
+        self.agent.authenticode(
+            &self.key,
+            SignatureDigest::Sha256,
+            &ShownImage::whole(&self.image)?,
+        )?;
         Ok(())
     }
 }

@@ -1,93 +1,12 @@
-//! What is to be signed, as the judge reads it: a file, or one that is still coming in.
+//! A payload that is still coming in.
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// An image or a manifest, which several threads may read at once.
-pub trait Payload: Sync {
-    /// Its size in bytes.
-    ///
-    /// # Errors
-    /// When the system does not say.
-    fn size(&self) -> io::Result<u64>;
-
-    /// Reads some bytes at an offset; none at the end. Waits for those that are to come.
-    ///
-    /// # Errors
-    /// When they cannot be read, or will not come.
-    fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize>;
-}
-
-impl Payload for File {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-
-    fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
-        FileExt::read_at(self, room, at)
-    }
-}
-
-/// A payload, or a part of it, as parsers read one: from a place on.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
-    payload: &'a dyn Payload,
-    start: u64,
-    /// Of a part.
-    len: Option<u64>,
-    at: u64,
-}
-
-impl<'a> Reader<'a> {
-    /// At the beginning.
-    pub(crate) fn new(payload: &'a dyn Payload) -> Self {
-        Self {
-            payload,
-            start: 0,
-            len: None,
-            at: 0,
-        }
-    }
-
-    /// The `len` bytes at `start`, as if there were no others.
-    pub(crate) fn part(payload: &'a dyn Payload, start: u64, len: u64) -> Self {
-        Self {
-            payload,
-            start,
-            len: Some(len),
-            at: 0,
-        }
-    }
-}
-
-impl Read for Reader<'_> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let left = self.len.unwrap_or(u64::MAX).saturating_sub(self.at);
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(room.len());
-        let room = room.get_mut(..most).unwrap_or_default();
-        let got = self
-            .payload
-            .read_at(room, self.start.saturating_add(self.at))?;
-        self.at = self.at.saturating_add(got as u64);
-        Ok(got)
-    }
-}
-
-impl Seek for Reader<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let place = match (to, self.len) {
-            (SeekFrom::Start(place), _) => Some(place),
-            (SeekFrom::Current(by), _) => self.at.checked_add_signed(by),
-            (SeekFrom::End(by), Some(len)) => len.checked_add_signed(by),
-            (SeekFrom::End(by), None) => self.payload.size()?.checked_add_signed(by),
-        };
-        self.at = place.ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
-        Ok(self.at)
-    }
-}
+use super::Payload;
 
 /// How many of the blocks that came last are held in memory: whoever reads as fast as they come does not read the file.
 const RECENT: usize = 8;
@@ -148,7 +67,7 @@ impl Arriving {
         Ok(spare.unwrap_or_default())
     }
 
-    /// Says that nothing more comes: whoever waits for more is told so.
+    /// Says that nothing more comes, or that nobody reads it: whoever waits for more is told so.
     pub(crate) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
@@ -193,12 +112,18 @@ impl Payload for Arriving {
         let most = room.len().min(there);
         FileExt::read_at(&self.file, room.get_mut(..most).unwrap_or_default(), at)
     }
+
+    fn give_up(&self) {
+        self.end();
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, SeekFrom};
     use std::thread;
 
+    use super::super::Reader;
     use super::*;
 
     /// So many bytes that each place can be told from others.
