@@ -117,10 +117,17 @@ pub fn run(inputs: &Inputs, wish: &Wish) -> Result<()> {
 }
 
 /// The one in the middle.
-fn median(mut numbers: Vec<f64>) -> Result<f64> {
+fn median(numbers: Vec<f64>) -> Result<f64> {
+    quartiles(numbers).map(|[_, middle, _]| middle)
+}
+
+/// A quarter of the numbers is below the first, half below the second, three quarters below the third.
+fn quartiles(mut numbers: Vec<f64>) -> Result<[f64; 3]> {
     numbers.sort_by(f64::total_cmp);
-    let middle = numbers.get(numbers.len() / 2).copied();
-    middle.context("nothing was timed")
+    let [first, middle, last] = [1, 2, 3].map(|quarter| numbers.get(numbers.len() * quarter / 4));
+    let quartiles = first.zip(middle).zip(last);
+    let quartiles = quartiles.map(|((first, middle), last)| [*first, *middle, *last]);
+    quartiles.context("nothing was timed")
 }
 
 fn verdict(missed: &[String]) -> Result<()> {

@@ -1,19 +1,23 @@
 //! The same build twice, in turns: with a test key that the sandbox shows, and through the agent.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use touchstone_artifacts::agent::StorePart;
 use touchstone_harness::Inputs;
 use touchstone_harness::nix::output;
 use touchstone_harness::nix_inputs::show_keys;
 use touchstone_harness::progress::Stage;
+use touchstone_pe::Image;
+use touchstone_store::StoreFile;
 
 use super::Desk;
 use super::holders::HOLDERS;
 use super::speed::Client;
-use crate::bench::median;
+use crate::bench::{median, quartiles};
 
 /// At most so much longer takes a build that signs through the agent, in milliseconds.
 const OVERHEAD: f64 = 50.0;
@@ -76,9 +80,15 @@ pub fn prepare(inputs: &Inputs, folder: &Path) -> Result<()> {
     fs::write(folder.join("kernel"), &kernel)?;
     for size in &SIZES {
         let bytes = (size.mib << 20).saturating_sub(kernel.len());
-        fs::write(folder.join(size.initrd()), vec![b'x'; bytes])?;
+        fs::write(folder.join(size.initrd()), compressed(bytes))?;
     }
     Ok(())
+}
+
+/// Bytes like those of something compressed: Nix searches what is built for store paths, and takes longer for letters. Always the same.
+fn compressed(len: usize) -> Vec<u8> {
+    let blocks = (0..u64::MAX).map(|number| Sha256::digest(number.to_le_bytes()));
+    blocks.flatten().take(len).collect()
 }
 
 /// Times both builds `rounds` times in each size, one after the other, and prints the table; the answer is what was not reached.
@@ -87,28 +97,48 @@ pub fn run(desk: &Desk, rounds: usize) -> Result<Vec<String>> {
     println!("A sandboxed build of a signed UKI, median of {rounds}:");
     for size in &SIZES {
         let stage = Stage::of_steps(format!("{} MiB", size.mib), rounds as u64);
-        let (mut by_key, mut by_agent, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut by_key, mut by_agent) = (Vec::new(), Vec::new());
+        let mut asked = [Vec::new(), Vec::new()];
         // The first round brings the inputs into the store, and does not count.
         for round in 0..=rounds {
-            let by_own = format!("own-{round}");
-            let (own, image) = desk.built(size, &by_own, "/touchstone-test-keys/db.key")?;
-            let (agents, _) = desk.built(size, &format!("agents-{round}"), "agent:rsa2048")?;
-            let request = desk.asked(&image)?;
+            let own = |desk: &Desk| {
+                desk.built(
+                    size,
+                    &format!("own-{round}"),
+                    "/touchstone-test-keys/db.key",
+                )
+            };
+            let agents =
+                |desk: &Desk| desk.built(size, &format!("agents-{round}"), "agent:rsa2048");
+            // Each is as often the first.
+            let (own, agents) = match round % 2 {
+                0 => (own(desk)?, agents(desk)?),
+                _ => {
+                    let agents = agents(desk)?;
+                    (own(desk)?, agents)
+                }
+            };
+            let request = desk.asked(&own.image)?;
+            // The next round finds the same room.
+            desk.forget([&own, &agents])?;
             if round > 0 {
-                by_key.push(own);
-                by_agent.push(agents);
-                asked.push(request);
+                by_key.push(own.took);
+                by_agent.push(agents.took);
+                for (asked, request) in asked.iter_mut().zip(request) {
+                    asked.push(request);
+                }
                 stage.step();
             }
         }
         stage.done(&format!("{rounds} rounds"));
         // What else the machine does falls on both builds of a round alike.
         let more = by_agent.iter().zip(&by_key).map(|(one, other)| one - other);
-        let more = median(more.collect())?;
+        let [less, more, most] = quartiles(more.collect())?;
         let (by_key, by_agent) = (median(by_key)?, median(by_agent)?);
-        let asked = median(asked)?;
+        let [named, sent] = asked;
+        let (named, sent) = (median(named)?, median(sent)?);
         println!(
-            "  {} MiB   key in the sandbox {by_key:>7.1} ms   through the agent {by_agent:>7.1} ms   {more:.1} ms more (at most {OVERHEAD}); the request alone {asked:.1} ms",
+            "  {} MiB   key in the sandbox {by_key:>7.1} ms   through the agent {by_agent:>7.1} ms   {more:.1} ms more (at most {OVERHEAD}; half of the pairs from {less:.1} to {most:.1}); the request alone {named:.1} ms, with the whole image sent {sent:.1} ms",
             size.mib
         );
         if more > OVERHEAD {
@@ -118,9 +148,20 @@ pub fn run(desk: &Desk, rounds: usize) -> Result<Vec<String>> {
     Ok(missed)
 }
 
+/// An image that was built.
+struct Built {
+    /// Its store path.
+    path: String,
+    /// Where that is.
+    image: PathBuf,
+    /// How long the build took, in milliseconds.
+    took: f64,
+}
+
 impl Desk {
-    /// How long the agent takes for an image that was built, in milliseconds: without hook, grant, and build.
-    fn asked(&self, image: &Path) -> Result<f64> {
+    /// How long the agent takes for an image that was built, in milliseconds: without hook, grant, and build. Once the client names what lies in the
+    /// store, as a build does, and once it sends all, as `pe sign` does.
+    fn asked(&self, image: &Path) -> Result<[f64; 2]> {
         // As a build hands it in.
         let bare = self.path("bare.efi");
         let mut command = self.machine.daemon().beside(&self.program)?;
@@ -129,14 +170,46 @@ impl Desk {
             .arg(&bare)
             .arg(image);
         output(command)?;
-        let mut client = Client::open(self, &HOLDERS[0], &bare)?;
-        let begun = Instant::now();
-        client.sign()?;
-        Ok(begun.elapsed().as_secs_f64() * 1000.0)
+        let mut took = [0.0; 2];
+        for (took, parts) in took.iter_mut().zip([self.in_store(&bare)?, Vec::new()]) {
+            let mut client = Client::open(self, &HOLDERS[0], &bare)?.naming(parts);
+            let begun = Instant::now();
+            client.sign()?;
+            *took = begun.elapsed().as_secs_f64() * 1000.0;
+        }
+        Ok(took)
     }
 
-    /// How long a build takes, in milliseconds, and where the image is.
-    fn built(&self, size: &Size, round: &str, key: &str) -> Result<(f64, PathBuf)> {
+    /// Kernel and initrd of an image, in the store.
+    fn in_store(&self, image: &Path) -> Result<Vec<StorePart>> {
+        let image = Image::read(&mut File::open(image)?)?;
+        let mut parts = Vec::new();
+        for (section, name) in [
+            (".linux", "-linux-bench"),
+            (".initrd", "-initrd-linux-bench"),
+        ] {
+            let section = image.section(section).context("no such section")?;
+            let size = u64::from(section.virtual_size);
+            let mut found = None;
+            for entry in fs::read_dir(self.machine.daemon().on_host("/nix/store"))? {
+                let entry = entry?;
+                let is_it = entry.file_name().to_string_lossy().get(32..) == Some(name);
+                if is_it && entry.metadata()?.len() == size {
+                    found = Some(format!("/nix/store/{}", entry.file_name().display()));
+                }
+            }
+            parts.push(StorePart {
+                at: section.raw_offset.into(),
+                size,
+                file: StoreFile::parse(&found.context("it is not in the store")?)?,
+            });
+        }
+        parts.sort_by_key(|part| part.at);
+        Ok(parts)
+    }
+
+    /// Builds an image.
+    fn built(&self, size: &Size, round: &str, key: &str) -> Result<Built> {
         let daemon = self.machine.daemon();
         let mut command = daemon.command("nix-instantiate")?;
         command.arg("bench.nix");
@@ -163,8 +236,20 @@ impl Desk {
             command.args(show_keys(&self.path("keys/test")));
         }
         let begun = Instant::now();
-        let path = output(command)?;
-        let took = begun.elapsed().as_secs_f64() * 1000.0;
-        Ok((took, daemon.on_host(path.trim())))
+        let path = output(command)?.trim().to_owned();
+        Ok(Built {
+            took: begun.elapsed().as_secs_f64() * 1000.0,
+            image: daemon.on_host(&path),
+            path,
+        })
+    }
+
+    /// Deletes images.
+    fn forget(&self, images: [&Built; 2]) -> Result<()> {
+        let mut command = self.machine.daemon().command("nix-store")?;
+        command
+            .arg("--delete")
+            .args(images.map(|image| &image.path));
+        output(command).map(drop)
     }
 }

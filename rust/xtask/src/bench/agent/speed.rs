@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use touchstone_agent::client::Connection;
 use touchstone_agent::protocol::KeyName;
-use touchstone_artifacts::agent::ShownImage;
+use touchstone_artifacts::agent::{ShownImage, StorePart};
 use touchstone_artifacts::signing_key::SignatureDigest;
 use touchstone_harness::nix::output;
 use touchstone_harness::progress::Stage;
@@ -99,23 +99,29 @@ pub struct Client {
     agent: Connection,
     key: KeyName,
     image: File,
+    /// What the agent finds in its store.
+    parts: Vec<StorePart>,
 }
 
 impl Client {
     pub fn open(desk: &Desk, holder: &Holder, image: &Path) -> Result<Client> {
         Ok(Client {
+            parts: Vec::new(),
             agent: Connection::open(&desk.path("run/direct"))?,
             key: KeyName::parse(holder.name)?,
             image: File::open(image)?,
         })
     }
 
+    /// The same, that names these parts of the image and does not send them.
+    pub fn naming(self, parts: Vec<StorePart>) -> Client {
+        Client { parts, ..self }
+    }
+
     pub fn sign(&mut self) -> Result<()> {
-        self.agent.authenticode(
-            &self.key,
-            SignatureDigest::Sha256,
-            &ShownImage::whole(&self.image)?,
-        )?;
+        let image = ShownImage::whole(&self.image)?.with_parts(&self.parts);
+        self.agent
+            .authenticode(&self.key, SignatureDigest::Sha256, &image)?;
         Ok(())
     }
 }
