@@ -90,15 +90,20 @@ impl KnownImage {
 
     /// Large sections that it compares with no digest.
     pub(super) fn not_hashed(&self) -> BTreeSet<&'static str> {
-        let Self::Uki(uki) = self else {
-            return BTreeSet::new();
+        let is_asked = |name: &str| match self {
+            Self::Uki(uki) => {
+                let own = match name {
+                    ".linux" => &uki.kernels,
+                    _ => &uki.initrds,
+                };
+                !own.is_empty() || uki.sections.contains_key(name)
+            }
+            // That it has none, its section table says.
+            Self::Addon(addon) => addon.sections.contains_key(name),
+            Self::Loader(_) => false,
         };
-        let large = [(".linux", &uki.kernels), (".initrd", &uki.initrds)];
-        let none = large.into_iter().filter(|(_, digests)| digests.is_empty());
-        let names = none.map(|(name, _)| name);
-        names
-            .filter(|name| !uki.sections.contains_key(*name))
-            .collect()
+        let large = [".linux", ".initrd"].into_iter();
+        large.filter(|name| !is_asked(name)).collect()
     }
 }
 
