@@ -83,7 +83,14 @@ fn blocks(
     while let left @ 1.. = payload.left() {
         let size = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
         block.resize(size, 0);
-        from.read_exact(&mut block).map_err(broken)?;
+        // As much as is there: the judge begins with the headers, and the rest may still have to be written.
+        let size = match from.read(&mut block) {
+            Ok(0) => return Err(NotReceived::Connection(FrameError::Cut)),
+            Ok(got) => got,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(broken(error)),
+        };
+        block.truncate(size);
         waiting.add(size as u64).map_err(NotReceived::NoRoom)?;
         block = payload.take(block).map_err(NotReceived::Disk)?;
     }
