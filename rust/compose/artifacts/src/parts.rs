@@ -236,7 +236,7 @@ impl Parts {
     fn opened_initrds(&self, files: &dyn Files) -> Result<Vec<Content<'static>>, Error> {
         let initrds = self.initrds.iter();
         let mut initrds = initrds
-            .map(|path| content(files, "initrd", path))
+            .map(|path| Ok(content(files, "initrd", path)?.of_file(path.to_owned())))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(verify) = &self.verify {
             initrds.extend(verify.initrd(files, &self.command_lines(files)?)?);

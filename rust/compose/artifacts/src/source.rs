@@ -262,7 +262,7 @@ pub fn content(
     path: &Path,
 ) -> Result<Content<'static>, Error> {
     let input = Input::open(files, role, path)?;
-    Ok(Content::reader(input.len(), Box::new(input)).of_file(path.to_owned()))
+    Ok(Content::reader(input.len(), Box::new(input)))
 }
 
 /// A file that is hashed where it is needed, from its beginning each time.

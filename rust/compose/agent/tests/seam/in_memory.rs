@@ -1,6 +1,7 @@
 //! An agent in the memory of the test, which can be made to lie: no real one does.
 
 use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use touchstone_artifacts::agent::{Agent, AgentError, AgentKey, PcrValuesAsked, ShownImage};
 use touchstone_artifacts::policy::{PolicyKey, SignPolicy};
@@ -152,5 +153,61 @@ impl Agent for InMemory {
             _ => drop(manifest.sign(&nix_key())),
         }
         Ok(manifest.to_json().into_bytes())
+    }
+}
+
+/// An agent that refuses the first image at its first byte, for this reason.
+pub struct Hurried {
+    code: &'static str,
+    asked: AtomicUsize,
+}
+
+impl Hurried {
+    pub fn new(code: &'static str) -> Hurried {
+        Hurried {
+            code,
+            asked: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many images it was asked to sign.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Agent for Hurried {
+    fn public_half(&self, key: &AgentKey) -> Result<Vec<u8>, AgentError> {
+        InMemory(Lie::None).public_half(key)
+    }
+
+    fn authenticode(
+        &self,
+        key: &AgentKey,
+        digest: SignatureDigest,
+        image: &ShownImage<'_>,
+    ) -> Result<Vec<u8>, AgentError> {
+        match self.asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(AgentError::Refused {
+                code: self.code.to_owned(),
+                what: "no".to_owned(),
+                help: String::new(),
+                entry: None,
+            }),
+            _ => InMemory(Lie::None).authenticode(key, digest, image),
+        }
+    }
+
+    fn pcr_policy(
+        &self,
+        key: &AgentKey,
+        ask: &PcrValuesAsked<'_>,
+        uki: &ShownImage<'_>,
+    ) -> Result<Vec<PcrSignatures>, AgentError> {
+        InMemory(Lie::None).pcr_policy(key, ask, uki)
+    }
+
+    fn manifest(&self, key: &AgentKey, manifest: &[u8]) -> Result<Vec<u8>, AgentError> {
+        InMemory(Lie::None).manifest(key, manifest)
     }
 }

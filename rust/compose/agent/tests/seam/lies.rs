@@ -4,7 +4,7 @@ use touchstone_artifacts::manifest::SignManifest;
 use touchstone_artifacts::sign::SignPe;
 use touchstone_artifacts::uki::AssembleUki;
 
-use crate::in_memory::{InMemory, Lie};
+use crate::in_memory::{Hurried, InMemory, Lie};
 use crate::work::{Work, context, in_a_build, request, said};
 
 #[test]
@@ -63,6 +63,36 @@ fn a_wrong_signature_of_an_image_is_not_used() {
         assert_eq!(code, "agent.wrong-answer", "{lie:?}: {what}");
         assert!(!work.path("signed").exists(), "{lie:?}");
     }
+}
+
+#[test]
+fn a_wrong_signature_of_a_uki_is_not_used() {
+    let work = Work::new();
+    let assemble: AssembleUki = request(work.assemble("agent:db", "uki"));
+    for lie in [Lie::OtherImage, Lie::Behind, Lie::Nothing] {
+        let (code, what) = said(assemble.run(&context(Some(&InMemory(lie)))));
+        assert_eq!(code, "agent.wrong-answer", "{lie:?}: {what}");
+        assert!(!work.path("uki").exists(), "{lie:?}");
+    }
+}
+
+#[test]
+fn an_agent_for_which_writing_took_too_long_is_asked_once_more() {
+    let work = Work::new();
+    let here: AssembleUki = request(work.assemble("db.key", "here"));
+    here.run(&context(None)).unwrap();
+    let assemble: AssembleUki = request(work.assemble("agent:db", "by-agent"));
+    let agent = Hurried::new("agent.slow");
+    assemble.run(&context(Some(&agent))).unwrap();
+    assert_eq!(work.read("by-agent"), work.read("here"));
+    assert_eq!(agent.asked(), 2);
+    // Other refusals are final, and come when the image is written as well as before.
+    let agent = Hurried::new("image.kernel");
+    let assemble: AssembleUki = request(work.assemble("agent:db", "refused"));
+    let (code, what) = said(assemble.run(&context(Some(&agent))));
+    assert_eq!(code, "agent.refused", "{what}");
+    assert!(!work.path("refused").exists());
+    assert_eq!(agent.asked(), 1);
 }
 
 #[test]

@@ -93,6 +93,12 @@ pub(crate) struct Answered<'a> {
 }
 
 impl Answered<'_> {
+    /// Whether it is of an image with this Authenticode SHA-256, as far as that can be said: a signature of another digest may be.
+    pub(crate) fn is_of(&self, sha256: &[u8; 32]) -> bool {
+        let is_sha256 = self.signer.hash() == Hash::Sha256;
+        !is_sha256 || self.signature(&ImageDigest::sha256(sha256)).is_ok()
+    }
+
     /// The signature, if it is that of the image with this Authenticode digest.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use touchstone_pe::layout::{Layout, Written};
 use touchstone_pe::uki::{plan, read_stub};
 
 use super::{Parts, unwritable};
-use crate::agent::{Progress, Shown, ShownImage, StorePart};
+use crate::agent::{AgentError, Progress, Shown, ShownImage, StorePart};
 use crate::input::{Input, write_failed};
 use crate::policy::PcrSigner;
 use crate::signing_key::{AgentSigner, Answered};
@@ -101,7 +101,8 @@ impl<'p> PlannedUki<'p> {
         })
     }
 
-    /// Writes it, and asks an agent for its signature meanwhile.
+    /// Writes it, and asks an agent for its signature meanwhile. It is asked once more, and shown the image as it is, where that took too long, or where the agent has other
+    /// files in its store.
     ///
     /// # Errors
     /// See [`Error`].
@@ -118,7 +119,7 @@ impl<'p> PlannedUki<'p> {
         let (progress, in_store) = (Progress::default(), self.in_store.clone());
         let image = ShownImage::arising(&reading, self.len(), &progress).with_parts(&in_store);
         let ask = || agent.ask(&image);
-        thread::scope(|scope| {
+        let (written, answered) = thread::scope(|scope| {
             let beside = thread::Builder::new().spawn_scoped(scope, ask).ok();
             let mut arising = Shown::new(out, &progress);
             let written = self.write(shown, &mut arising, observers, context);
@@ -128,7 +129,29 @@ impl<'p> PlannedUki<'p> {
                 // No thread is to be had: now, then.
                 None => ask(),
             };
-            Ok((written?, answered?))
-        })
+            (written, answered)
+        });
+        let written = written?;
+        let once_more = match &answered {
+            Ok(answered) => !in_store.is_empty() && !answered.is_of(&written.authenticode_sha256),
+            Err(error) => was_in_a_hurry(error),
+        };
+        if !once_more {
+            return Ok((written, answered?));
+        }
+        let whole = ShownImage::whole(&reading).map_err(|source| unwritable(shown, source))?;
+        Ok((written, agent.ask(&whole)?))
+    }
+}
+
+/// Whether it may be for the time that writing took that there is no answer.
+fn was_in_a_hurry(error: &Error) -> bool {
+    let Error::Agent { source, .. } = error else {
+        return false;
+    };
+    match &**source {
+        AgentError::Connection { .. } => true,
+        AgentError::Refused { code, .. } => code == "agent.slow",
+        _ => false,
     }
 }

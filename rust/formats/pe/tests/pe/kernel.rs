@@ -196,7 +196,6 @@ fn what_is_compressed_is_checked_to_its_end() {
     ));
 }
 
-/// Zstandard with a checksum; gzip has one always.
 /// The files that are copied into the UKI of this kernel and these initrds, each with the bytes that it gets there.
 fn copied(kernel: &[u8], initrds: &[&[u8]]) -> Vec<(PathBuf, Vec<u8>)> {
     let stub = Builder::stub().build();
@@ -241,6 +240,7 @@ fn a_layout_says_which_files_are_copied_as_they_are() {
     assert!(Kernel::new(Cursor::new(kernel)).is_plain().unwrap());
 }
 
+/// Zstandard with a checksum; gzip has one always.
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
