@@ -1,6 +1,6 @@
 //! The judge: what is signed, and what is refused.
 //!
-//! Whoever asks hands in bytes; the judge takes them apart, holds them against the [policy](crate::policy) and against the store of this
+//! Whoever asks hands in bytes, and names files of the store that stand between them; the judge takes them apart, holds them against the [policy](crate::policy) and against the store of this
 //! machine, and computes what is to be signed itself. [`ApprovedImage`], [`ApprovedPolicies`] and [`ApprovedManifest`] have no other
 //! maker than this module: what can be signed was judged.
 //!

@@ -19,13 +19,13 @@ pub struct Limits {
     pub build_seconds: u64,
     /// Bytes of one image or manifest.
     pub payload_bytes: u64,
-    /// Bytes of images and manifests that wait to be judged.
+    /// Bytes of images and manifests that wait to be judged, those of files of the store in them included.
     pub waiting_bytes: u64,
     /// The same, of one client.
     pub waiting_bytes_per_client: u64,
     /// Seconds in which a request's header must have arrived, since its first byte.
     pub header_seconds: u64,
-    /// Seconds in which its image or manifest must have arrived.
+    /// Seconds in which its image or manifest must have arrived: images are shown while they are written.
     pub payload_seconds: u64,
     /// Seconds in which an answer must be taken.
     pub answer_seconds: u64,
@@ -66,7 +66,7 @@ pub struct NoLimit {
     pub most: u64,
 }
 
-/// As many connections as there may be threads and open files for.
+/// As many connections as there may be threads for, and open files: a score for each.
 const CONNECTIONS: u64 = 4096;
 /// A week.
 const SECONDS: u64 = 7 * 24 * 60 * 60;

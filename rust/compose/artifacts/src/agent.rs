@@ -1,4 +1,4 @@
-//! The signing agent, as operations see it: it holds keys, is shown what is to be signed in full, and signs what its policy admits.
+//! The signing agent, as operations see it: it holds keys, reads what is to be signed in full, and signs what its policy admits.
 //!
 //! Operations reach it through the [`Context`](crate::Context): a door lends them an [`Agent`], or none. What it answers is verified before it
 //! is used.

@@ -172,7 +172,7 @@ impl Holder<'_> {
             #[cfg(feature = "tpm")]
             "tpm2" => tpm::open(files, self.key),
             "agent" => Err(refused(
-                "a signing agent signs images, their values of PCR 11, and manifests, all of which it is shown; not what is signed here"
+                "a signing agent signs images, their values of PCR 11, and manifests, all of which it reads; not what is signed here"
                     .to_owned(),
                 "name a key file, a token's key or a TPM's",
             )),

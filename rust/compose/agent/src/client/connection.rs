@@ -1,5 +1,6 @@
 //! What builds, installers and people ask.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
 use touchstone_artifacts::agent::{AgentError, PcrValuesAsked, ShownImage, StorePart};
@@ -112,10 +113,10 @@ impl Connection {
         ask: impl Fn(Vec<StorePart>) -> Request,
     ) -> Result<Answered, AgentError> {
         fits(image.size(), IMAGE_LIMIT)?;
-        let parts = image.parts();
-        if (1..=PARTS_LIMIT).contains(&parts.len()) {
-            let payload = Payload::Image(image, parts);
-            let answer = self.0.ask(&ask(parts.to_vec()), payload, SMALL_LIMIT)?;
+        let parts = largest(image.parts());
+        if !parts.is_empty() {
+            let payload = Payload::Image(image, &parts);
+            let answer = self.0.ask(&ask(parts.clone()), payload, SMALL_LIMIT)?;
             if !matches!(answer.done, Done::SendWhole {}) {
                 return Ok(answer);
             }
@@ -138,6 +139,15 @@ impl Connection {
             other => Err(unasked(&other)),
         }
     }
+}
+
+/// As many of the parts as one image may have, by their places.
+fn largest(parts: &[StorePart]) -> Vec<StorePart> {
+    let mut parts = parts.to_vec();
+    parts.sort_by_key(|part| Reverse(part.size));
+    parts.truncate(PARTS_LIMIT);
+    parts.sort_by_key(|part| part.at);
+    parts
 }
 
 fn profiles(payload: &[u8]) -> Result<Vec<PcrSignatures>, AgentError> {

@@ -37,7 +37,7 @@ impl Place {
     }
 }
 
-/// The agent at a place. Each request has a connection of its own, so that none has to stand while an image is assembled.
+/// The agent at a place. Each request has a connection of its own: several may be asked at once, each while its image is written.
 #[derive(Clone, Copy, Debug)]
 pub struct SigningAgent {
     place: Place,

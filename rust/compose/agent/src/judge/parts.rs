@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use touchstone_artifacts::agent::StorePart;
 use touchstone_store::StorePath;
 
+use super::known::KnownImage;
 use super::{Client, Judge};
 use crate::payload::OpenPart;
-use crate::protocol::Refusal;
+use crate::protocol::{Refusal, Request};
 
 impl Judge {
     /// Opens the files that are parts of an image; none when one of them is no file that this client may name: whether that is there at all, the answer
@@ -18,10 +19,14 @@ impl Judge {
     pub fn open_parts(
         &self,
         client: &Client,
-        parts: &[StorePart],
+        asked: &Request,
     ) -> Result<Option<Vec<OpenPart>>, Refusal> {
+        let parts = asked.from_store();
         if parts.is_empty() {
             return Ok(Some(Vec::new()));
+        }
+        if !self.boots_systems(client, asked)? {
+            return Ok(None);
         }
         let open = match client {
             Client::Build(admission) => {
@@ -35,6 +40,31 @@ impl Judge {
             }
         };
         Ok(open)
+    }
+
+    /// Whether some rule could sign what is asked for what a system of the store names, kernel and initrds: content that the policy has itself is judged as it is sent.
+    fn boots_systems(&self, client: &Client, asked: &Request) -> Result<bool, Refusal> {
+        let names: Vec<&str> = match asked {
+            Request::Authenticode { key, .. } => {
+                let operations = self.of_images(client, key)?.into_iter();
+                operations.map(|(_, name)| name).collect()
+            }
+            Request::PcrPolicy { key, .. } => {
+                let operations = self.of_pcrs(client, key)?.into_iter();
+                operations
+                    .map(|(_, operation)| operation.image.as_str())
+                    .collect()
+            }
+            Request::Hello { .. } | Request::Key { .. } | Request::Manifest { .. } => Vec::new(),
+        };
+        let mut images = names.into_iter().filter_map(|name| self.images.get(name));
+        Ok(images.any(|image| match image {
+            KnownImage::Uki(uki) => {
+                let wanted = &uki.wanted;
+                wanted.kernel.of_toplevel.is_some() && wanted.initrd.of_toplevel.is_some()
+            }
+            KnownImage::Loader(_) | KnownImage::Addon(_) => false,
+        }))
     }
 
     fn opened(

@@ -44,6 +44,8 @@ struct Placed {
     part: OpenPart,
     /// How many bytes in front of it are sent.
     sent: u64,
+    /// Somebody has seen that it is the file that it has to be.
+    passed: AtomicBool,
 }
 
 impl<'a> Composed<'a> {
@@ -58,7 +60,8 @@ impl<'a> Composed<'a> {
             // What is not named in front of it is sent: `named` is at most `at`.
             let sent = part.at.saturating_sub(named);
             (end, named) = (behind, named.saturating_add(part.size));
-            placed.push(Placed { part, sent });
+            let passed = AtomicBool::new(false);
+            placed.push(Placed { part, sent, passed });
         }
         let size = around.checked_add(named).filter(|size| end <= *size);
         Ok(size.map(|size| Self {
@@ -67,6 +70,19 @@ impl<'a> Composed<'a> {
             size,
             given_up: AtomicBool::new(false),
         }))
+    }
+
+    /// Whether each part is a file that was asked for where it stands, by its name. What was judged by what was read is judged by what is sent: that is in a file
+    /// that nobody else can write to, and is the same to everybody who reads it.
+    pub fn is_passed(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.all(|placed| placed.passed.load(Ordering::Relaxed))
+    }
+
+    /// How many bytes the parts have.
+    pub(crate) fn named(&self) -> u64 {
+        let sizes = self.parts.iter().map(|placed| placed.part.size);
+        sizes.fold(0, u64::saturating_add)
     }
 }
 
@@ -107,6 +123,11 @@ impl Payload for Composed<'_> {
         Some((&part.name, part.size))
     }
 
+    fn pass(&self, at: u64) {
+        let named = self.parts.iter().filter(|placed| placed.part.at == at);
+        named.for_each(|placed| placed.passed.store(true, Ordering::Relaxed));
+    }
+
     fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
         self.sent.give_up();
@@ -122,6 +143,8 @@ fn first(room: &mut [u8], most: u64) -> &mut [u8] {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek, SeekFrom, Write};
+
+    use proptest::prelude::*;
 
     use super::super::Reader;
     use super::*;
@@ -155,7 +178,6 @@ mod tests {
         let parts = vec![
             part(4, 6, "kernel", b"kernel").unwrap(),
             part(13, 6, "initrd", b"initrd").unwrap(),
-            part(19, 0, "nothing", b"").unwrap(),
             part(19, 3, "more", b"and").unwrap(),
         ];
         let image = Composed::new(&sent, parts).unwrap().unwrap();
@@ -171,6 +193,7 @@ mod tests {
             assert_eq!(read, whole.get(at..).unwrap_or_default(), "{at}");
         }
         // Whoever compares passes them.
+        assert!(!image.is_passed());
         let mut reader = Reader::part(&image, 4, 15);
         assert_eq!(reader.pass(&name("initrd")), None);
         assert_eq!(reader.pass(&name("kernel")), Some(6));
@@ -178,10 +201,45 @@ mod tests {
         reader.read_exact(&mut [0; 3]).unwrap();
         assert_eq!(reader.pass(&name("initrd")), Some(6));
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        assert!(!image.is_passed());
+        Reader::part(&image, 19, 3).pass(&name("more")).unwrap();
+        assert!(image.is_passed());
         // But not where the section ends before.
         assert_eq!(Reader::part(&image, 4, 5).pass(&name("kernel")), None);
         image.give_up();
         assert!(Reader::new(&image).read(&mut [0]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn an_image_of_parts_reads_as_one(
+            pieces in proptest::collection::vec((0..40_usize, 0..40_usize), 0..8),
+            tail in 0..40_usize,
+            reads in proptest::collection::vec((0..700_u64, 1..90_usize), 1..20),
+        ) {
+            let mut next = (0_u8..=255).cycle();
+            let (mut whole, mut outside, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+            for (before, size) in pieces {
+                let between: Vec<u8> = next.by_ref().take(before).collect();
+                let content: Vec<u8> = next.by_ref().take(size).collect();
+                whole.extend_from_slice(&between);
+                parts.push(part(whole.len() as u64, size as u64, "a", &content).unwrap());
+                whole.extend_from_slice(&content);
+                outside.extend(between);
+            }
+            let end: Vec<u8> = next.take(tail).collect();
+            whole.extend_from_slice(&end);
+            outside.extend(end);
+            let sent = file(&outside);
+            let image = Composed::new(&sent, parts).unwrap().unwrap();
+            for (at, size) in reads {
+                let mut room = vec![0; size];
+                let got = image.read_at(&mut room, at).unwrap();
+                let expected = whole.get(at as usize..).unwrap_or_default();
+                prop_assert_eq!(&room[..got], &expected[..got.min(expected.len())]);
+                prop_assert!(got > 0 || expected.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub trait Payload: Sync {
         None
     }
 
+    /// Says that the file of the store that begins at an offset is the one that it has to be.
+    fn pass(&self, at: u64) {
+        let _ = at;
+    }
+
     /// Lets whoever reads it fail: nobody wants to know any more.
     fn give_up(&self) {}
 }
@@ -88,6 +93,7 @@ impl<'a> Reader<'a> {
         if self.len.is_some_and(|len| behind > len) {
             return None;
         }
+        self.payload.pass(self.start.saturating_add(self.at));
         self.at = behind;
         Some(size)
     }

@@ -16,4 +16,4 @@ pub const SMALL_LIMIT: u64 = 4 << 20;
 pub const TEXT_LIMIT: usize = 8 << 10;
 
 /// Files of the store in an image.
-pub const PARTS_LIMIT: usize = 64;
+pub const PARTS_LIMIT: usize = 16;

@@ -23,8 +23,9 @@
 //! The payload is the image without the bytes from `at` to `at + size`, for each of these parts. They ascend, do not overlap, and are at most
 //! [`PARTS_LIMIT`]; payload and parts together are no longer than an image may be. A part is a whole regular file of the store that is no link and
 //! to which none leads, of an input of the build that asks (to a person, of any valid path). The agent reads these bytes itself and computes its
-//! digests of them: an image that is asked for in this way is judged and signed as if it had been sent. Where the agent has no such file, or one of
-//! another size, it answers `sendWhole`, and signs nothing; the client asks once more and sends all.
+//! digests of them: an image that is asked for in this way is judged and signed as if it had been sent. Where the agent has no such file, one of
+//! another size, or one that is neither the kernel nor an initrd which the system names that the image boots, it answers `sendWhole`, and signs nothing;
+//! the client asks once more and sends all.
 
 mod answer;
 mod frame;

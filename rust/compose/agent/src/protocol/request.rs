@@ -28,7 +28,7 @@ pub enum Request {
         /// Which.
         key: KeyName,
     },
-    /// An Authenticode signature of an image. The payload is the image, at most [`IMAGE_LIMIT`](super::IMAGE_LIMIT). The answer's payload, at most
+    /// An Authenticode signature of an image. The payload is the image but for `from_store`, both together at most [`IMAGE_LIMIT`](super::IMAGE_LIMIT). The answer's payload, at most
     /// [`SMALL_LIMIT`](super::SMALL_LIMIT): the PKCS#7 SignedData, as it stands in a `WIN_CERTIFICATE` behind its header.
     Authenticode {
         /// Which key signs.
@@ -39,7 +39,7 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         from_store: Vec<StorePart>,
     },
-    /// Signatures of the PCR 11 values of each profile of a UKI. The payload is the UKI, whose `.pcrsig` may hold anything, for it is not
+    /// Signatures of the PCR 11 values of each profile of a UKI. The payload is the UKI but for `from_store`, whose `.pcrsig` may hold anything, for it is not
     /// measured. The answer's payload, at most [`SMALL_LIMIT`](super::SMALL_LIMIT): the list of [`ProfileSignatures`](super::ProfileSignatures) in JSON, one for each
     /// profile in the order of the image.
     PcrPolicy {

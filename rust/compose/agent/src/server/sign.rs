@@ -33,13 +33,12 @@ impl Connection {
     ) -> Result<Reply, Failed> {
         let agent = &self.agent;
         let last = |why| Failed::Last(self.not_received(why));
-        let from_store = asked.from_store();
-        let is_large = size > BLOCK as u64 || !from_store.is_empty();
+        let is_large = size > BLOCK as u64 || !asked.from_store().is_empty();
         if is_large {
             // Nobody fills the disk with what nobody would sign, nor has us look for it.
             agent.judge.may_ask(client, asked).map_err(Failed::Last)?;
         }
-        let parts = agent.judge.open_parts(client, from_store);
+        let parts = agent.judge.open_parts(client, asked);
         let Some(parts) = parts.map_err(Failed::Last)? else {
             spool::pass_over(size, &mut self.timed()).map_err(last)?;
             return Ok(Reply::done(Done::SendWhole {}));
@@ -51,20 +50,26 @@ impl Connection {
         let payload = payload.ok_or_else(|| Failed::Last(not_composed()))?;
         // Until it is judged and signed it takes room.
         let mut waiting = self.seat.waiting();
+        let room = waiting.add(payload.named());
+        room.map_err(|why| last(NotReceived::NoRoom(why)))?;
         let judge = || Approved::by(&agent.judge, client, asked, &payload);
         let approved = thread::scope(|scope| {
             let beside = match is_large {
                 true => thread::Builder::new().spawn_scoped(scope, judge).ok(),
                 false => None,
             };
-            spool::receive(&sent, &mut self.timed(), &mut waiting).map_err(last)?;
-            self.begin()?;
+            let received = spool::receive(&sent, &mut self.timed(), &mut waiting);
+            let begun = received.map_err(last).and_then(|()| self.begin());
+            begun.inspect_err(|_| payload.give_up())?;
             let approved = match beside {
                 Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 None => judge(),
             };
             Ok::<_, Failed>(approved?)
         })?;
+        if !payload.is_passed() {
+            return Ok(Reply::done(Done::SendWhole {}));
+        }
         Ok(self.signed(identity, asked, &approved)?)
     }
 

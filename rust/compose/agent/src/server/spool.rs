@@ -1,7 +1,7 @@
 //! Images and manifests, while they wait to be judged: in files without a name, of the agent's own folder.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 
 use super::room::{NoRoom, Waiting};
@@ -62,7 +62,8 @@ pub(super) fn receive(
 /// # Errors
 /// [`NotReceived::Connection`].
 pub(super) fn pass_over(size: u64, from: &mut dyn Read) -> Result<(), NotReceived> {
-    match io::copy(&mut from.take(size), &mut io::sink()) {
+    let mut from = BufReader::with_capacity(BLOCK, from.take(size));
+    match io::copy(&mut from, &mut io::sink()) {
         Ok(got) if got == size => Ok(()),
         Ok(_) => Err(NotReceived::Connection(FrameError::Cut)),
         Err(error) => Err(broken(error)),

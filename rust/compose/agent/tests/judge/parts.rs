@@ -1,15 +1,20 @@
 //! Files of the store that a client names instead of sending them.
 
 use std::fs::{self, File, Permissions};
+use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use sha2::{Digest, Sha256 as Sha2};
 use touchstone_agent::judge::{ApprovedImage, Client, Judge};
 use touchstone_agent::payload::Composed;
-use touchstone_agent::protocol::Refusal;
+use touchstone_agent::protocol::{Refusal, Request};
 use touchstone_artifacts::agent::StorePart;
 use touchstone_artifacts::signing_key::SignatureDigest::Sha256;
-use touchstone_pe::Image;
+use touchstone_pe::layout::{Change, Content, Layout, Options};
+use touchstone_pe::{Image, SectionName};
 use touchstone_store::StoreFile;
 
 use crate::uki::{Uki, file};
@@ -17,7 +22,7 @@ use crate::world::{World, key, refused, user};
 
 /// Where a section lies, and what file of the store is named in its place.
 fn part(bytes: &[u8], section: &str, file: &str) -> StorePart {
-    let image = Image::read(&mut std::io::Cursor::new(bytes)).unwrap();
+    let image = Image::read(&mut Cursor::new(bytes)).unwrap();
     let section = image.section(section).unwrap();
     StorePart {
         at: section.raw_offset.into(),
@@ -38,6 +43,15 @@ fn sent(bytes: &[u8], parts: &[StorePart]) -> File {
     file(&sent)
 }
 
+/// What is asked for an image with these parts.
+fn request(parts: &[StorePart]) -> Request {
+    Request::Authenticode {
+        key: key("db"),
+        hash: Sha256,
+        from_store: parts.to_vec(),
+    }
+}
+
 /// What the judge says of an image with these parts.
 fn judged(
     judge: &Judge,
@@ -45,10 +59,12 @@ fn judged(
     bytes: &[u8],
     parts: &[StorePart],
 ) -> Result<ApprovedImage, Refusal> {
-    let open = judge.open_parts(client, parts).unwrap().unwrap();
+    let open = judge.open_parts(client, &request(parts)).unwrap().unwrap();
     let sent = sent(bytes, parts);
     let image = Composed::new(&sent, open).unwrap().unwrap();
-    judge.image(client, &key("db"), Sha256, &image)
+    let judged = judge.image(client, &key("db"), Sha256, &image);
+    assert!(judged.is_err() || image.is_passed());
+    judged
 }
 
 /// The kernel of a system, or its initrd, behind all links.
@@ -73,6 +89,27 @@ fn an_image_is_the_same_whether_its_files_are_sent_or_named() {
         let approved = judged(&judge, &client, &bytes, parts).unwrap();
         assert_eq!(approved.digest(), whole.digest());
         assert_eq!(approved.subjects(), whole.subjects());
+    }
+
+    // Where the policy has one of them itself, that is judged by what is sent.
+    for name in ["kernel", "initrd"] {
+        let digest = HEXLOWER.encode(&Sha2::digest(real_bytes(&world, &web, name)));
+        let place = format!("/images/system/uki/{name}");
+        let by_digest = world.judge(&[(&place, json!({ "sha256": [digest] }))]);
+        let client = world.client(&by_digest, &world.asking("web"));
+        let open = by_digest.open_parts(&client, &request(&parts));
+        assert!(open.unwrap().is_none(), "{name}");
+        // So it is where it may be either, and is found to be that.
+        let place = format!("{place}/sha256");
+        let by_either = world.judge(&[(&place, json!([digest]))]);
+        let client = world.client(&by_either, &world.asking("web"));
+        let open = by_either.open_parts(&client, &request(&parts));
+        let sent = sent(&bytes, &parts);
+        let image = Composed::new(&sent, open.unwrap().unwrap());
+        let image = image.unwrap().unwrap();
+        let approved = by_either.image(&client, &key("db"), Sha256, &image);
+        assert_eq!(approved.unwrap().digest(), whole.digest());
+        assert!(!image.is_passed(), "{name}");
     }
 
     // A file that is an input, and not what the system boots.
@@ -104,6 +141,40 @@ fn an_image_is_the_same_whether_its_files_are_sent_or_named() {
     );
 }
 
+fn real_bytes(world: &World, toplevel: &str, name: &str) -> Vec<u8> {
+    fs::read(world.on_host(&real(world, toplevel, name))).unwrap()
+}
+
+#[test]
+fn a_compressed_kernel_is_none_as_it_is() {
+    let world = World::new();
+    let packed = world.build("packed");
+    let judge = world.judge(&[]);
+    let client = world.client(&judge, &world.asking("packed"));
+    let proper = Uki::of(&world, &packed).bytes();
+    judged(&judge, &client, &proper, &[]).unwrap();
+
+    let mut source = Cursor::new(&proper);
+    let image = Image::read(&mut source).unwrap();
+    let kernel = Content::bytes(real_bytes(&world, &packed, "kernel"));
+    let linux: SectionName = ".linux".parse().unwrap();
+    let changes = vec![Change::Replace(linux.into(), kernel)];
+    let layout = Layout::edit(&image, changes, Options::default()).unwrap();
+    let mut out = Cursor::new(Vec::new());
+    layout
+        .write(&mut source, &mut out, &mut [], &mut |_| ())
+        .unwrap();
+    let bytes = out.into_inner();
+    let named = part(&bytes, ".linux", &real(&world, &packed, "kernel"));
+    for parts in [&[][..], &[named]] {
+        refused(
+            judged(&judge, &client, &bytes, parts),
+            "image.kernel",
+            "the kernel is not",
+        );
+    }
+}
+
 /// What `init` of a system leads to.
 fn program_of(world: &World, toplevel: &str) -> String {
     real(world, toplevel, "init")
@@ -118,13 +189,21 @@ fn only_whole_files_that_the_client_may_name_are_read() {
     let world = World::new();
     let web = world.build("web");
     let other = world.build("other");
-    let judge = world.judge(&[]);
+    let of_signer = json!({
+        "name": "direct",
+        "users": ["signer"],
+        "operations": [ { "authenticode": { "key": "db", "image": "system" } } ]
+    });
+    let judge = world.judge(&[("/rules/-", of_signer)]);
     let client = world.client(&judge, &world.asking("web"));
-    let person = Client::of_user(&user(1000, "deploy"));
+    let person = Client::of_user(&user(1000, "signer"));
     let is_read = |client: &Client, file: &str, size: u64| {
         let file = StoreFile::parse(file).unwrap();
         let part = StorePart { at: 0, size, file };
-        judge.open_parts(client, &[part]).unwrap().is_some()
+        judge
+            .open_parts(client, &request(&[part]))
+            .unwrap()
+            .is_some()
     };
     let size = |file: &str| fs::metadata(world.on_host(file)).unwrap().len();
     let own = real(&world, &web, "initrd");

@@ -32,6 +32,8 @@ rec {
   other = system "other" { };
   # With a kernel from a store path that is not called like one.
   strange = system "strange" { kernel = linux "edk2-uefi-shell"; };
+  # With a kernel that is compressed as a whole.
+  packed = system "packed" { kernel = builtins.path { name = "linux-6.12"; path = kernel + ".gz"; }; };
   undescribed = system "undescribed" { bootspec = null; };
   # A child that `web2` refers to.
   child = system "child" { kernelParams = [ "rescue" ]; };
@@ -45,6 +47,7 @@ rec {
     # The same name, but another recipe.
     hostile = asks { toplevel = other; };
     strange = asks { toplevel = strange; };
+    packed = asks { toplevel = packed; };
     undescribed = asks { toplevel = undescribed; };
     web2 = asks { toplevel = web2; };
     fixed = asks { toplevel = web; outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="; };

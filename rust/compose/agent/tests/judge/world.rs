@@ -1,10 +1,13 @@
 //! A store with systems and derivations, and judges over it.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use touchstone_agent::judge::{Client, Grants, Judge};
@@ -35,6 +38,10 @@ impl World {
             folder.path().join("vmlinuz"),
         )
         .unwrap();
+        let kernel = fs::read(&inputs.kernel["amd64"].vmlinuz).unwrap();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(&kernel).unwrap();
+        fs::write(folder.path().join("vmlinuz.gz"), packed.finish().unwrap()).unwrap();
         fs::copy(&inputs.stub["trixie"]["x64"], folder.path().join("stub")).unwrap();
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge");
         fs::copy(tests.join("world.nix"), folder.path().join("world.nix")).unwrap();

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use touchstone_harness::agent::ServingAgent;
+use touchstone_harness::inputs;
 
 use super::world::World;
 use crate::sign::sbverify;
@@ -12,10 +14,7 @@ use crate::support::{TOUCHSTONE, assert_same_bytes};
 #[test]
 fn a_sandboxed_build_signs_through_the_agent_as_the_key_itself_would() {
     let world = World::new();
-    let mut policy = world.policy(world.file_keys());
-    // Less than a kernel has: builds name it, and do not send it.
-    policy["limits"] = json!({ "waitingBytesPerClient": 4 << 20 });
-    let agent = world.serve(&policy);
+    let agent = world.serve(&world.policy(world.file_keys()));
     for (attribute, signed) in [
         ("granted", &["authenticode"][..]),
         ("grantedPcr", &["pcrPolicy", "authenticode"]),
@@ -30,8 +29,22 @@ fn a_sandboxed_build_signs_through_the_agent_as_the_key_itself_would() {
         }
         assert_eq!(signed_for(&world.log(), &derivation), signed, "{attribute}");
     }
+    // Kernels were named, and not sent: three of them would have been written to the folder in which images wait.
+    let kernel = fs::metadata(&inputs().kernel["amd64"].vmlinuz).unwrap();
+    let written = written(&agent);
+    assert!(written < kernel.len(), "{written} bytes");
     agent.stop().unwrap();
     world.verify_log();
+}
+
+/// How many bytes the agent has written to files and sockets.
+fn written(agent: &ServingAgent) -> u64 {
+    let counts = agent.processes().into_iter().map(|pid| {
+        let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+        let count = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+        count.unwrap().parse::<u64>().unwrap()
+    });
+    counts.sum()
 }
 
 /// What the same request makes outside of any build, with the keys' files in it.

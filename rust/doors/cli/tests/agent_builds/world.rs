@@ -97,12 +97,13 @@ impl World {
     pub fn policy(&self, keys: Value) -> Value {
         let path = |name: &str| self.work.path(name).display().to_string();
         let image = |origin: Value| {
-            let mut initrd = origin.clone();
+            let (mut kernel, mut initrd) = (origin.clone(), origin.clone());
+            kernel["names"] = json!(["linux.efi"]);
             initrd["names"] = json!(["initrd-*"]);
             json!({ "uki": {
                 "stub": { "files": [path("stub")] },
                 "toplevel": origin,
-                "kernel": { "files": [path("vmlinuz")] },
+                "kernel": { "ofToplevel": kernel },
                 "initrd": { "ofToplevel": initrd },
                 "pcrKeys": ["pcr"],
             } })
