@@ -162,10 +162,10 @@ in
       builds = { example = 64; what = "Builds that have a socket at the same time."; };
       buildSeconds = { example = 3600; what = "Seconds after which the socket of a build is closed, if the build does not end before."; };
       payloadBytes = { example = 536870912; what = "Bytes of one image or manifest."; };
-      waitingBytes = { example = 4294967296; what = "Bytes of images and manifests that wait to be judged."; };
+      waitingBytes = { example = 4294967296; what = "Bytes of images and manifests that wait to be judged, files of the store in them included."; };
       waitingBytesPerClient = { example = 1073741824; what = "The same, of one build or of one user."; };
       headerSeconds = { example = 5; what = "Seconds in which the header of a request must have arrived."; };
-      payloadSeconds = { example = 60; what = "Seconds in which its image or manifest must have arrived."; };
+      payloadSeconds = { example = 60; what = "Seconds in which its image or manifest must have arrived; images are shown while they are written."; };
       answerSeconds = { example = 15; what = "Seconds in which an answer must be taken."; };
       idleSeconds = { example = 120; what = "Seconds that a connection may be silent between requests."; };
       drainSeconds = { example = 15; what = "Seconds for answers to be taken when the agent ends."; };
