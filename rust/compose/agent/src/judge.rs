@@ -333,6 +333,7 @@ impl Judge {
         facts: &Facts<'_>,
         purpose: Purpose,
     ) -> Result<Vec<StorePath>, Refusal> {
+        facts.judge_anew();
         match self.images.get(name) {
             Some(KnownImage::Uki(known)) => uki::judge(self, client, known, facts, purpose),
             Some(KnownImage::Loader(known)) => loader::judge(known, facts),

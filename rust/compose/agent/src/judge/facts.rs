@@ -114,6 +114,11 @@ impl<'a> Facts<'a> {
         Reader::new(self.source)
     }
 
+    /// Somebody else has judged it, and would not have it signed.
+    pub(super) fn judge_anew(&self) {
+        self.source.forget_passed();
+    }
+
     /// The bytes that a section has in the file, without its padding.
     pub(super) fn content_of(&self, section: &Section) -> Reader<'a> {
         let len = section.virtual_size.min(section.raw_size);

@@ -128,6 +128,11 @@ impl Payload for Composed<'_> {
         named.for_each(|placed| placed.passed.store(true, Ordering::Relaxed));
     }
 
+    fn forget_passed(&self) {
+        let parts = self.parts.iter();
+        parts.for_each(|placed| placed.passed.store(false, Ordering::Relaxed));
+    }
+
     fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
         self.sent.give_up();
@@ -204,6 +209,8 @@ mod tests {
         assert!(!image.is_passed());
         Reader::part(&image, 19, 3).pass(&name("more")).unwrap();
         assert!(image.is_passed());
+        image.forget_passed();
+        assert!(!image.is_passed());
         // But not where the section ends before.
         assert_eq!(Reader::part(&image, 4, 5).pass(&name("kernel")), None);
         image.give_up();

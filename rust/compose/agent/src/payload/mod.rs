@@ -38,6 +38,9 @@ pub trait Payload: Sync {
         let _ = at;
     }
 
+    /// Forgets what was said so: by whoever would not have it signed in the end.
+    fn forget_passed(&self) {}
+
     /// Lets whoever reads it fail: nobody wants to know any more.
     fn give_up(&self) {}
 }

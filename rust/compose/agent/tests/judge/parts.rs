@@ -101,15 +101,28 @@ fn an_image_is_the_same_whether_its_files_are_sent_or_named() {
         assert!(open.unwrap().is_none(), "{name}");
         // So it is where it may be either, and is found to be that.
         let place = format!("{place}/sha256");
-        let by_either = world.judge(&[(&place, json!([digest]))]);
-        let client = world.client(&by_either, &world.asking("web"));
-        let open = by_either.open_parts(&client, &request(&parts));
-        let sent = sent(&bytes, &parts);
-        let image = Composed::new(&sent, open.unwrap().unwrap());
-        let image = image.unwrap().unwrap();
-        let approved = by_either.image(&client, &key("db"), Sha256, &image);
-        assert_eq!(approved.unwrap().digest(), whole.digest());
-        assert!(!image.is_passed(), "{name}");
+        let by_either = world.policy(&[(&place, json!([digest]))]);
+        let either = serde_json::to_value(&by_either.document().images["system"]).unwrap();
+        // And where another rule has found both to be those of the system, but would not have the image signed.
+        let by_second = world.policy(&[
+            ("/images/system/uki/sbat", json!({ "touchstone": 1 })),
+            ("/images/second", either),
+            (
+                "/rules/0/operations/-",
+                json!({ "authenticode": { "key": "db", "image": "second" } }),
+            ),
+        ]);
+        for policy in [by_either, by_second] {
+            let judge = Judge::new(policy).unwrap();
+            let client = world.client(&judge, &world.asking("web"));
+            let open = judge.open_parts(&client, &request(&parts));
+            let sent = sent(&bytes, &parts);
+            let image = Composed::new(&sent, open.unwrap().unwrap());
+            let image = image.unwrap().unwrap();
+            let approved = judge.image(&client, &key("db"), Sha256, &image);
+            assert_eq!(approved.unwrap().digest(), whole.digest());
+            assert!(!image.is_passed(), "{name}");
+        }
     }
 
     // A file that is an input, and not what the system boots.
