@@ -66,6 +66,7 @@ impl Root {
             root: self.path.clone(),
             binds: Vec::new(),
             folder: None,
+            init: false,
         }
     }
 
@@ -84,6 +85,7 @@ pub struct Visit {
     root: PathBuf,
     binds: Vec<OsString>,
     folder: Option<PathBuf>,
+    init: bool,
 }
 
 impl Visit {
@@ -128,6 +130,13 @@ impl Visit {
         self
     }
 
+    /// Lets the program be the first process, as an init system has to be: with a network and control groups of its own, `/sys`, and an empty `/var/lib`.
+    #[must_use]
+    pub fn as_init(mut self) -> Visit {
+        self.init = true;
+        self
+    }
+
     fn with_bind(mut self, kind: &str, host: &Path, inside: &Path) -> Visit {
         self.binds.extend([kind.into(), host.into(), inside.into()]);
         self
@@ -144,6 +153,9 @@ impl Visit {
             command.args(["--user", "--map-root-user"]);
         }
         command.args(["--mount", "--pid", "--fork", "--kill-child"]);
+        if self.init {
+            command.args(["--cgroup", "--net", "--ipc", "--uts"]);
+        }
         command
             .arg(entering_binary()?)
             .arg("enter")
@@ -151,6 +163,9 @@ impl Visit {
             .args(&self.binds);
         if let Some(folder) = &self.folder {
             command.arg("--folder").arg(folder);
+        }
+        if self.init {
+            command.arg("--init");
         }
         command.arg("--").arg(program);
         command

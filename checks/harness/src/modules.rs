@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::inputs::Inputs;
@@ -57,6 +58,9 @@ pub fn failures(claims: &Claims) -> Vec<Failure> {
     fails.map(failure).collect()
 }
 
+/// What is claimed of the modules.
+const CLAIMS: &str = "checks/modules";
+
 /// The topics with their claims, of the modules of this checkout with the stand-in for nixpkgs.
 ///
 /// # Errors
@@ -67,9 +71,24 @@ pub fn with_stand_in(inputs: &Inputs, checkout: &Path) -> Result<BTreeMap<String
     evaluate(
         inputs,
         checkout,
+        CLAIMS,
         &nixpkgs,
         &["--arg", "minimal", "true"].map(str::to_owned),
     )
+}
+
+/// What an expression of this checkout gives, a function of `nixpkgs`, with the stand-in.
+///
+/// # Errors
+/// When the stand-in cannot be made or Nix cannot evaluate it.
+pub fn evaluated<T: DeserializeOwned>(
+    inputs: &Inputs,
+    checkout: &Path,
+    expression: &str,
+) -> Result<T> {
+    let folder = tempfile::tempdir()?;
+    let nixpkgs = stand_in::nixpkgs(checkout, folder.path())?;
+    evaluate(inputs, checkout, expression, &nixpkgs, &[])
 }
 
 /// The same with a whole nixpkgs, a checkout of it.
@@ -90,20 +109,21 @@ pub fn with_nixpkgs(
     let nixpkgs = nixpkgs
         .canonicalize()
         .with_context(|| format!("looking for nixpkgs at {}", nixpkgs.display()))?;
-    evaluate(inputs, checkout, &nixpkgs, &arguments)
+    evaluate(inputs, checkout, CLAIMS, &nixpkgs, &arguments)
 }
 
-fn evaluate(
+fn evaluate<T: DeserializeOwned>(
     inputs: &Inputs,
     checkout: &Path,
+    expression: &str,
     nixpkgs: &Path,
     arguments: &[String],
-) -> Result<BTreeMap<String, Claims>> {
+) -> Result<T> {
     let store = tempfile::tempdir()?;
     let nix = Nix::new(inputs, store.path())?.show(checkout).show(nixpkgs);
     let mut command = nix.command("nix-instantiate")?;
     command.args(["--eval", "--strict", "--json"]);
-    command.arg(checkout.join("checks/modules"));
+    command.arg(checkout.join(expression));
     command.arg("--arg").arg("nixpkgs").arg(nixpkgs);
     command.args(arguments);
     Ok(serde_json::from_str(&output(command)?)?)

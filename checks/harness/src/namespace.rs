@@ -4,6 +4,7 @@ use std::ffi::{CStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -31,8 +32,8 @@ struct Bind {
     writable: bool,
 }
 
-/// Sets the root up as `enter ROOT [--bind|--show HOST INSIDE]… [--folder F] [--usage F] -- PROGRAM…` says, runs the
-/// program to its end and returns its exit status (128 + signal when one ended it).
+/// Sets the root up as `enter ROOT [--bind|--show HOST INSIDE]… [--folder F] [--usage F] [--init] -- PROGRAM…` says, runs the
+/// program to its end and returns its exit status (128 + signal when one ended it). With `--init` the program takes this process' place.
 ///
 /// # Errors
 /// When the arguments are not of that form, or a mount fails.
@@ -47,10 +48,12 @@ pub fn enter_and_wait(arguments: impl IntoIterator<Item = OsString>) -> Result<i
     let mut binds = Vec::new();
     let mut folder = PathBuf::from("/");
     let mut usage = None;
+    let mut init = false;
     loop {
         let word = next("`--`")?;
         match word.to_str() {
             Some("--") => break,
+            Some("--init") => init = true,
             Some("--folder") => folder = next("the folder")?.into(),
             // Opened before the host's files go out of sight.
             Some("--usage") => usage = Some(fs::File::create(next("the file")?)?),
@@ -69,6 +72,11 @@ pub fn enter_and_wait(arguments: impl IntoIterator<Item = OsString>) -> Result<i
     build(&root, &binds)?;
     std::env::set_current_dir(&folder)
         .with_context(|| format!("{} inside the root", folder.display()))?;
+    if init {
+        for_an_init()?;
+        let failed = Command::new(&program).args(arguments).exec();
+        return Err(failed).with_context(|| format!("becoming {}", program.display()));
+    }
     let begun = Instant::now();
     let child = Command::new(&program).args(arguments).spawn();
     let child = child.with_context(|| format!("starting {} inside the root", program.display()))?;
@@ -127,6 +135,20 @@ fn build(root: &Path, binds: &[Bind]) -> Result<()> {
     unmount(".", UnmountFlags::DETACH).context("leaving the old root")?;
     std::env::set_current_dir("/")?;
     Ok(())
+}
+
+/// What an init system needs besides.
+fn for_an_init() -> Result<()> {
+    let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("sysfs", "/sys", "sysfs", safe, None).context("mounting /sys")?;
+    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", safe, None)
+        .context("mounting /sys/fs/cgroup: the kernel has no second version of control groups")?;
+    // An init system manages the control group that it is started in, and whoever else is in ours is none of its business.
+    let own = Path::new("/sys/fs/cgroup/touchstone-check");
+    fs::create_dir_all(own)?;
+    fs::write(own.join("cgroup.procs"), "0").context("moving to a control group")?;
+    mount_tmpfs(Path::new("/run"), c"mode=0755")?;
+    mount_tmpfs(Path::new("/var/lib"), c"mode=0755")
 }
 
 fn mount_tmpfs(at: &Path, options: &CStr) -> Result<()> {

@@ -7,6 +7,7 @@ mod killed;
 mod memory;
 mod service;
 mod slow;
+mod systemd;
 
 use std::fs::{self, File, Permissions};
 use std::io::{Cursor, Read, Seek, Write};
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use touchstone_agent::client::{Connection, Control};
-use touchstone_agent::log::CheckpointKey;
+use touchstone_agent::log::{CheckpointKey, CheckpointSigner};
 use touchstone_agent::protocol::KeyName;
 use touchstone_artifacts::agent::ShownImage;
 use touchstone_artifacts::signing_key::SignatureDigest;
@@ -80,6 +81,7 @@ impl Lab {
         lab.secret("db.key", made.key_pem.as_bytes());
         let key = CheckpointKey::generate("lab").unwrap();
         lab.secret("log.key", key.expose_text().as_bytes());
+        lab.work.write("log.pub", key.public_key().to_string());
         lab
     }
 
