@@ -77,20 +77,6 @@ pub fn with_stand_in(inputs: &Inputs, checkout: &Path) -> Result<BTreeMap<String
     )
 }
 
-/// What an expression of this checkout gives, a function of `nixpkgs`, with the stand-in.
-///
-/// # Errors
-/// When the stand-in cannot be made or Nix cannot evaluate it.
-pub fn evaluated<T: DeserializeOwned>(
-    inputs: &Inputs,
-    checkout: &Path,
-    expression: &str,
-) -> Result<T> {
-    let folder = tempfile::tempdir()?;
-    let nixpkgs = stand_in::nixpkgs(checkout, folder.path())?;
-    evaluate(inputs, checkout, expression, &nixpkgs, &[])
-}
-
 /// The same with a whole nixpkgs, a checkout of it.
 ///
 /// # Errors
@@ -110,6 +96,20 @@ pub fn with_nixpkgs(
         .canonicalize()
         .with_context(|| format!("looking for nixpkgs at {}", nixpkgs.display()))?;
     evaluate(inputs, checkout, CLAIMS, &nixpkgs, &arguments)
+}
+
+/// What an expression of this checkout gives, a function of `nixpkgs`, with the stand-in.
+///
+/// # Errors
+/// When the stand-in cannot be made or Nix cannot evaluate it.
+pub fn evaluated<T: DeserializeOwned>(
+    inputs: &Inputs,
+    checkout: &Path,
+    expression: &str,
+) -> Result<T> {
+    let folder = tempfile::tempdir()?;
+    let nixpkgs = stand_in::nixpkgs(checkout, folder.path())?;
+    evaluate(inputs, checkout, expression, &nixpkgs, &[])
 }
 
 fn evaluate<T: DeserializeOwned>(

@@ -1,8 +1,8 @@
 //! The judge: what is signed, and what is refused.
 //!
-//! Whoever asks hands in bytes, and names files of the store that stand between them; the judge takes them apart, holds them against the [policy](crate::policy) and against the store of this
-//! machine, and computes what is to be signed itself. [`ApprovedImage`], [`ApprovedPolicies`] and [`ApprovedManifest`] have no other
-//! maker than this module: what can be signed was judged.
+//! Whoever asks hands in bytes, and names files of the store that stand between them; the judge takes them apart, holds them against the
+//! [policy](crate::policy) and against the store of this machine, and computes what is to be signed itself. [`ApprovedImage`],
+//! [`ApprovedPolicies`] and [`ApprovedManifest`] have no other maker than this module: what can be signed was judged.
 //!
 //! Nothing that a client says is believed. A build is who its socket was made for ([`Judge::offer`]); a derivation is what the store holds
 //! under a name that was made of its content; a store path is what hashing it gives.

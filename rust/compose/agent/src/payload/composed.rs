@@ -117,15 +117,14 @@ impl Payload for Composed<'_> {
             .read_at(first(room, end.saturating_sub(at)), before)
     }
 
-    fn store_file_at(&self, at: u64) -> Option<(&StoreFile, u64)> {
-        let mut parts = self.parts.iter().map(|placed| &placed.part);
-        let part = parts.find(|part| part.at == at)?;
-        Some((&part.name, part.size))
-    }
-
-    fn pass(&self, at: u64) {
-        let named = self.parts.iter().filter(|placed| placed.part.at == at);
-        named.for_each(|placed| placed.passed.store(true, Ordering::Relaxed));
+    fn pass(&self, file: &StoreFile, at: u64, most: u64) -> Option<u64> {
+        let mut parts = self.parts.iter();
+        let Placed { part, passed, .. } = parts.find(|placed| {
+            let part = &placed.part;
+            part.at == at && part.size <= most && part.name == *file
+        })?;
+        passed.store(true, Ordering::Relaxed);
+        Some(part.size)
     }
 
     fn forget_passed(&self) {
@@ -247,6 +246,22 @@ mod tests {
                 prop_assert!(got > 0 || expected.is_empty());
             }
         }
+    }
+
+    #[test]
+    fn an_empty_file_passes_for_no_other_at_its_place() {
+        let sent = file(b"");
+        let parts = vec![
+            part(0, 0, "empty", b"").unwrap(),
+            part(0, 6, "initrd", b"initrd").unwrap(),
+        ];
+        let image = Composed::new(&sent, parts).unwrap().unwrap();
+        let mut reader = Reader::new(&image);
+        assert_eq!(reader.pass(&name("empty")), Some(0));
+        assert!(!image.is_passed());
+        assert_eq!(reader.pass(&name("other")), None);
+        assert_eq!(reader.pass(&name("initrd")), Some(6));
+        assert!(image.is_passed());
     }
 
     #[test]

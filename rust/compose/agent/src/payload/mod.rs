@@ -26,19 +26,14 @@ pub trait Payload: Sync {
     /// When they cannot be read, or will not come.
     fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize>;
 
-    /// The file of the store that the bytes from an offset on are read from, all of it, and its size; none where it is not at this offset that
-    /// one begins.
-    fn store_file_at(&self, at: u64) -> Option<(&StoreFile, u64)> {
-        let _ = at;
+    /// The size of a file of the store, if the bytes from an offset on are read from it, all of it and no more than `most`: it is remembered as one that is
+    /// where it has to be.
+    fn pass(&self, file: &StoreFile, at: u64, most: u64) -> Option<u64> {
+        let _ = (file, at, most);
         None
     }
 
-    /// Says that the file of the store that begins at an offset is the one that it has to be.
-    fn pass(&self, at: u64) {
-        let _ = at;
-    }
-
-    /// Forgets what was said so: by whoever would not have it signed in the end.
+    /// Forgets what was passed: by whoever would not have it signed in the end.
     fn forget_passed(&self) {}
 
     /// Lets whoever reads it fail: nobody wants to know any more.
@@ -88,24 +83,23 @@ impl<'a> Reader<'a> {
 
     /// Goes on behind a file of the store, if all of it is what comes next; the answer is its size.
     pub(crate) fn pass(&mut self, file: &StoreFile) -> Option<u64> {
-        let next = self
-            .payload
-            .store_file_at(self.start.saturating_add(self.at));
-        let (_, size) = next.filter(|(found, _)| *found == file)?;
-        let behind = self.at.checked_add(size)?;
-        if self.len.is_some_and(|len| behind > len) {
-            return None;
-        }
-        self.payload.pass(self.start.saturating_add(self.at));
-        self.at = behind;
+        let at = self.start.saturating_add(self.at);
+        let size = self.payload.pass(file, at, self.left())?;
+        self.at = self.at.saturating_add(size);
         Some(size)
+    }
+
+    /// How many bytes a part has from here on.
+    fn left(&self) -> u64 {
+        self.len.unwrap_or(u64::MAX).saturating_sub(self.at)
     }
 }
 
 impl Read for Reader<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let left = self.len.unwrap_or(u64::MAX).saturating_sub(self.at);
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(room.len());
+        let most = usize::try_from(self.left())
+            .unwrap_or(usize::MAX)
+            .min(room.len());
         let room = room.get_mut(..most).unwrap_or_default();
         let got = self
             .payload
